@@ -1,0 +1,67 @@
+package datasets
+
+import (
+	"fmt"
+	"math/big"
+	"runtime"
+	"sync"
+)
+
+// ChannelMoments is the mean and the population variance of each channel over all pixels of all
+// pictures, in grey levels 0 to 255: what Keras's Normalization layer adapts to. The sums are exact
+// integers, so the order of the pictures and the number of cores don't matter; each result is
+// rounded once, to float32.
+// An empty split has mean 0 and variance 0. It panics where Channels isn't set.
+func (s Split) ChannelMoments() (mean, variance []float32) {
+	if s.Channels <= 0 {
+		panic(fmt.Sprintf("datasets: split has %d channels, must be at least 1", s.Channels))
+	}
+	mean, variance = make([]float32, s.Channels), make([]float32, s.Channels)
+	if len(s.Images) == 0 {
+		return mean, variance
+	}
+	sums, squares := s.channelSums()
+	n := int64(len(s.Images) / s.Channels)
+	for c := range s.Channels {
+		// variance = (n·Σx² − (Σx)²) / n²
+		sum, square := new(big.Int).SetUint64(sums[c]), new(big.Int).SetUint64(squares[c])
+		count := big.NewInt(n)
+		mean[c], _ = new(big.Rat).SetFrac(sum, count).Float32()
+		top := new(big.Int).Mul(count, square)
+		top.Sub(top, new(big.Int).Mul(sum, sum))
+		variance[c], _ = new(big.Rat).SetFrac(top, new(big.Int).Mul(count, count)).Float32()
+	}
+	return mean, variance
+}
+
+func (s Split) channelSums() (sums, squares []uint64) {
+	workers := runtime.GOMAXPROCS(0)
+	pixels := len(s.Images) / s.Channels
+	sums, squares = make([]uint64, s.Channels), make([]uint64, s.Channels)
+	var (
+		wait sync.WaitGroup
+		lock sync.Mutex
+	)
+	for w := range workers {
+		wait.Go(func() {
+			part := s.Images[pixels*w/workers*s.Channels : pixels*(w+1)/workers*s.Channels]
+			sum, square := make([]uint64, s.Channels), make([]uint64, s.Channels)
+			for len(part) > 0 {
+				for c, v := range part[:s.Channels] {
+					x := uint64(v)
+					sum[c] += x
+					square[c] += x * x
+				}
+				part = part[s.Channels:]
+			}
+			lock.Lock()
+			defer lock.Unlock()
+			for c := range sum {
+				sums[c] += sum[c]
+				squares[c] += square[c]
+			}
+		})
+	}
+	wait.Wait()
+	return sums, squares
+}
