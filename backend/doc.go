@@ -1,0 +1,21 @@
+// Package backend chooses, finds and installs what Patchlab computes with, and tells what the machine is.
+//
+// [Open] returns a GoMLX backend. For XLA it looks for a PJRT plugin (one shared library) in this order:
+//
+//  1. the folders of PJRT_PLUGIN_LIBRARY_PATH, the folders that go-xla installs into, and Patchlab's own cache
+//     folder (os.UserCacheDir()/patchlab/pjrt);
+//  2. go-xla's own installer, which downloads the plugin that go-xla was tested with;
+//  3. a pip package that holds XLA's CPU plugin, named by its hash, through the machine's ordinary pip
+//     (Linux on x86-64).
+//
+// Where none of them serves, the pure-Go backend computes, and [Info] says so in one sentence. PATCHLAB_OFFLINE=1
+// forbids every download; GOMLX_NO_AUTO_INSTALL, go-xla's own switch, forbids the second step.
+//
+// A CUDA plugin is never installed unasked (it brings gigabytes of libraries with it). It is found where JAX's
+// Python packages put it, or in one of the folders of the first step.
+//
+// Built with the tag noxla, or for a platform that go-xla does not know, the package has only the pure-Go backend
+// and needs no C compiler.
+//
+// [ReexecTuned] gives the process the memory-allocator settings that training is fastest with.
+package backend

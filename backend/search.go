@@ -1,0 +1,149 @@
+package backend
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// pluginPathEnv lists folders to look for plugins in; go-xla reads it too.
+const pluginPathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
+
+// cudaInstallCommand brings JAX's CUDA plugin and NVIDIA's libraries.
+const cudaInstallCommand = `python3 -m pip install "jax[cuda13]"`
+
+// candidate is a file that looks like a plugin.
+type candidate struct {
+	path   string // absolute
+	source string // where it was found, in words
+}
+
+// systemFolders are the folders of the whole machine that go-xla's installer serves.
+func systemFolders() []string {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return []string{"/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia", "/usr/local/lib/gomlx/pjrt"}
+}
+
+// userFolders are the folders of the user that go-xla's installer serves: "lib" is
+// ~/.local/lib on Linux, ~/Library/Application Support on macOS, ~/AppData/Local on Windows.
+func userFolders() []string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+	switch runtime.GOOS {
+	case "darwin":
+		return []string{filepath.Join(home, "Library", "Application Support", "go-xla")}
+	case "windows":
+		return []string{filepath.Join(home, "AppData", "Local", "go-xla")}
+	}
+	lib := filepath.Join(home, ".local", "lib")
+	return []string{filepath.Join(lib, "go-xla"), filepath.Join(lib, "go-xla", "nvidia"), filepath.Join(lib, "gomlx", "pjrt")}
+}
+
+// find lists the plugins of a kind (XLA: for the CPU) in the order of preference, without opening them.
+func (o *opener) find(ctx context.Context, kind Kind) []candidate {
+	var found []candidate
+	add := func(source string, paths ...string) {
+		for _, p := range paths {
+			if abs, err := filepath.Abs(p); err == nil && !slices.ContainsFunc(found, func(c candidate) bool { return c.path == abs }) {
+				found = append(found, candidate{path: abs, source: source})
+			}
+		}
+	}
+	if value, set := os.LookupEnv(pluginPathEnv); set {
+		before := len(found)
+		for _, dir := range filepath.SplitList(value) {
+			if dir != "" {
+				add(pluginPathEnv, pluginsIn(dir, kind)...)
+			}
+		}
+		if value != "" && len(found) == before && kind != CUDA {
+			o.say("backend: %s=%s holds no plugin for the CPU (a file such as %s); looking elsewhere", pluginPathEnv, value, cpuPluginFile)
+		}
+	}
+	for _, dir := range slices.Concat(userFolders(), o.system) {
+		add("go-xla's folder "+dir, pluginsIn(dir, kind)...)
+	}
+	if dir, err := CacheDir(); err == nil {
+		add("Patchlab's cache folder", pluginsIn(dir, kind)...)
+	}
+	if kind == CUDA {
+		add("Python's packages", pythonPlugins(ctx)...)
+	}
+	return found
+}
+
+// cpuPluginFile is the name under which Patchlab keeps XLA's CPU plugin.
+const cpuPluginFile = "pjrt_c_api_cpu_plugin.so"
+
+// pluginsIn lists the plugins of a kind in one folder: the unversioned name first, then the highest name.
+func pluginsIn(dir string, kind Kind) []string {
+	device := "cpu"
+	if kind == CUDA {
+		device = "cuda"
+	}
+	patterns := []string{"pjrt_c_api_" + device + "_plugin", "pjrt_c_api_" + device + "_*_plugin", "pjrt[-_]plugin[-_]" + device + "*"}
+	if kind == CUDA {
+		patterns = append(patterns, "xla_cuda_plugin") // JAX's name for it
+	}
+	var found []string
+	for _, pattern := range patterns {
+		for _, ext := range []string{".so", ".dylib", ".dll"} {
+			matches, _ := filepath.Glob(filepath.Join(escapeGlob(dir), pattern+ext))
+			slices.Sort(matches)
+			slices.Reverse(matches)
+			found = append(found, matches...)
+		}
+	}
+	return found
+}
+
+// escapeGlob takes the meaning from characters that filepath.Glob would expand.
+func escapeGlob(dir string) string {
+	if runtime.GOOS == "windows" {
+		return dir // no escapes there
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+// pythonPlugins asks the Python on PATH (that of an active virtual environment, if any) for JAX's CUDA plugins,
+// newest CUDA first.
+func pythonPlugins(ctx context.Context) []string {
+	const script = `
+import glob, os, sys
+for p in sys.path:
+    for f in sorted(glob.glob(os.path.join(glob.escape(p or "."), "jax_plugins", "xla_cuda*", "xla_cuda_plugin.so")), reverse=True):
+        print(f)
+`
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var found []string
+	for _, python := range []string{"python3", "python"} {
+		out, err := exec.CommandContext(ctx, python, "-c", script).Output()
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(out)) {
+			if line = strings.TrimSpace(line); line != "" && !slices.Contains(found, line) {
+				found = append(found, line)
+			}
+		}
+	}
+	return found
+}
+
+// hasNVIDIA reports whether an NVIDIA GPU seems to be there.
+func hasNVIDIA() bool {
+	if devices, _ := filepath.Glob("/dev/nvidia[0-9]*"); len(devices) > 0 {
+		return true
+	}
+	return len(gpus()) > 0
+}
