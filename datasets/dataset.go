@@ -69,6 +69,8 @@ func Load(ctx context.Context, name string, o Options) (*Dataset, error) {
 	switch name {
 	case "cifar10":
 		d, err = loadCIFAR10(ctx, o)
+	case "shapes":
+		d, err = loadShapes(ctx, o)
 	default:
 		return nil, fmt.Errorf("load dataset: unknown name %q, allowed are %s", name, strings.Join(Names(), ", "))
 	}

@@ -30,11 +30,14 @@ func Order(n int, seed int64, epoch int) []int32 {
 
 // keyed is a generator of its own for each pair of words within one domain of 16 letters.
 func keyed(domain string, a, b uint64) *rand.ChaCha8 {
-	var key [32]byte
+	return rand.NewChaCha8(seedKey(domain, a, b))
+}
+
+func seedKey(domain string, a, b uint64) (key [32]byte) {
 	copy(key[:16], domain)
 	binary.LittleEndian.PutUint64(key[16:], a)
 	binary.LittleEndian.PutUint64(key[24:], b)
-	return rand.NewChaCha8(key)
+	return key
 }
 
 // below is uniform over 0 to n-1, n > 0.
