@@ -1,0 +1,198 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Stem names the way in which an image becomes a table of patches.
+type Stem string
+
+const (
+	// DenseStem cuts the image into patches and projects each by one Dense layer
+	// (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", section 3.1). The default.
+	DenseStem Stem = "dense"
+	// ConvStem is ConvMixer's: convolution with stride = kernel = patch size, GELU, BatchNorm
+	// (Trockman & Kolter 2022, "Patches Are All You Need?", section 2).
+	ConvStem Stem = "conv"
+)
+
+// Pool names the way in which the table of tokens becomes one vector.
+type Pool string
+
+const (
+	// AveragePool averages over the tokens. The default.
+	AveragePool Pool = "average"
+	// FlattenPool lays all tokens end to end.
+	FlattenPool Pool = "flatten"
+)
+
+// Head describes what follows the blocks: LayerNorm (or not), pooling, Dropout, then for each
+// hidden width Dense-GELU-Dropout, then the Dense layer that gives the logits. All dropout here has
+// the rate Config.Dropout.
+type Head struct {
+	Norm   bool  `json:"norm,omitempty"`   // LayerNorm before pooling
+	Pool   Pool  `json:"pool,omitempty"`   // "" is AveragePool
+	Hidden []int `json:"hidden,omitempty"` // widths of hidden Dense layers
+}
+
+// Config describes one network wholly. Two configs with the same JSON are the same network.
+type Config struct {
+	ID        string `json:"id,omitempty"` // a named configuration, or the text of a stack, or ""
+	ImageSize int    `json:"image_size"`   // pixels a side after resizing
+	PatchSize int    `json:"patch_size"`   // pixels a side; divides ImageSize
+	Dim       int    `json:"dim"`          // channels C of the token table
+	Channels  int    `json:"channels"`     // of the image: 3, or 1 for grey
+	Classes   int    `json:"classes"`
+
+	// Normalize subtracts the training images' mean of each channel and divides by their standard
+	// deviation (SetNormalization gives them). Without it a pixel x becomes x/255.
+	Normalize bool `json:"normalize,omitempty"`
+
+	Stem     Stem  `json:"stem,omitempty"`     // "" is DenseStem
+	Position bool  `json:"position,omitempty"` // learned position embedding, added to the tokens
+	Blocks   Stack `json:"blocks"`
+	Head     Head  `json:"head,omitzero"`
+
+	// Dropout is the rate (0 to below 1) within Mixer blocks and in the head. ViT blocks have their own.
+	Dropout float64 `json:"dropout,omitempty"`
+}
+
+// Pass says how one call of Logits runs the network.
+type Pass struct {
+	// Training turns dropout on, normalises by the statistics of the batch where there is a
+	// BatchNorm, and updates its moving statistics.
+	Training bool
+	// Seed is a scalar uint32 or uint64, new at each training step. Every dropout mask is a pure
+	// function of (Seed, site, element), the same on every backend. nil: no dropout.
+	Seed *graph.Node
+	// Taps, if not nil, collects intermediates while the graph is built.
+	Taps *Taps
+}
+
+// Grid returns the number of patches along one side of the image.
+func (c Config) Grid() int { return c.ImageSize / c.PatchSize }
+
+// Tokens returns the number of patches T.
+func (c Config) Tokens() int { return c.Grid() * c.Grid() }
+
+// Validate returns nil if the network can be built, else every fault found, one sentence each.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	positive := func(name string, value int) bool {
+		if value < 1 {
+			fault("%s is %d, but must be at least 1", name, value)
+		}
+		return value >= 1
+	}
+	image, patch := positive("image size", c.ImageSize), positive("patch size", c.PatchSize)
+	if image && patch && c.ImageSize%c.PatchSize != 0 {
+		fault("patch size %d does not divide image size %d, allowed are %s", c.PatchSize, c.ImageSize, divisors(c.ImageSize))
+	}
+	positive("dim", c.Dim)
+	positive("number of image channels", c.Channels)
+	if c.Classes < 2 {
+		fault("number of classes is %d, but must be at least 2", c.Classes)
+	}
+	if c.Stem != "" && c.Stem != DenseStem && c.Stem != ConvStem {
+		fault("stem is %q, allowed are %q and %q", c.Stem, DenseStem, ConvStem)
+	}
+	if c.Head.Pool != "" && c.Head.Pool != AveragePool && c.Head.Pool != FlattenPool {
+		fault("pool of the head is %q, allowed are %q and %q", c.Head.Pool, AveragePool, FlattenPool)
+	}
+	for i, width := range c.Head.Hidden {
+		positive(fmt.Sprintf("hidden width %d of the head", i), width)
+	}
+	if !(c.Dropout >= 0 && c.Dropout < 1) { // also refuses NaN
+		fault("dropout is %v, but must be at least 0 and below 1", c.Dropout)
+	}
+	if len(c.Blocks) == 0 {
+		fault("the stack has no blocks, at least one is needed")
+	}
+	if len(c.Blocks) > maxBlocks {
+		fault("the stack has %d blocks, at most %d are allowed", len(c.Blocks), maxBlocks)
+	}
+	for i, block := range c.Blocks {
+		if block == nil {
+			fault("block %d is nil, allowed are %s", i, strings.Join(Kinds(), ", "))
+		} else if err := block.validate(); err != nil {
+			fault("block %d (%s): %w", i, block.Kind(), err)
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("model %q cannot be built: %w", c.ID, errors.Join(faults...))
+}
+
+// divisors lists the divisors of n, for an error message.
+func divisors(n int) string {
+	var list []string
+	for d := 1; d <= n; d++ {
+		if n%d == 0 {
+			list = append(list, fmt.Sprint(d))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// Logits builds the network's graph on images [B, H, W, Channels] (uint8, or any number in 0..255;
+// H and W are free, the images are resized to ImageSize) and returns logits [B, Classes] float32.
+//
+// Variables are created under scope on first use, with initial weights that depend on nothing but
+// (ParamSeed, path), and shared by every later graph on the same store. As all graph-building
+// functions it panics on a fault; Validate tells beforehand.
+func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph.Node {
+	if err := c.Validate(); err != nil {
+		panic(err)
+	}
+	n := &network{Config: c, scope: scope, pass: pass}
+	return n.logits(images)
+}
+
+// network is one building of a Config's graph: what its stages share.
+type network struct {
+	Config
+	scope *model.Scope
+	pass  Pass
+	sites int                               // dropout layers met so far
+	meet  func(path string, v VariableInfo) // called at each use of a variable, unless nil
+	dry   bool                              // declare variables without computing their values
+}
+
+func (n *network) logits(images *graph.Node) *graph.Node {
+	images.AssertDims(-1, -1, -1, n.Channels) // uint8 [B, H, W, Channels]
+	batch := images.Shape().Dim(0)
+
+	x := n.preprocess(images) // [B, ImageSize, ImageSize, Channels]
+	x = n.embed(x)            // [B, T, C]
+	for i, block := range n.Blocks {
+		x = block.build(n, fmt.Sprintf("block_%d", i), x)
+		x.AssertDims(batch, n.Tokens(), n.Dim)
+	}
+
+	if n.Head.Norm {
+		x = n.layerNorm("head/norm", x)
+	}
+	width := n.Dim
+	if n.Head.Pool == FlattenPool {
+		width *= n.Tokens()
+		x = graph.Reshape(x, batch, width)
+	} else {
+		x = graph.ReduceMean(x, 1)
+	}
+	x.AssertDims(batch, width) // [B, C], or [B, T*C] where flattened
+	x = n.dropout(x, n.Dropout)
+	for i, hidden := range n.Head.Hidden {
+		x = gelu(n.dense(fmt.Sprintf("head/dense_%d", i), x, hidden))
+		x = n.dropout(x, n.Dropout)
+	}
+	x = n.dense("classifier", x, n.Classes)
+	x.AssertDims(batch, n.Classes)
+	return x
+}

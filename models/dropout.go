@@ -1,0 +1,85 @@
+package models
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// dropout zeroes each element with probability rate and divides the rest by 1-rate
+// (Srivastava et al. 2014), in training only. Each call is a site of its own.
+//
+// The mask is a pure function of (Pass.Seed, site, element index), computed by integer arithmetic on
+// 32 bits, hence the same on every backend and every machine, and cheaper than a general generator.
+func (n *network) dropout(x *graph.Node, rate float64) *graph.Node {
+	site := n.sites
+	n.sites++
+	if !n.pass.Training || n.pass.Seed == nil || rate <= 0 {
+		return x
+	}
+	keep := keepMask(n.pass.Seed, site, x.Shape().Dimensions, rate)
+	return graph.Where(keep, graph.MulScalar(x, 1/(1-rate)), graph.ZerosLike(x))
+}
+
+// keepMask returns booleans of the given dimensions, each true with probability 1-rate.
+func keepMask(seed *graph.Node, site int, dims []int, rate float64) *graph.Node {
+	bits := randomBits(seed, site, dims)
+	threshold := uint32(min(math.Round((1-rate)*(1<<32)), math.MaxUint32))
+	return graph.LessThan(bits, graph.Scalar(seed.Graph(), dtypes.Uint32, threshold))
+}
+
+// randomBits hashes (seed, site, element index) to uint32 of the given dimensions.
+//
+// Two keys come from seed and site; the index i takes them in at two places of a two-round
+// multiply-xorshift finaliser of the murmur3 family (constants by Wellons, "Prospecting for hash
+// functions", 2018, found by search for least bias). Because the second key enters after the first
+// round, two streams are not shifted copies of each other, as they would be if i+key were hashed.
+func randomBits(seed *graph.Node, site int, dims []int) *graph.Node {
+	g := seed.Graph()
+	shape := shapes.Make(dtypes.Uint32, dims...)
+	if uint64(shape.Size()) > math.MaxUint32 {
+		panic(fmt.Errorf("dropout over %d elements, at most %d can be numbered", shape.Size(), uint32(math.MaxUint32)))
+	}
+	low, high := words(seed)
+	first := finalise(graph.Add(finalise(graph.Add(low, u32(g, 0x9e3779b9*uint32(site+1)))), high))
+	second := finalise(graph.Add(first, u32(g, 0x85ebca6b)))
+
+	x := graph.IotaFull(g, shape)
+	x = graph.Add(graph.Mul(x, u32(g, 0x9e3779b1)), first)
+	x = graph.Mul(shiftXor(x, 16), u32(g, 0x7feb352d))
+	x = graph.BitwiseXor(shiftXor(x, 15), second)
+	x = graph.Mul(x, u32(g, 0x846ca68b))
+	return shiftXor(x, 16)
+}
+
+// words splits a scalar seed into two uint32.
+func words(seed *graph.Node) (low, high *graph.Node) {
+	seed.AssertScalar()
+	if seed.DType() == dtypes.Uint64 {
+		high = graph.ConvertDType(graph.BitwiseShiftRightLogicalScalar(seed, uint64(32)), dtypes.Uint32)
+		low = graph.ConvertDType(graph.BitwiseAnd(seed, graph.Scalar(seed.Graph(), dtypes.Uint64, uint64(math.MaxUint32))), dtypes.Uint32)
+		return low, high
+	}
+	if seed.DType() != dtypes.Uint32 {
+		panic(fmt.Errorf("dropout seed has type %s, allowed are Uint32 and Uint64", seed.DType()))
+	}
+	return seed, u32(seed.Graph(), 0)
+}
+
+// finalise is the full mixing function on its own: every output bit depends on every input bit.
+func finalise(x *graph.Node) *graph.Node {
+	g := x.Graph()
+	x = graph.Mul(shiftXor(x, 16), u32(g, 0x7feb352d))
+	x = graph.Mul(shiftXor(x, 15), u32(g, 0x846ca68b))
+	return shiftXor(x, 16)
+}
+
+// shiftXor is x ^ (x >> bits).
+func shiftXor(x *graph.Node, bits uint32) *graph.Node {
+	return graph.BitwiseXor(x, graph.BitwiseShiftRightLogicalScalar(x, bits))
+}
+
+func u32(g *graph.Graph, value uint32) *graph.Node { return graph.Scalar(g, dtypes.Uint32, value) }

@@ -1,0 +1,135 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// preprocess scales pixels and resizes: images [B, H, W, 3] of 0..255 -> [B, S, S, 3].
+func (n *network) preprocess(images *graph.Node) *graph.Node {
+	x := graph.ConvertDType(images, dtypes.Float32)
+	if n.Normalize {
+		x = n.normalization(x)
+	} else {
+		x = graph.MulScalar(x, 1.0/255)
+	}
+	x = resize(x, n.ImageSize)
+	x.AssertDims(-1, n.ImageSize, n.ImageSize, n.Channels)
+	return graph.StopGradient(x) // pixels and their statistics are not trained
+}
+
+// normalization is Keras's Normalization layer: (x - mean) / max(sqrt(variance), 1e-7), with one
+// mean and variance a channel. "count" serves nothing; Keras stores it, so the reference counts it.
+func (n *network) normalization(x *graph.Node) *graph.Node {
+	g := x.Graph()
+	mean := n.fixed("normalization/mean", zeros, n.Channels).NodeValue(g)
+	variance := n.fixed("normalization/variance", ones, n.Channels).NodeValue(g)
+	n.fixed("normalization/count", zeros)
+	scale := graph.MaxScalar(graph.Sqrt(variance), 1e-7)
+	return graph.Div(graph.Sub(x, graph.Reshape(mean, 1, 1, 1, n.Channels)), graph.Reshape(scale, 1, 1, 1, n.Channels))
+}
+
+// SetNormalization gives the Normalization layer the mean and variance (population variance, over
+// pixels of 0..255) of each channel of the training images. It works on the store of a network whose
+// variables exist (after Config.Init or a first call of Logits), and does nothing to one without such
+// a layer.
+func SetNormalization(store *model.Store, mean, variance []float32) error {
+	for v := range store.IterVariables() {
+		var values []float32
+		switch {
+		case strings.HasSuffix(v.Path(), "/normalization/mean"):
+			values = mean
+		case strings.HasSuffix(v.Path(), "/normalization/variance"):
+			values = variance
+		default:
+			continue
+		}
+		if len(values) != v.Shape().Size() {
+			return fmt.Errorf("setting %s: %d values given, the network's images have %d channels", v.Path(), len(values), v.Shape().Size())
+		}
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(append([]float32(nil), values...), len(values))); err != nil {
+			return fmt.Errorf("setting %s: %w", v.Path(), err)
+		}
+	}
+	return nil
+}
+
+// resize interpolates [B, H, W, C] bilinearly to [B, S, S, C] as Keras's Resizing layer does
+// (half-pixel centres, no antialiasing): rows, then columns, each a product with a constant matrix.
+// An image of the right size passes untouched.
+func resize(x *graph.Node, size int) *graph.Node {
+	g, dims := x.Graph(), x.Shape().Dimensions
+	batch, height, width, channels := dims[0], dims[1], dims[2], dims[3]
+	if height != size {
+		rows := graph.Const(g, bilinear(height, size))      // [S, H]
+		x = graph.Reshape(x, batch, height, width*channels) // [B, H, W*C]
+		x = graph.Einsum("sh,bhw->bsw", rows, x)            // [B, S, W*C]
+		x = graph.Reshape(x, batch, size, width, channels)  // [B, S, W, C]
+		x.AssertDims(batch, size, width, channels)
+	}
+	if width != size {
+		columns := graph.Const(g, bilinear(width, size)) // [S, W]
+		x = graph.Einsum("tw,bswc->bstc", columns, x)    // [B, S, S, C]
+	}
+	return x
+}
+
+// bilinear returns the matrix [size][from] that interpolates a line of from samples linearly at size
+// evenly spaced points: output i lies at input coordinate (i + 1/2) from/size - 1/2, and what falls
+// beyond the outermost sample takes that sample.
+func bilinear(from, size int) [][]float32 {
+	matrix := make([][]float32, size)
+	for i := range matrix {
+		matrix[i] = make([]float32, from)
+		at := (float64(i)+0.5)*float64(from)/float64(size) - 0.5
+		at = min(max(at, 0), float64(from-1))
+		low := min(int(at), from-1)
+		high := min(low+1, from-1)
+		fraction := float32(at - float64(low))
+		matrix[i][low] += 1 - fraction
+		matrix[i][high] += fraction
+	}
+	return matrix
+}
+
+// embed cuts images [B, S, S, 3] into patches and projects each to a token: [B, T, C].
+func (n *network) embed(x *graph.Node) *graph.Node {
+	x = patches(x, n.PatchSize) // [B, T, p*p*3]
+	if n.Stem == ConvStem {
+		x = n.convStem(x)
+	} else {
+		x = n.dense("embedding", x, n.Dim)
+	}
+	if n.Position {
+		table := n.weight("position/embedding", uniform(0.05), n.Tokens(), n.Dim).NodeValue(x)
+		x = graph.Add(x, graph.ExpandAxes(table, 0)) // [B, T, C] + [1, T, C]
+	}
+	x.AssertDims(-1, n.Tokens(), n.Dim)
+	return x
+}
+
+// patches cuts [B, S, S, 3] into T squares of p x p pixels in reading order, each laid out row by
+// row, pixel by pixel, channel by channel: [B, T, p*p*3].
+func patches(x *graph.Node, p int) *graph.Node {
+	dims := x.Shape().Dimensions
+	batch, grid, channels := dims[0], dims[1]/p, dims[3]
+	x = graph.Reshape(x, batch, grid, p, grid, p, channels)
+	x = graph.TransposeAllAxes(x, 0, 1, 3, 2, 4, 5) // [B, grid, grid, p, p, 3]
+	x = graph.Reshape(x, batch, grid*grid, p*p*channels)
+	return x
+}
+
+// convStem is GELU-BatchNorm of a convolution whose stride is its kernel size. Such a convolution
+// sees each patch once, so it is a product of patches [B, T, p*p*3] with the kernel laid flat.
+func (n *network) convStem(x *graph.Node) *graph.Node {
+	p := n.PatchSize
+	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
+	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
+	x = linear(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias) // [B, T, C]
+	return n.batchNorm("embedding/norm", gelu(x))
+}

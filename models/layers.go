@@ -1,0 +1,116 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/nn"
+)
+
+// Constants of the reference's layers, all Keras's defaults but the first, which the reference sets.
+const (
+	layerNormEpsilon  = 1e-6
+	batchNormEpsilon  = 1e-3
+	batchNormMomentum = 0.99
+)
+
+// weight returns the trainable variable at path (below the network's scope), made on first use.
+func (n *network) weight(path string, fill filler, dims ...int) *model.Variable {
+	return n.variable(path, fill, true, dims)
+}
+
+// fixed returns a variable that the optimiser leaves alone: a statistic of data.
+func (n *network) fixed(path string, fill filler, dims ...int) *model.Variable {
+	return n.variable(path, fill, false, dims)
+}
+
+func (n *network) variable(path string, fill filler, trainable bool, dims []int) *model.Variable {
+	full := model.JoinPath(n.scope.Scope(), path)
+	shape := shapes.Make(dtypes.Float32, dims...)
+	store := n.scope.Store()
+	v := store.GetVariable(full)
+	switch {
+	case v != nil && !v.Shape().Equal(shape):
+		panic(fmt.Errorf("variable %s has shape %s in the store, the network needs %s", full, v.Shape(), shape))
+	case v != nil:
+	case n.dry:
+		v = store.VariableWithShape(full, shape, n.scope.Initializer())
+	default:
+		values := make([]float32, shape.Size())
+		fill(stream(model.GetParamOr(n.scope, ParamSeed, int64(0)), path), dims, values)
+		v = store.VariableWithValue(full, tensors.FromFlatDataAndDimensions(values, dims...))
+	}
+	v.SetTrainable(trainable)
+	if n.meet != nil {
+		n.meet(path, VariableInfo{Path: path, Dims: dims, Trainable: trainable})
+	}
+	return v
+}
+
+// dense is y = x W + b over the last axis: [..., in] -> [..., out].
+func (n *network) dense(path string, x *graph.Node, out int) *graph.Node {
+	kernel := n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
+	bias := n.weight(path+"/bias", zeros, out).NodeValue(x)
+	return linear(x, kernel, bias)
+}
+
+// linear is x [..., in] times kernel [in, out] plus bias [out].
+func linear(x, kernel, bias *graph.Node) *graph.Node {
+	return nn.Dense(x, kernel, bias, compute.DenseLayoutInputOutputs)
+}
+
+// gelu is the exact GELU, x Φ(x) with the normal distribution Φ(x) = (1 + erf(x/√2))/2
+// (Hendrycks & Gimpel 2016), not its tanh approximation.
+func gelu(x *graph.Node) *graph.Node { return activation.Gelu(x) }
+
+// layerNorm is γ (x - mean)/sqrt(variance + ε) + β over the channels of each token: [B, T, C] -> [B, T, C]
+// (Ba, Kiros & Hinton 2016).
+func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
+	width := x.Shape().Dim(-1)
+	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
+	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
+	return nn.LayerNorm(x, []int{-1}, layerNormEpsilon, gamma, beta, nil)
+}
+
+// batchNorm is γ (x - mean)/sqrt(variance + ε) + β for each channel over batch and tokens:
+// [B, T, C] -> [B, T, C] (Ioffe & Szegedy 2015). As in Keras 3 the batch's variance is the biased
+// one (divided by B*T) for normalising and for the moving statistics alike, and the gradient flows
+// through the batch's statistics. Outside training the moving statistics are used.
+//
+// Deviation from the reference as it ran: Keras 2's fused kernel fed the moving variance the unbiased
+// estimate, larger by a factor 1 + 1/(B*T-1), 1.00003 for 128 images of 256 patches.
+func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
+	width := x.Shape().Dim(-1)
+	x.AssertDims(-1, -1, width)
+	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
+	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
+	movingMean := n.fixed(path+"/moving_mean", zeros, width)
+	movingVariance := n.fixed(path+"/moving_variance", ones, width)
+
+	mean, variance := movingMean.NodeValue(x), movingVariance.NodeValue(x) // [C]
+	if n.pass.Training {
+		mean, variance = moments(x)
+		move := func(v *model.Variable, batch *graph.Node) {
+			old := v.NodeValue(x)
+			v.SetNodeValue(graph.StopGradient(graph.Add(graph.MulScalar(old, batchNormMomentum), graph.MulScalar(batch, 1-batchNormMomentum))))
+		}
+		move(movingMean, mean)
+		move(movingVariance, variance)
+	}
+	channels := func(v *graph.Node) *graph.Node { return graph.Reshape(v, 1, 1, width) }
+	scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, batchNormEpsilon))) // [C]
+	return graph.Add(graph.Mul(graph.Sub(x, channels(mean)), channels(scale)), channels(beta))
+}
+
+// moments returns mean and biased variance [C] of [B, T, C] over batch and tokens.
+func moments(x *graph.Node) (mean, variance *graph.Node) {
+	mean = graph.ReduceMean(x, 0, 1)
+	centred := graph.Sub(x, graph.Reshape(mean, 1, 1, x.Shape().Dim(-1)))
+	return mean, graph.ReduceMean(graph.Square(centred), 0, 1)
+}

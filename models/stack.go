@@ -1,0 +1,181 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// maxBlocks bounds a stack, so that a slip of the keyboard does not build a million blocks.
+const maxBlocks = 256
+
+// Block is one layer of a stack: Mixer, ViT or ConvMixer. To add one, write its file and name it in
+// Kinds and newBlock.
+type Block interface {
+	// Kind returns the name by which JSON and Parse know the block.
+	Kind() string
+	validate() error
+	// build maps tokens [B, T, C] to [B, T, C], with variables below path.
+	build(n *network, path string, x *graph.Node) *graph.Node
+	// flops returns the cost for one image, as Config.FLOPs counts it.
+	flops(tokens, dim int) int64
+}
+
+// Kinds returns the names of the blocks there are.
+func Kinds() []string { return []string{"mixer", "vit", "convmixer"} }
+
+// newBlock decodes the block of a kind from the JSON of its fields.
+func newBlock(kind string, fields []byte) (Block, error) {
+	switch kind {
+	case "mixer":
+		return decode[Mixer](fields)
+	case "vit":
+		return decode[ViT](fields)
+	case "convmixer":
+		return decode[ConvMixer](fields)
+	}
+	return nil, fmt.Errorf("there is no block %q, allowed are %s", kind, strings.Join(Kinds(), ", "))
+}
+
+func decode[B Block](fields []byte) (Block, error) {
+	var block B
+	decoder := json.NewDecoder(bytes.NewReader(fields))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&block); err != nil {
+		return nil, fmt.Errorf("reading block %q: %w", block.Kind(), err)
+	}
+	return block, nil
+}
+
+// orDefault returns value, or the default where value is 0.
+func orDefault(value, otherwise int) int {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// Stack is the blocks of a network in order. Its JSON is an array of objects, each with its "kind" and
+// those of its fields that are not zero: [{"kind":"mixer"},{"kind":"vit","heads":8}].
+type Stack []Block
+
+// Repeat returns a stack of n times the same block.
+func Repeat(block Block, n int) Stack {
+	stack := make(Stack, n)
+	for i := range stack {
+		stack[i] = block
+	}
+	return stack
+}
+
+// String writes the stack as Parse reads it, such as "mixer:2,vit:1". Fields that differ from the
+// reference's are not shown; JSON has them.
+func (s Stack) String() string {
+	var runs []string
+	for i := 0; i < len(s); {
+		j := i
+		for j < len(s) && s[j].Kind() == s[i].Kind() {
+			j++
+		}
+		runs = append(runs, fmt.Sprintf("%s:%d", s[i].Kind(), j-i))
+		i = j
+	}
+	return strings.Join(runs, ",")
+}
+
+// MarshalJSON writes the blocks with their kinds.
+func (s Stack) MarshalJSON() ([]byte, error) {
+	objects := make([]json.RawMessage, len(s))
+	for i, block := range s {
+		if block == nil {
+			return nil, fmt.Errorf("writing a stack: block %d is nil", i)
+		}
+		fields, err := json.Marshal(block)
+		if err != nil {
+			return nil, fmt.Errorf("writing block %d: %w", i, err)
+		}
+		head := fmt.Sprintf(`{"kind":%q`, block.Kind())
+		if string(fields) != "{}" {
+			head += ","
+		}
+		objects[i] = append([]byte(head), fields[1:]...)
+	}
+	return json.Marshal(objects)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. An unknown kind or field is an error.
+func (s *Stack) UnmarshalJSON(data []byte) error {
+	var objects []map[string]json.RawMessage
+	if err := json.Unmarshal(data, &objects); err != nil {
+		return fmt.Errorf("reading a stack: %w", err)
+	}
+	stack := make(Stack, len(objects))
+	for i, object := range objects {
+		var kind string
+		if err := json.Unmarshal(object["kind"], &kind); err != nil {
+			return fmt.Errorf("reading block %d: its \"kind\" is missing or no text, allowed are %s", i, strings.Join(Kinds(), ", "))
+		}
+		delete(object, "kind")
+		fields, err := json.Marshal(object)
+		if err != nil {
+			return fmt.Errorf("reading block %d: %w", i, err)
+		}
+		if stack[i], err = newBlock(kind, fields); err != nil {
+			return fmt.Errorf("reading block %d: %w", i, err)
+		}
+	}
+	*s = stack
+	return nil
+}
+
+// ParseStack reads blocks separated by commas, each a kind with an optional number of repetitions:
+// "mixer:2,vit" is two Mixers and a ViT. Every block has the reference's values.
+func ParseStack(text string) (Stack, error) {
+	var stack Stack
+	for part := range strings.SplitSeq(text, ",") {
+		kind, count, counted := strings.Cut(strings.TrimSpace(part), ":")
+		times := 1
+		if counted {
+			var err error
+			if times, err = strconv.Atoi(count); err != nil || times < 1 {
+				return nil, fmt.Errorf("stack %q: %q is no number of blocks, allowed are 1 to %d", text, count, maxBlocks)
+			}
+		}
+		block, err := newBlock(kind, []byte("{}"))
+		if err != nil {
+			return nil, fmt.Errorf("stack %q: %w, each with an optional count, such as %q", text, err, "mixer:2,vit:1")
+		}
+		if times > maxBlocks-len(stack) {
+			return nil, fmt.Errorf("stack %q: more than %d blocks", text, maxBlocks)
+		}
+		stack = append(stack, Repeat(block, times)...)
+	}
+	return stack, nil
+}
+
+// Parse reads a network from one line: the id of a named configuration ("mixer-4"), or a stack
+// ("mixer:2,vit:1") with the settings of the reference's hybrids: images 64 x 64 in patches of 8,
+// dim 128, dropout .4, normalised pixels. A stack that begins with convmixer takes those of the
+// reference's conv rows instead: 32 x 32 in patches of 2, dim 16, conv stem, x/255.
+func Parse(spec string) (Config, error) {
+	if entry, err := Lookup(spec); err == nil {
+		return entry.Config, nil
+	}
+	stack, err := ParseStack(spec)
+	if err != nil {
+		ids := make([]string, 0, len(Named()))
+		for _, entry := range Named() {
+			ids = append(ids, entry.Config.ID)
+		}
+		return Config{}, fmt.Errorf("%w; nor is it one of the configurations %s", err, strings.Join(ids, ", "))
+	}
+	config := hybrid(stack.String(), 128, 0.4, stack)
+	if stack[0].Kind() == (ConvMixer{}).Kind() {
+		config = conv(stack.String(), 0.4, stack)
+	}
+	return config, nil
+}

@@ -1,0 +1,105 @@
+package models
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// ViT is one encoder layer of the Vision Transformer (Dosovitskiy et al. 2021, "An Image is Worth
+// 16x16 Words", section 3.1, equations 2 and 3):
+//
+//	U = X + attention(norm(X))
+//	Y = U + mlp(norm(U))
+//
+// The zero value is the layer of the reference's hybrids. Its deviations from the paper: the MLP has
+// a GELU and dropout after its second Dense layer too, as in Keras's example "Image classification
+// with Vision Transformer"; heads are 64 wide whatever the number of channels; the MLP narrows instead
+// of widening.
+type ViT struct {
+	Heads   int     `json:"heads,omitempty"`   // 0: 4
+	KeyDim  int     `json:"key_dim,omitempty"` // width of a head's queries, keys, values; 0: 64
+	Hidden  int     `json:"hidden,omitempty"`  // width of the MLP's hidden layer; 0: 64
+	Dropout float64 `json:"dropout,omitempty"` // of attention scores and MLP; 0: 0.1; -1: none
+}
+
+// Kind returns "vit".
+func (ViT) Kind() string { return "vit" }
+
+func (v ViT) validate() error {
+	for _, field := range []struct {
+		name  string
+		value int
+	}{{"heads", v.Heads}, {"key_dim", v.KeyDim}, {"hidden", v.Hidden}} {
+		if field.value < 0 {
+			return fmt.Errorf("%s is %d, but must be at least 1, or 0 for the reference's", field.name, field.value)
+		}
+	}
+	if !(v.Dropout == -1 || v.Dropout >= 0 && v.Dropout < 1) {
+		return fmt.Errorf("dropout is %v, but must be above 0 and below 1, or 0 for the reference's, or -1 for none", v.Dropout)
+	}
+	return nil
+}
+
+// filled returns the layer with the reference's values for zero ones.
+func (v ViT) filled() ViT {
+	v.Heads, v.KeyDim, v.Hidden = orDefault(v.Heads, 4), orDefault(v.KeyDim, 64), orDefault(v.Hidden, 64)
+	switch v.Dropout {
+	case 0:
+		v.Dropout = 0.1
+	case -1:
+		v.Dropout = 0
+	}
+	return v
+}
+
+func (v ViT) build(n *network, path string, x *graph.Node) *graph.Node {
+	v = v.filled()
+	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
+
+	y := n.layerNorm(path+"/norm_0", x)
+	y = v.attention(n, path+"/attention", y)
+	x = graph.Add(x, y) // [B, T, C]
+
+	y = n.layerNorm(path+"/norm_1", x)
+	y = n.dropout(gelu(n.dense(path+"/mlp/dense_0", y, v.Hidden)), v.Dropout)
+	y.AssertDims(batch, tokens, v.Hidden)
+	y = n.dropout(gelu(n.dense(path+"/mlp/dense_1", y, dim)), v.Dropout)
+	return graph.Add(x, y) // [B, T, C]
+}
+
+// attention is multi-head self-attention (Vaswani et al. 2017, "Attention Is All You Need", section
+// 3.2): in each of h heads, of width k, softmax(Q Kᵀ/√k) V; the heads side by side are projected back
+// to C channels. Q, K, V and the output all have biases, as in Keras. [B, T, C] -> [B, T, C].
+func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
+	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
+	heads, width := v.Heads, v.KeyDim
+
+	project := func(name string) *graph.Node { // [B, T, C] -> [B, T, h, k]
+		kernel := n.weight(path+"/"+name+"/kernel", glorot, dim, heads, width).NodeValue(x)
+		bias := n.weight(path+"/"+name+"/bias", zeros, heads, width).NodeValue(x)
+		y := linear(x, graph.Reshape(kernel, dim, heads*width), graph.Reshape(bias, heads*width))
+		return graph.Reshape(y, batch, tokens, heads, width)
+	}
+	query, key, value := project("query"), project("key"), project("value")
+
+	query = graph.MulScalar(query, 1/math.Sqrt(float64(width)))
+	scores := graph.Softmax(graph.Einsum("bqhk,bthk->bhqt", query, key), -1)
+	scores.AssertDims(batch, heads, tokens, tokens) // each row sums to 1
+	n.tapAttention(scores)
+	scores = n.dropout(scores, v.Dropout)
+	y := graph.Einsum("bhqt,bthk->bqhk", scores, value)
+	y.AssertDims(batch, tokens, heads, width)
+
+	kernel := n.weight(path+"/output/kernel", glorot, heads, width, dim).NodeValue(x)
+	bias := n.weight(path+"/output/bias", zeros, dim).NodeValue(x)
+	return linear(graph.Reshape(y, batch, tokens, heads*width), graph.Reshape(kernel, heads*width, dim), bias)
+}
+
+func (v ViT) flops(tokens, dim int) int64 {
+	v = v.filled()
+	inner := v.Heads * v.KeyDim
+	return 3*products(tokens, dim, inner) + 2*products(tokens, inner, tokens) + products(tokens, inner, dim) +
+		products(tokens, dim, v.Hidden) + products(tokens, v.Hidden, dim)
+}
