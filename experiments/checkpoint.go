@@ -1,0 +1,264 @@
+package experiments
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// A run's checkpoint folder holds
+//
+//	NNNNNNNN/state.json             where the run stands
+//	NNNNNNNN/variables.safetensors  weights, statistics and moments
+//	best-NNNN.safetensors           the weights of the epoch kept so far
+//
+// A checkpoint is written under another name, synced and renamed, so that one
+// that can be seen is whole; the older one goes only then. Everything that was
+// recorded before a checkpoint is durable before it.
+const (
+	stateFile     = "state.json"
+	variablesFile = "variables.safetensors"
+	partPrefix    = "part-"
+)
+
+// checkpoint writes where the run stands.
+func (t *trainer) checkpoint() error {
+	if err := t.Recorder.Flush(); err != nil {
+		return err
+	}
+	if t.CheckpointDir == "" {
+		return nil
+	}
+	if err := t.writeCheckpoint(); err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	t.saved = time.Now()
+	return nil
+}
+
+func (t *trainer) writeCheckpoint() error {
+	if err := os.MkdirAll(t.CheckpointDir, 0o700); err != nil {
+		return err
+	}
+	if t.best != nil && t.bestSaved != t.state.Best.Epoch {
+		if err := t.writeBest(); err != nil {
+			return err
+		}
+	}
+	part, err := os.MkdirTemp(t.CheckpointDir, partPrefix)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+	t.state.Timing = t.timing()
+	err = writeFile(filepath.Join(part, stateFile), func(w io.Writer) error {
+		return json.NewEncoder(w).Encode(t.state)
+	})
+	if err != nil {
+		return err
+	}
+	all, err := t.net.snapshot(t.variables())
+	if err != nil {
+		return err
+	}
+	err = writeFile(filepath.Join(part, variablesFile), func(w io.Writer) error { return writeTensors(w, all) })
+	if err != nil {
+		return err
+	}
+	if err := syncDir(part); err != nil {
+		return err
+	}
+	old, err := checkpoints(t.CheckpointDir)
+	if err != nil {
+		return err
+	}
+	next := 1
+	if len(old) > 0 {
+		fmt.Sscanf(old[len(old)-1], "%d", &next)
+		next++
+	}
+	if err := os.Rename(part, filepath.Join(t.CheckpointDir, fmt.Sprintf("%08d", next))); err != nil {
+		return err
+	}
+	if err := syncDir(t.CheckpointDir); err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := os.RemoveAll(filepath.Join(t.CheckpointDir, name)); err != nil {
+			return err
+		}
+	}
+	return t.removeOldBest()
+}
+
+// variables are all that a checkpoint holds: the model's and the optimiser's.
+func (t *trainer) variables() []string {
+	var paths []string
+	for v := range t.net.store.IterVariables() {
+		paths = append(paths, v.Path())
+	}
+	return paths
+}
+
+func (t *trainer) bestPath(epoch int) string {
+	return filepath.Join(t.CheckpointDir, fmt.Sprintf("best-%04d.safetensors", epoch))
+}
+
+func (t *trainer) writeBest() error {
+	part := filepath.Join(t.CheckpointDir, partPrefix+"best")
+	defer os.Remove(part)
+	err := writeFile(part, func(w io.Writer) error { return writeTensors(w, t.best) })
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(part, t.bestPath(t.state.Best.Epoch)); err != nil {
+		return err
+	}
+	t.bestSaved = t.state.Best.Epoch
+	return nil
+}
+
+func (t *trainer) removeOldBest() error {
+	files, err := filepath.Glob(filepath.Join(t.CheckpointDir, "best-*.safetensors"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f != t.bestPath(t.state.Best.Epoch) {
+			if err := os.Remove(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resume continues from the folder's checkpoint, if there is one.
+func (t *trainer) resume() (bool, error) {
+	if t.CheckpointDir == "" {
+		return false, nil
+	}
+	names, err := checkpoints(t.CheckpointDir)
+	if err != nil || len(names) == 0 {
+		return false, err
+	}
+	dir := filepath.Join(t.CheckpointDir, names[len(names)-1])
+	b, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err != nil {
+		return false, fmt.Errorf("resume: %w", err)
+	}
+	var s state
+	if err := json.Unmarshal(b, &s); err != nil {
+		return false, fmt.Errorf("resume: %s: %w", filepath.Join(dir, stateFile), err)
+	}
+	for _, c := range []struct{ what, saved, now string }{
+		{"recipe", s.Recipe, t.state.Recipe}, {"dataset", s.Dataset, t.state.Dataset}, {"backend", s.Backend, t.state.Backend},
+	} {
+		if c.saved != c.now {
+			return false, fmt.Errorf("resume: the checkpoint's %s is %.12s, this one's %.12s; they must be the same", c.what, c.saved, c.now)
+		}
+	}
+	all, err := readTensorFile(filepath.Join(dir, variablesFile))
+	if err != nil {
+		return false, fmt.Errorf("resume: %w", err)
+	}
+	for _, path := range t.variables() {
+		value, ok := all[strings.TrimPrefix(path, "/")]
+		if !ok {
+			return false, fmt.Errorf("resume: %s lacks %s", filepath.Join(dir, variablesFile), path)
+		}
+		if err := setVariable(t.net.store.GetVariable(path), value); err != nil {
+			return false, fmt.Errorf("resume: %w", err)
+		}
+	}
+	if s.Best.Epoch > 0 {
+		if t.best, err = readTensorFile(t.bestPath(s.Best.Epoch)); err != nil {
+			return false, fmt.Errorf("resume: %w", err)
+		}
+		t.bestSaved = s.Best.Epoch
+	}
+	t.state = s
+	return true, t.removeParts()
+}
+
+// removeParts removes what a killed process left half-written.
+func (t *trainer) removeParts() error {
+	parts, err := filepath.Glob(filepath.Join(t.CheckpointDir, partPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := os.RemoveAll(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HasCheckpoint reports whether a run's checkpoint folder holds one.
+func HasCheckpoint(dir string) bool {
+	names, err := checkpoints(dir)
+	return err == nil && len(names) > 0
+}
+
+// checkpoints lists the names of the whole checkpoints, oldest first.
+func checkpoints(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), partPrefix) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func readTensorFile(path string) (map[string]*tensors.Tensor, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	named, err := readTensors(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return named, nil
+}
+
+// writeFile writes a new file and syncs it.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

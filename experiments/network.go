@@ -1,0 +1,225 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph-building code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"patchlab/datasets"
+	"patchlab/models"
+)
+
+// Network is a model with its weights on a backend. It is not safe for
+// concurrent use.
+type Network struct {
+	Config  models.Config
+	backend compute.Backend
+	store   *model.Store
+	forward *model.Exec
+	// names are the model's own variables, without the optimiser's.
+	names []string
+}
+
+// NewNetwork returns a network with initial weights drawn from the seed: the
+// same on every backend and machine.
+func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Network, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("build network: %w", err)
+	}
+	n := &Network{Config: config, backend: backend, store: model.NewStore()}
+	n.store.SetParam("/"+models.ParamSeed, seed)
+	if err := config.Init(n.store); err != nil {
+		return nil, fmt.Errorf("build network: %w", err)
+	}
+	for v := range n.store.IterVariables() {
+		n.names = append(n.names, v.Path())
+	}
+	slices.Sort(n.names)
+	err := guard("build network", func() (err error) {
+		n.forward, err = model.NewExec(backend, n.store, func(scope *model.Scope, images *Node) *Node {
+			return config.Logits(scope, images, models.Pass{})
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.forward.WithName("forward").SetMaxCache(-1)
+	return n, nil
+}
+
+// LoadNetwork returns a network with the weights of a safetensors file, as a
+// run's artifact weights.safetensors holds them. Every variable of the model
+// must be there with its shape, and none else.
+func LoadNetwork(backend compute.Backend, config models.Config, weights io.Reader) (*Network, error) {
+	n, err := NewNetwork(backend, config, 0)
+	if err != nil {
+		return nil, err
+	}
+	named, err := readTensors(weights)
+	if err != nil {
+		return nil, fmt.Errorf("load network: %w", err)
+	}
+	if err := n.restore(named); err != nil {
+		return nil, fmt.Errorf("load network: %w", err)
+	}
+	return n, nil
+}
+
+// SaveWeights writes the model's variables as a safetensors file.
+func (n *Network) SaveWeights(w io.Writer) error {
+	named, err := n.snapshot(n.names)
+	if err != nil {
+		return fmt.Errorf("save weights: %w", err)
+	}
+	return writeTensors(w, named)
+}
+
+// Close frees the compiled graphs and the weights.
+func (n *Network) Close() {
+	n.forward.Finalize()
+	n.store.Finalize()
+}
+
+func (n *Network) inputShape(batch, height, width int) shapes.Shape {
+	return shapes.Make(dtypes.Uint8, batch, height, width, n.Config.Channels)
+}
+
+// snapshot copies variables to the host, by path without its leading slash.
+func (n *Network) snapshot(paths []string) (map[string]*tensors.Tensor, error) {
+	named := make(map[string]*tensors.Tensor, len(paths))
+	for _, path := range paths {
+		value, err := n.store.GetVariable(path).Value()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if named[strings.TrimPrefix(path, "/")], err = value.LocalClone(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return named, nil
+}
+
+// restore sets the model's variables, all or none.
+func (n *Network) restore(named map[string]*tensors.Tensor) error {
+	for name := range named {
+		if !slices.Contains(n.names, "/"+name) {
+			return fmt.Errorf("weights hold %s, which the model has not", name)
+		}
+	}
+	for _, path := range n.names {
+		t, ok := named[path[1:]]
+		if !ok {
+			return fmt.Errorf("weights lack %s", path[1:])
+		}
+		if v := n.store.GetVariable(path); !t.Shape().Equal(v.Shape()) {
+			return fmt.Errorf("weights hold %s as %s, the model wants %s", path[1:], t.Shape(), v.Shape())
+		}
+	}
+	for _, path := range n.names {
+		if err := setVariable(n.store.GetVariable(path), named[path[1:]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setVariable gives a variable a copy of a value, so that the donation of its
+// buffer to a training step leaves the value whole.
+func setVariable(v *model.Variable, value *tensors.Tensor) error {
+	c, err := value.LocalClone()
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.Path(), err)
+	}
+	if err := v.SetValue(c); err != nil {
+		return fmt.Errorf("%s: %w", v.Path(), err)
+	}
+	return nil
+}
+
+// compile compiles the forward pass for a batch of a split's images.
+func (n *Network) compile(batch, height, width int) error {
+	return guard("compile the forward pass", func() error {
+		_, err := n.forward.Compile(n.inputShape(batch, height, width))
+		return err
+	})
+}
+
+// Logits returns the network's output for count images of one size, each
+// height × width × channels bytes: [count][classes] flattened. Images beyond
+// the last full batch are padded, which no other image's output depends on.
+func (n *Network) Logits(ctx context.Context, images []uint8, height, width, batch int) ([]float32, error) {
+	size := height * width * n.Config.Channels
+	if size == 0 || len(images)%size != 0 {
+		return nil, fmt.Errorf("predict: %d bytes are no whole number of %d×%d images with %d channels", len(images), height, width, n.Config.Channels)
+	}
+	count := len(images) / size
+	logits := make([]float32, 0, count*n.Config.Classes)
+	buffer := make([]uint8, batch*size)
+	for start := 0; start < count; start += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		used := min(batch, count-start)
+		copy(buffer, images[start*size:(start+used)*size])
+		input := tensors.FromFlatDataAndDimensions(buffer, batch, height, width, n.Config.Channels)
+		var out []*tensors.Tensor
+		err := guard("forward pass", func() (err error) {
+			out, err = n.forward.Exec(input)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		values, err := tensors.CopyFlatData[float32](out[0])
+		if err != nil {
+			return nil, fmt.Errorf("forward pass: %w", err)
+		}
+		logits = append(logits, values[:used*n.Config.Classes]...)
+		if err := finalize(input, out[0]); err != nil {
+			return nil, err
+		}
+	}
+	return logits, nil
+}
+
+func finalize(ts ...*tensors.Tensor) error {
+	for _, t := range ts {
+		if err := t.FinalizeAll(); err != nil {
+			return fmt.Errorf("free tensor: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkDataset reports a dataset that the model was not made for.
+func checkDataset(config models.Config, d *datasets.Dataset) error {
+	if d.Channels != config.Channels || len(d.Classes) != config.Classes {
+		return fmt.Errorf("%s has %d channels and %d classes, the model %d and %d",
+			d.Name, d.Channels, len(d.Classes), config.Channels, config.Classes)
+	}
+	return nil
+}
+
+// guard runs graph-building code and returns its panic as an error: the one
+// place in Patchlab that recovers.
+func guard(doing string, f func() error) error {
+	var err error
+	if caught := exceptions.TryCatch[error](func() { err = f() }); caught != nil {
+		err = caught
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package experiments
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph-building code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Decay says how weight decay λ enters an update at learning rate η.
+type Decay string
+
+const (
+	// DecayPlain subtracts λ·w, whatever the learning rate: TensorFlow
+	// Addons' AdamW, and so the course's.
+	DecayPlain Decay = "plain"
+	// DecayScaled subtracts η·λ·w: today's convention (PyTorch, Keras 3, Optax).
+	DecayScaled Decay = "scaled"
+)
+
+// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter 2019,
+// algorithm 2), with the bias correction folded into the step size as in
+// Kingma and Ba 2015, section 2, end: with αₜ = η·√(1−β₂ᵗ)/(1−β₁ᵗ),
+//
+//	w ← w − decay·w
+//	m ← m + (1−β₁)(g − m)
+//	v ← v + (1−β₂)(g² − v)
+//	w ← w − αₜ·m / (√v + ε)
+//
+// Every trainable variable decays, biases and norm gains included, as the
+// reference's do.
+type AdamW struct {
+	LearningRate float64 `json:"learning_rate"`
+	WeightDecay  float64 `json:"weight_decay"`
+	Decay        Decay   `json:"decay"`
+	Beta1        float64 `json:"beta1"`
+	Beta2        float64 `json:"beta2"`
+	Epsilon      float64 `json:"epsilon"`
+}
+
+// DefaultAdamW is the reference's optimiser: Keras's β and ε, and TensorFlow
+// Addons' plain decay of 1e-4.
+func DefaultAdamW(learningRate float64) AdamW {
+	return AdamW{LearningRate: learningRate, WeightDecay: 1e-4, Decay: DecayPlain, Beta1: .9, Beta2: .999, Epsilon: 1e-7}
+}
+
+func (o AdamW) validate() error {
+	switch {
+	case !positive(o.LearningRate):
+		return fmt.Errorf("learning rate %g; allowed: more than 0", o.LearningRate)
+	case !(o.WeightDecay >= 0 && o.WeightDecay < 1):
+		return fmt.Errorf("weight decay %g; allowed: 0 or more, less than 1", o.WeightDecay)
+	case o.Decay != DecayPlain && o.Decay != DecayScaled:
+		return fmt.Errorf("decay %q; allowed: %s, %s", o.Decay, DecayPlain, DecayScaled)
+	case !(o.Beta1 >= 0 && o.Beta1 < 1) || !(o.Beta2 >= 0 && o.Beta2 < 1):
+		return fmt.Errorf("betas %g and %g; allowed: 0 or more, less than 1", o.Beta1, o.Beta2)
+	case !positive(o.Epsilon):
+		return fmt.Errorf("epsilon %g; allowed: more than 0", o.Epsilon)
+	}
+	return nil
+}
+
+// Rates returns the two numbers that [AdamW.Update] takes at a step, counted
+// from 1: the step size αₜ and the decay, as float32 because the graph is.
+func (o AdamW) Rates(learningRate float64, step int64) []float32 {
+	t := float64(step)
+	alpha := learningRate * math.Sqrt(1-math.Pow(o.Beta2, t)) / (1 - math.Pow(o.Beta1, t))
+	decay := o.WeightDecay
+	if o.Decay == DecayScaled {
+		decay *= learningRate
+	}
+	return []float32{float32(alpha), float32(decay)}
+}
+
+// optimizerScope holds the moments, beside and never among the model's variables.
+const optimizerScope = "optimizer"
+
+// Update adds to the graph of a scalar loss one step on every trainable
+// variable of the store. Rates, [2], come from [AdamW.Rates].
+func (o AdamW) Update(store *model.Store, loss, rates *Node) {
+	rates.AssertDims(2)
+	g := loss.Graph()
+	alpha := Squeeze(Slice(rates, AxisElem(0)))
+	decay := Squeeze(Slice(rates, AxisElem(1)))
+
+	var weights []*model.Variable
+	var nodes []*Node
+	for v := range store.IterVariables() {
+		if v.Trainable && v.InUseByGraph(g) {
+			weights = append(weights, v)
+			nodes = append(nodes, v.NodeValue(g))
+		}
+	}
+	for i, grad := range Gradient(loss, nodes...) {
+		v, w := weights[i], nodes[i]
+		m := moment(store, "m", v)
+		s := moment(store, "v", v)
+		mean := Add(m.NodeValue(g), MulScalar(Sub(grad, m.NodeValue(g)), 1-o.Beta1))
+		square := Add(s.NodeValue(g), MulScalar(Sub(Square(grad), s.NodeValue(g)), 1-o.Beta2))
+		m.SetNodeValue(mean)
+		s.SetNodeValue(square)
+		w = Sub(w, Mul(w, decay))
+		v.SetNodeValue(Sub(w, Div(Mul(mean, alpha), AddScalar(Sqrt(square), o.Epsilon))))
+	}
+}
+
+// moment returns the zero-initialised moment of a variable, of its shape.
+func moment(store *model.Store, name string, of *model.Variable) *model.Variable {
+	path := model.JoinPath("/", optimizerScope, name, of.Path())
+	if v := store.GetVariable(path); v != nil {
+		return v
+	}
+	return store.VariableWithValue(path, tensors.FromShape(of.Shape())).SetTrainable(false)
+}

@@ -1,0 +1,165 @@
+package experiments
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"patchlab/models"
+)
+
+// Recipe is everything that decides the outcome of a training run.
+type Recipe struct {
+	Model     models.Config `json:"model"`
+	Data      Data          `json:"data"`
+	Batch     int           `json:"batch"`
+	Epochs    int           `json:"epochs"`
+	Optimizer AdamW         `json:"optimizer"`
+	// Plateau lowers the learning rate when the validation loss stalls; nil keeps it constant.
+	Plateau *Plateau `json:"plateau,omitempty"`
+	// EarlyStopping ends the run when the validation loss stalls; nil runs all epochs.
+	EarlyStopping *EarlyStopping `json:"early_stopping,omitempty"`
+	// Keep says which epoch's weights the run ends with.
+	Keep Keep  `json:"keep"`
+	Seed int64 `json:"seed"`
+}
+
+// Data names the images of a recipe and how they are divided.
+type Data struct {
+	Name string `json:"name"` // cifar10, fashion-mnist or shapes
+	// TrainLimit and TestLimit use the first so many images; 0 means all.
+	TrainLimit int `json:"train_limit,omitempty"`
+	TestLimit  int `json:"test_limit,omitempty"`
+	// Validation is the fraction of the training images, its last ones, that
+	// is held out for validation.
+	Validation float64 `json:"validation"`
+}
+
+// Keep says which epoch's weights are kept.
+type Keep string
+
+// The epochs to keep: the one of the lowest validation loss, of the highest
+// validation accuracy, or simply the last.
+const (
+	KeepLoss     Keep = "val_loss"
+	KeepAccuracy Keep = "val_accuracy"
+	KeepLast     Keep = "last"
+)
+
+// better reports whether an epoch's result is to be kept over the best so far.
+func (k Keep) better(e, best Evaluation) bool {
+	switch k {
+	case KeepLoss:
+		return e.Loss < best.Loss
+	case KeepAccuracy:
+		return e.Top1 > best.Top1
+	default:
+		return true
+	}
+}
+
+// ReferenceRecipe returns the recipe with which the course trained a named
+// configuration (package models lists them): its batch size, learning rate and
+// number of epochs, TensorFlow Addons' AdamW with weight decay 1e-4, the last
+// 10 % of the training images held out.
+func ReferenceRecipe(id string, data Data, seed int64) (Recipe, error) {
+	entry, err := models.Lookup(id)
+	if err != nil {
+		return Recipe{}, err
+	}
+	t := entry.Training
+	r := Recipe{
+		Model: entry.Config, Data: data, Batch: t.Batch, Epochs: t.Epochs,
+		Optimizer: DefaultAdamW(t.LearningRate), Keep: Keep(t.KeepBest), Seed: seed,
+	}
+	r.Optimizer.WeightDecay = t.WeightDecay
+	if t.Plateau {
+		r.Plateau = &Plateau{Factor: .5, Patience: 5, MinDelta: 1e-4}
+		r.EarlyStopping = &EarlyStopping{Patience: 10}
+	}
+	return r, nil
+}
+
+// Validate reports the first value that no run could use, and what is allowed.
+func (r Recipe) Validate() error {
+	if err := r.Model.Validate(); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	switch {
+	case r.Data.Name == "":
+		return errors.New("data: no name; allowed: cifar10, fashion-mnist, shapes")
+	case r.Data.TrainLimit < 0 || r.Data.TestLimit < 0:
+		return fmt.Errorf("data: limits %d and %d; allowed: 0 (all) or more", r.Data.TrainLimit, r.Data.TestLimit)
+	case !(r.Data.Validation > 0 && r.Data.Validation < 1):
+		return fmt.Errorf("data: validation fraction %g; allowed: more than 0, less than 1", r.Data.Validation)
+	case r.Batch < 1:
+		return fmt.Errorf("batch size %d; allowed: 1 or more", r.Batch)
+	case r.Epochs < 1:
+		return fmt.Errorf("%d epochs; allowed: 1 or more", r.Epochs)
+	case r.Keep != KeepLoss && r.Keep != KeepAccuracy && r.Keep != KeepLast:
+		return fmt.Errorf("keep %q; allowed: %s, %s, %s", r.Keep, KeepLoss, KeepAccuracy, KeepLast)
+	}
+	if err := r.Optimizer.validate(); err != nil {
+		return err
+	}
+	if p := r.Plateau; p != nil && (p.Patience < 1 || !(p.Factor > 0 && p.Factor < 1) || !(p.MinDelta >= 0)) {
+		return fmt.Errorf("plateau: factor %g, patience %d, min_delta %g; allowed: factor between 0 and 1, patience 1 or more, min_delta 0 or more",
+			p.Factor, p.Patience, p.MinDelta)
+	}
+	if s := r.EarlyStopping; s != nil && s.Patience < 1 {
+		return fmt.Errorf("early stopping: patience %d; allowed: 1 or more", s.Patience)
+	}
+	return nil
+}
+
+// Digest identifies the recipe: SHA-256 of its compact JSON, in hex.
+func (r Recipe) Digest() string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(fmt.Sprintf("recipe does not encode: %v", err)) // only non-finite numbers, which Validate refuses
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// WriteTo writes the recipe as indented JSON.
+func (r Recipe) WriteTo(w io.Writer) (int64, error) {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return 0, fmt.Errorf("write recipe: %w", err)
+	}
+	n, err := w.Write(append(b, '\n'))
+	return int64(n), err
+}
+
+// ReadRecipe reads what [Recipe.WriteTo] wrote and validates it. A field that
+// no recipe has is an error, so that a misspelt one is not ignored.
+func ReadRecipe(src io.Reader) (Recipe, error) {
+	var r Recipe
+	d := json.NewDecoder(src)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return Recipe{}, fmt.Errorf("read recipe: %w", err)
+	}
+	if err := r.Validate(); err != nil {
+		return Recipe{}, fmt.Errorf("read recipe: %w", err)
+	}
+	return r, nil
+}
+
+// String is the recipe's compact JSON.
+func (r Recipe) String() string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	if err := e.Encode(r); err != nil {
+		return err.Error()
+	}
+	return string(bytes.TrimSpace(b.Bytes()))
+}
+
+func positive(x float64) bool { return x > 0 && !math.IsInf(x, 1) }

@@ -1,0 +1,270 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"patchlab/datasets"
+	"patchlab/models"
+)
+
+// Recorder takes what a run yields. The tracker's run is one. Log may buffer;
+// what was logged before a Flush that returned is durable.
+type Recorder interface {
+	SetParams(params map[string]string) error
+	Log(step int64, values map[string]float64) error
+	AddArtifact(name string, content io.Reader) error
+	Flush() error
+}
+
+// Job is a recipe with all it needs to be carried out.
+type Job struct {
+	Recipe  Recipe
+	Dataset *datasets.Dataset
+	Backend compute.Backend
+	// BackendName is recorded in checkpoints, so that a run isn't resumed on
+	// another backend, where the losses would differ.
+	BackendName string
+	Recorder    Recorder
+	// CheckpointDir is the run's own folder. Where it holds a checkpoint the
+	// run continues from it; it is removed when the run is complete.
+	CheckpointDir string
+	// CheckpointEvery is the time between two checkpoints within an epoch;
+	// 0 means a minute. One is written after each epoch in any case.
+	CheckpointEvery time.Duration
+	// Report, if set, is told of progress, from the caller's goroutine.
+	Report func(Event)
+}
+
+// Phase is what a run is doing.
+type Phase int
+
+// The phases of a run, in order; Trained reports a completed epoch.
+const (
+	Compiling Phase = iota
+	Training
+	Validating
+	Trained
+	Testing
+)
+
+// Event is a step of progress.
+type Event struct {
+	Phase         Phase
+	Epoch, Epochs int // counted from 1; how many there are at most
+	Images, Of    int // of this epoch
+	Loss, Top1    float64
+	Resumed       bool         // the run continues from a checkpoint
+	Result        *EpochResult // of a completed epoch, when Phase is Trained
+}
+
+// Result is what a completed run came to.
+type Result struct {
+	History []EpochResult
+	Best    EpochResult
+	Test    Evaluation
+	Timing  Timing
+	// StepMedian and StepP95 are milliseconds, without warm-up.
+	StepMedian, StepP95  float64
+	TrainImagesPerSecond float64
+}
+
+// Train carries out a job: it trains, validates after each epoch, keeps the
+// weights of the best epoch, tests them on every test image once and records
+// all of it. When the context ends it writes a checkpoint and returns the
+// context's error; the same job then continues where it stopped.
+func Train(ctx context.Context, job Job) (*Result, error) {
+	if err := job.Recipe.Validate(); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	if err := checkDataset(job.Recipe.Model, job.Dataset); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	t, err := newTrainer(job)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	defer t.close()
+	if err := t.record(); err != nil {
+		return nil, err
+	}
+	for !t.state.Done {
+		if err := t.epoch(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = errors.Join(ctx.Err(), t.checkpoint())
+			}
+			return nil, err
+		}
+	}
+	return t.finish(ctx)
+}
+
+// trainer is a job under way.
+type trainer struct {
+	Job
+	net        *Network
+	steps      *stepper
+	train, val datasets.Split
+	state      state
+	best       map[string]*tensors.Tensor // the kept epoch's weights, on the host
+	bestSaved  int                        // the epoch of the kept weights that are on disk
+	resumed    bool
+	fresh      int // steps since this process began or resumed
+	saved      time.Time
+	images     []uint8
+	labels     []int32
+}
+
+func newTrainer(job Job) (*trainer, error) {
+	t := &trainer{Job: job, saved: time.Now()}
+	if t.CheckpointEvery == 0 {
+		t.CheckpointEvery = time.Minute
+	}
+	t.train, t.val = job.Dataset.Holdout(job.Recipe.Data.Validation)
+	if t.train.Len() == 0 || t.val.Len() == 0 {
+		return nil, fmt.Errorf("%d training images leave %d to train on and %d to validate with; both must be 1 or more",
+			job.Dataset.Train.Len(), t.train.Len(), t.val.Len())
+	}
+	t.images = make([]uint8, job.Recipe.Batch*t.train.ImageSize())
+	t.labels = make([]int32, job.Recipe.Batch)
+	t.state = state{
+		Recipe: job.Recipe.Digest(), Dataset: job.Dataset.Digest, Backend: job.BackendName,
+		LearningRate: job.Recipe.Optimizer.LearningRate,
+	}
+	var err error
+	if t.net, err = NewNetwork(job.Backend, job.Recipe.Model, job.Recipe.Seed); err != nil {
+		return nil, err
+	}
+	if job.Recipe.Model.Normalize {
+		mean, variance := t.train.ChannelMoments()
+		if err := models.SetNormalization(t.net.store, mean, variance); err != nil {
+			return nil, err
+		}
+	}
+	if t.steps, err = newStepper(t.net, job.Recipe); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := t.compile(); err != nil {
+		return nil, err
+	}
+	compiled := time.Since(began).Seconds()
+	if t.resumed, err = t.resume(); err != nil {
+		return nil, err
+	}
+	t.state.Timing.Compile += compiled
+	return t, nil
+}
+
+// compile compiles every graph that the run will need, so that their times
+// stand apart from the steps'.
+func (t *trainer) compile() error {
+	t.report(Event{Phase: Compiling})
+	h, w := t.Dataset.Height, t.Dataset.Width
+	sizes := []int{min(t.Recipe.Batch, t.train.Len())}
+	if rest := t.train.Len() % t.Recipe.Batch; rest != 0 && rest != sizes[0] {
+		sizes = append(sizes, rest)
+	}
+	for _, n := range sizes {
+		if err := t.steps.compile(n, h, w); err != nil {
+			return err
+		}
+	}
+	return t.net.compile(t.Recipe.Batch, h, w)
+}
+
+func (t *trainer) close() {
+	t.steps.exec.Finalize()
+	t.net.Close()
+}
+
+func (t *trainer) report(e Event) {
+	if t.Report == nil {
+		return
+	}
+	e.Epoch, e.Epochs, e.Resumed = t.state.Epochs+1, t.Recipe.Epochs, t.resumed
+	e.Images, e.Of = t.state.Images, t.train.Len()
+	if n := float64(t.state.Images); n > 0 {
+		e.Loss, e.Top1 = t.state.Loss/n, t.state.Top1/n
+	}
+	t.Report(e)
+}
+
+// epoch runs one epoch from where the state stands, then validates.
+func (t *trainer) epoch(ctx context.Context) error {
+	order := t.state.order(t.train, t.Recipe.Seed)
+	for t.state.Images < t.train.Len() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.step(order); err != nil {
+			return err
+		}
+		if time.Since(t.saved) > t.CheckpointEvery {
+			if err := t.checkpoint(); err != nil {
+				return err
+			}
+		}
+	}
+	t.report(Event{Phase: Validating})
+	val, err := t.net.Evaluate(ctx, t.val, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(val.Loss) {
+		return &DivergedError{Step: t.state.Steps, Loss: val.Loss, LearningRate: t.state.LearningRate}
+	}
+	result, better := t.state.endEpoch(val, t.Recipe.Keep)
+	if better {
+		if t.best, err = t.net.snapshot(t.net.names); err != nil {
+			return fmt.Errorf("keep weights of epoch %d: %w", result.Epoch, err)
+		}
+	}
+	t.state.schedule(t.Recipe, val.Loss)
+	if err := t.Recorder.Log(int64(result.Epoch), result.metrics()); err != nil {
+		return err
+	}
+	if err := t.checkpoint(); err != nil {
+		return err
+	}
+	if t.Report != nil {
+		t.Report(Event{Phase: Trained, Epoch: result.Epoch, Epochs: t.Recipe.Epochs, Result: &result})
+	}
+	return nil
+}
+
+// step trains on the next batch of the epoch's order.
+func (t *trainer) step(order []int32) error {
+	began := time.Now()
+	n := t.train.Batch(order, t.state.Images, t.Recipe.Batch, t.images, t.labels)
+	r, err := t.steps.run(t.state.Steps+1, t.state.LearningRate,
+		t.images[:n*t.train.ImageSize()], t.Dataset.Height, t.Dataset.Width, t.labels[:n])
+	if err != nil {
+		var diverged *DivergedError
+		if errors.As(err, &diverged) { // keep the value that ended the run
+			t.Recorder.Log(diverged.Step, map[string]float64{"step_loss": diverged.Loss})
+			return errors.Join(err, t.Recorder.Flush())
+		}
+		return err
+	}
+	took := time.Since(began).Seconds()
+	t.state.add(r, n)
+	t.state.Timing.Train += took
+	t.state.Timing.EpochTrain += took
+	if t.fresh++; t.fresh > warmup {
+		t.state.Timing.SteadySeconds += took
+		t.state.Timing.SteadyImages += n
+		if n == t.Recipe.Batch {
+			t.state.Timing.StepMillis = append(t.state.Timing.StepMillis, float32(took*1e3))
+		}
+	}
+	t.report(Event{Phase: Training})
+	return t.Recorder.Log(t.state.Steps, map[string]float64{"step_loss": r.loss, "step_ms": took * 1e3})
+}
