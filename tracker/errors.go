@@ -1,0 +1,63 @@
+package tracker
+
+import (
+	"errors"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrNotFound is wrapped where a run, metric or artifact does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrFinished is wrapped where a finished run is written to.
+	ErrFinished = errors.New("the run is finished")
+)
+
+var (
+	errForeign  = errors.New("it is a SQLite database of another program")
+	errReadOnly = errors.New("the database is open for reading only")
+)
+
+// explained is SQLite's error behind a sentence that says what it means here.
+type explained struct {
+	sentence string
+	err      error
+}
+
+func (e *explained) Error() string { return e.sentence + " (" + e.err.Error() + ")" }
+func (e *explained) Unwrap() error { return e.err }
+
+func explain(err error) error {
+	var done *explained
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	var said string
+	switch {
+	case hasCode(err, sqlite3.ErrFull):
+		said = "the disk is full; nothing written is lost, and writing goes on once there is room"
+	case hasCode(err, sqlite3.ErrReadonly), hasCode(err, sqlite3.ErrPerm):
+		said = "the file or its folder may not be written to"
+	case hasCode(err, sqlite3.ErrCantOpen):
+		said = "the file or its folder cannot be opened with these permissions"
+	case hasCode(err, sqlite3.ErrNotADB):
+		said = "it is not a patchlab database, or its first page is damaged"
+	case hasCode(err, sqlite3.ErrCorrupt):
+		said = "the file is damaged; copy it, then try `sqlite3 FILE .recover`"
+	case isBusy(err):
+		said = "another process held the write lock for 30 seconds"
+	case hasCode(err, sqlite3.ErrIoErr):
+		said = "the disk failed to read or write"
+	default:
+		return err
+	}
+	return &explained{said, err}
+}
+
+func isBusy(err error) bool { return hasCode(err, sqlite3.ErrBusy) || hasCode(err, sqlite3.ErrLocked) }
+
+func hasCode(err error, code sqlite3.ErrNo) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code == code
+}

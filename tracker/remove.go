@@ -1,0 +1,148 @@
+package tracker
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// SetTags sets tags of any run, replacing those of the same names.
+func (db *DB) SetTags(ctx context.Context, id string, tags map[string]string) error {
+	return db.changeFields(ctx, id, "tags", func(fields map[string]string) error {
+		for k, v := range tags {
+			fields[k] = v
+		}
+		return nil
+	})
+}
+
+// SetNote replaces the Markdown note of any run.
+func (db *DB) SetNote(ctx context.Context, id, markdown string) error {
+	return db.changeRun(ctx, id, "noting", `UPDATE run SET note = ? WHERE ulid = ?`, markdown)
+}
+
+// Archive hides a run from lists, or shows it again.
+func (db *DB) Archive(ctx context.Context, id string, archived bool) error {
+	return db.changeRun(ctx, id, "archiving", `UPDATE run SET archived = ? WHERE ulid = ?`, db.moment(archived))
+}
+
+// Delete hides a run until GC removes it; Restore brings it back before that.
+func (db *DB) Delete(ctx context.Context, id string) error {
+	return db.changeRun(ctx, id, "deleting", `UPDATE run SET deleted = ? WHERE ulid = ?`, db.moment(true))
+}
+
+// Restore undoes Delete.
+func (db *DB) Restore(ctx context.Context, id string) error {
+	return db.changeRun(ctx, id, "restoring", `UPDATE run SET deleted = ? WHERE ulid = ?`, db.moment(false))
+}
+
+// moment is now in microseconds where on, else NULL.
+func (db *DB) moment(on bool) sql.NullInt64 {
+	return sql.NullInt64{Int64: db.now().UnixMicro(), Valid: on}
+}
+
+func (db *DB) changeRun(ctx context.Context, id, doing, statement string, value any) error {
+	err := db.update(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, statement, value, id)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, ErrNotFound)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s run %s: %w", doing, id, err)
+	}
+	return nil
+}
+
+// Garbage is what GC removed.
+type Garbage struct {
+	Runs  int
+	Files int   // artifact contents that nothing refers to any more
+	Bytes int64 // of those files
+}
+
+// GC removes for good the runs that were deleted more than olderThan ago, the
+// artifact contents that no run refers to, and gives the space back.
+func (db *DB) GC(ctx context.Context, olderThan time.Duration) (Garbage, error) {
+	var g Garbage
+	err := db.update(ctx, func(tx *sql.Tx) error {
+		const doomed = `(SELECT id FROM run WHERE deleted <= ?)`
+		before := db.now().Add(-olderThan).UnixMicro()
+		for _, table := range []string{"hot", "chunk", "artifact", "writer"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE run IN `+doomed, before); err != nil {
+				return err
+			}
+		}
+		result, err := tx.ExecContext(ctx, `DELETE FROM run WHERE deleted <= ?`, before)
+		if err != nil {
+			return err
+		}
+		runs, err := result.RowsAffected()
+		g.Runs = int(runs)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM environment WHERE id NOT IN (SELECT environment FROM run)`)
+		return err
+	})
+	// Only when the rows are surely gone may the files go; the write lock keeps
+	// others from taking up a content in between.
+	if err == nil {
+		err = db.update(ctx, func(tx *sql.Tx) error { return db.sweep(ctx, tx, &g) })
+	}
+	if err == nil {
+		_, err = db.writer.ExecContext(ctx, `PRAGMA incremental_vacuum`)
+	}
+	if err != nil {
+		return g, fmt.Errorf("collecting garbage: %w", explain(err))
+	}
+	return g, nil
+}
+
+// sweep removes artifact contents without a row, and temporary files that
+// crashed processes left behind a day ago.
+func (db *DB) sweep(ctx context.Context, tx *sql.Tx, g *Garbage) error {
+	root, err := db.root(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(name, "incoming-") {
+			if db.now().Sub(info.ModTime()) < 24*time.Hour {
+				return nil
+			}
+		} else {
+			digest, err := hex.DecodeString(strings.Replace(name, "/", "", 1))
+			if err != nil {
+				return nil // not ours
+			}
+			var used bool
+			err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM artifact WHERE sha256 = ?)`, digest).Scan(&used)
+			if err != nil || used {
+				return err
+			}
+		}
+		g.Files++
+		g.Bytes += info.Size()
+		return root.Remove(name)
+	})
+}

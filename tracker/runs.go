@@ -1,0 +1,264 @@
+package tracker
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+)
+
+// RunInfo is a run as readers see it.
+type RunInfo struct {
+	ID         string
+	Experiment string
+	Name       string
+	Parent     string // ID of the parent run, or ""
+	Status     Status
+	Start, End time.Time // UTC, whole microseconds; End is zero while running
+	Archived   bool
+	Deleted    bool
+	Note       string // Markdown
+	Params     map[string]string
+	Tags       map[string]string
+	Metrics    map[string]Metric // the latest value of each key
+	Inputs     []Input
+	// Environment is shared between runs of one machine: do not change it.
+	Environment map[string]string
+	Digest      string // SHA-256 over the whole content, once ended
+}
+
+// Metric is the latest value of a metric and what is known about all of them.
+type Metric struct {
+	Value    float64 // at the largest step; of equal steps the one logged last
+	Step     int64
+	Time     time.Time
+	Min, Max float64 // over the finite values; NaN where there is none
+	Count    int64   // points logged
+}
+
+// Query selects runs. The zero Query selects all that are neither deleted nor
+// archived, the latest start first.
+type Query struct {
+	Experiment      string // a name, or "" for all
+	Filter          string // in MLflow's search grammar
+	OrderBy         string // such as "metrics.val_accuracy DESC, attributes.start_time"
+	Limit, Offset   int    // no limit where 0
+	IncludeDeleted  bool
+	IncludeArchived bool
+}
+
+const selectRun = `SELECT run.id, run.ulid, experiment.name, run.name, run.parent, run.status, run.started, run.ended,
+	run.archived IS NOT NULL, run.deleted IS NOT NULL, run.note, run.params, run.tags, run.inputs, run.metrics,
+	run.digest, run.environment, writer.host, writer.pid, writer.began, writer.beat
+	FROM run JOIN experiment ON experiment.id = run.experiment LEFT JOIN writer ON writer.run = run.id `
+
+// Runs lists runs.
+func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
+	if query.Filter != "" || query.OrderBy != "" {
+		return nil, errors.New("listing runs: filters and orders are not supported yet")
+	}
+	where := []string{"true"}
+	var args []any
+	if query.Experiment != "" {
+		where, args = append(where, "experiment.name = ?"), append(args, query.Experiment)
+	}
+	if !query.IncludeDeleted {
+		where = append(where, "run.deleted IS NULL")
+	}
+	if !query.IncludeArchived {
+		where = append(where, "run.archived IS NULL")
+	}
+	limit := query.Limit
+	if limit <= 0 {
+		limit = -1
+	}
+	runs, err := db.selectRuns(ctx, "WHERE "+strings.Join(where, " AND ")+
+		" ORDER BY run.started DESC, run.id DESC LIMIT ? OFFSET ?", append(args, limit, query.Offset)...)
+	if err != nil {
+		return nil, fmt.Errorf("listing runs: %w", err)
+	}
+	return runs, nil
+}
+
+// Find returns the run that ref names: a full ID, the beginning of one, a
+// name, or "latest". Where ref fits several runs, that is an error. Deleted
+// runs are found by their full ID only.
+func (db *DB) Find(ctx context.Context, ref string) (RunInfo, error) {
+	upper := strings.ToUpper(ref)
+	for _, try := range []struct {
+		where string
+		arg   any
+	}{
+		{"WHERE run.ulid = ?", upper},
+		{"WHERE 'latest' = ? AND run.deleted IS NULL ORDER BY run.started DESC, run.id DESC LIMIT 1", ref},
+		{"WHERE run.name = ? AND run.deleted IS NULL ORDER BY run.started DESC LIMIT 4", ref},
+		{"WHERE run.ulid GLOB ? AND run.deleted IS NULL LIMIT 4", prefixPattern(upper)},
+	} {
+		runs, err := db.selectRuns(ctx, try.where, try.arg)
+		switch {
+		case err != nil:
+			return RunInfo{}, fmt.Errorf("finding run %q: %w", ref, err)
+		case len(runs) == 1:
+			return runs[0], nil
+		case len(runs) > 1:
+			return RunInfo{}, fmt.Errorf("finding run %q: it fits several runs, %s and %s among them; give more of the ID",
+				ref, runs[0].ID, runs[1].ID)
+		}
+	}
+	return RunInfo{}, fmt.Errorf("finding run %q: %w", ref, ErrNotFound)
+}
+
+// prefixPattern matches IDs that begin with ref; IDs hold no wildcards.
+func prefixPattern(ref string) string {
+	if len(ref) < 4 || strings.ContainsAny(ref, "*?[") {
+		return "" // too short to mean a run
+	}
+	return ref + "*"
+}
+
+// selectRuns reads runs from one state of the database.
+func (db *DB) selectRuns(ctx context.Context, where string, args ...any) ([]RunInfo, error) {
+	tx, err := db.readers.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer tx.Rollback()
+	names, err := db.names.at(ctx, tx)
+	if err != nil {
+		return nil, explain(err)
+	}
+	rows, err := tx.QueryContext(ctx, selectRun+where, args...)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer rows.Close()
+	var runs []RunInfo
+	scan := runScanner{db: db, names: names, fieldNames: map[string]string{}}
+	for rows.Next() {
+		info, err := scan.run(rows)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, info)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, explain(err)
+	}
+	rows.Close()
+	return runs, scan.environments(ctx, tx, runs)
+}
+
+// runScanner turns rows into RunInfos and shares what repeats between them.
+type runScanner struct {
+	db           *DB
+	names        []string
+	fieldNames   map[string]string
+	environment  []int64 // of each run read
+	metrics      sql.RawBytes
+	digest       sql.RawBytes
+	inputs       sql.RawBytes
+	params, tags string
+}
+
+func (s *runScanner) run(rows *sql.Rows) (info RunInfo, err error) {
+	var key, started, environment int64
+	var ended, pid, began, beat sql.NullInt64
+	var host sql.NullString
+	err = rows.Scan(&key, &info.ID, &info.Experiment, &info.Name, &info.Parent, &info.Status, &started, &ended,
+		&info.Archived, &info.Deleted, &info.Note, &s.params, &s.tags, &s.inputs, &s.metrics,
+		&s.digest, &environment, &host, &pid, &began, &beat)
+	if err != nil {
+		return info, explain(err)
+	}
+	s.environment = append(s.environment, environment)
+	info.Start = time.UnixMicro(started).UTC()
+	if ended.Valid {
+		info.End = time.UnixMicro(ended.Int64).UTC()
+	}
+	if info.Status == Running {
+		w := process{host: host.String, pid: int(pid.Int64), began: began.Int64}
+		if !host.Valid || !s.db.alive(key, w, beat.Int64) {
+			info.Status = Crashed
+		}
+	}
+	if len(s.digest) > 0 {
+		info.Digest = fmt.Sprintf("%x", []byte(s.digest))
+	}
+	if info.Params, err = decodeFields(s.params, s.fieldNames); err != nil {
+		return info, fmt.Errorf("parameters of run %s: %w", info.ID, err)
+	}
+	if info.Tags, err = decodeFields(s.tags, s.fieldNames); err != nil {
+		return info, fmt.Errorf("tags of run %s: %w", info.ID, err)
+	}
+	if string(s.inputs) != "[]" {
+		if err := json.Unmarshal(s.inputs, &info.Inputs); err != nil {
+			return info, fmt.Errorf("inputs of run %s: %w", info.ID, err)
+		}
+	}
+	if info.Metrics, err = decodeMetrics(s.metrics, s.names); err != nil {
+		return info, fmt.Errorf("run %s: %w", info.ID, err)
+	}
+	return info, nil
+}
+
+// environments fills in each run's environment.
+func (s *runScanner) environments(ctx context.Context, q querier, runs []RunInfo) error {
+	known := map[int64]map[string]string{}
+	for i := range runs {
+		key := s.environment[i]
+		fields, ok := known[key]
+		if !ok {
+			var text string
+			err := q.QueryRowContext(ctx, `SELECT fields FROM environment WHERE id = ?`, key).Scan(&text)
+			if err != nil {
+				return explain(err)
+			}
+			if fields, err = decodeFields(text, s.fieldNames); err != nil {
+				return fmt.Errorf("environment of run %s: %w", runs[i].ID, err)
+			}
+			known[key] = fields
+		}
+		runs[i].Environment = fields
+	}
+	return nil
+}
+
+// changeFields edits a run's "params" or "tags" in one transaction.
+func (db *DB) changeFields(ctx context.Context, id, column string, change func(map[string]string) error) error {
+	err := db.update(ctx, func(tx *sql.Tx) error {
+		var text string
+		err := tx.QueryRowContext(ctx, `SELECT `+column+` FROM run WHERE ulid = ?`, id).Scan(&text)
+		if err != nil {
+			return notFound(err)
+		}
+		fields, err := decodeFields(text, map[string]string{})
+		if err != nil {
+			return err
+		}
+		before := maps.Clone(fields)
+		if err := change(fields); err != nil || maps.Equal(before, fields) {
+			return err
+		}
+		if text, err = encodeFields(fields); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE run SET `+column+` = ? WHERE ulid = ?`, text, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("setting %s of run %s: %w", column, id, err)
+	}
+	return nil
+}
+
+// notFound turns SQL's empty result into ErrNotFound.
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
