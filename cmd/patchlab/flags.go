@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"patchlab/backend"
+	"patchlab/datasets"
+	"patchlab/tracker"
+)
+
+// Environment variables that stand in for flags.
+const (
+	envDB      = "PATCHLAB_DB"
+	envDataDir = "PATCHLAB_DATA_DIR"
+)
+
+// dbFlag adds --db.
+func dbFlag(flags *pflag.FlagSet, path *string) {
+	def := os.Getenv(envDB)
+	if def == "" {
+		def = "patchlab.db"
+	}
+	flags.StringVar(path, "db", def, "the tracker's `file` ($"+envDB+")")
+}
+
+// backendFlag adds --backend.
+func backendFlag(flags *pflag.FlagSet, kind *backend.Kind) {
+	*kind = backend.Auto
+	flags.Var(kind, "backend", "what to compute with")
+}
+
+// openBackend opens the backend that --backend asks for and says on the error
+// stream which one it is.
+func openBackend(cmd *cobra.Command, kind backend.Kind) (compute.Backend, backend.Info, error) {
+	b, info, err := backend.Open(cmd.Context(), kind, cmd.ErrOrStderr())
+	if err != nil {
+		return nil, info, err
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), info.Sentence)
+	return b, info, nil
+}
+
+// dataFlags are the flags that say where images come from.
+type dataFlags struct {
+	dir     string
+	offline bool
+}
+
+func (f *dataFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.dir, "data-dir", os.Getenv(envDataDir), "`folder` with the dataset in its official layout ($"+envDataDir+")")
+}
+
+// load loads a dataset, with a progress bar while it downloads.
+func (f *dataFlags) load(cmd *cobra.Command, name string, trainLimit, testLimit int) (*datasets.Dataset, error) {
+	bar := newDownloadBar(cmd.ErrOrStderr(), name)
+	defer bar.finish()
+	d, err := datasets.Load(cmd.Context(), name, datasets.Options{
+		Dir: f.dir, TrainLimit: trainLimit, TestLimit: testLimit,
+		Offline: f.offline || backend.Offline(), Progress: bar.progress,
+	})
+	if errors.Is(err, datasets.ErrUnavailable) {
+		return nil, fmt.Errorf("%w; give its folder with --data-dir, or use the built-in images with --data %s", err, "shapes")
+	}
+	return d, err
+}
+
+// checkpointDir is where a run's checkpoints live while it is incomplete:
+// beside the database.
+func checkpointDir(db, runID string) string {
+	return filepath.Join(strings.TrimSuffix(db, filepath.Ext(db))+".checkpoints", runID)
+}
+
+// readRun opens the database for reading and finds a run in it.
+func readRun(ctx context.Context, path, ref string) (*tracker.DB, tracker.RunInfo, error) {
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		return nil, tracker.RunInfo{}, err
+	}
+	info, err := db.Find(ctx, ref)
+	if err != nil {
+		db.Close()
+		return nil, tracker.RunInfo{}, err
+	}
+	return db, info, nil
+}

@@ -1,0 +1,66 @@
+// Command patchlab trains patch-based vision models, keeps every run, and
+// contrasts them. See "patchlab --help".
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/backend"
+)
+
+func main() {
+	if err := backend.ReexecTuned(); err != nil {
+		fmt.Fprintln(os.Stderr, "patchlab: going on with slower allocator settings:", err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "patchlab: interrupted")
+		os.Exit(130)
+	}
+	fmt.Fprintln(os.Stderr, "patchlab:", err)
+	os.Exit(1)
+}
+
+// run is the program without its process.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "patchlab",
+		Short: "A laboratory for patch-based vision architectures",
+		Long: `Patchlab trains ViT, MLP-Mixer, ConvMixer and their hybrids on real images,
+keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
+		Example: `  patchlab quickstart                         four architectures, three minutes
+  patchlab train --model mixer-4              one of the ten reference models
+  patchlab train --model mixer:2,vit:1        a hybrid of your own
+  patchlab compare                            every run so far, side by side`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(
+		newTrainCommand(),
+		newModelsCommand(),
+	)
+	return root
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"patchlab/experiments"
+	"patchlab/models"
+)
+
+// recipeFlags make a recipe: the course's, or one from a file, changed by what
+// the user sets.
+type recipeFlags struct {
+	file         string
+	model        string
+	data         experiments.Data
+	seed         int64
+	epochs       int
+	batch        int
+	learningRate float64
+	weightDecay  float64
+	decay        string
+	imageSize    int
+	patchSize    int
+	dim          int
+	dropout      float64
+}
+
+func (r *recipeFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&r.file, "recipe", "", "start from the recipe in this `file` instead of the course's")
+	f.StringVarP(&r.model, "model", "m", "mixer-4", "a named `model` or a stack of blocks such as mixer:2,vit:1")
+	f.StringVar(&r.data.Name, "data", "cifar10", "cifar10, fashion-mnist or shapes")
+	f.IntVar(&r.data.TrainLimit, "train-limit", 0, "use the first `n` training images, 0 for all")
+	f.IntVar(&r.data.TestLimit, "test-limit", 0, "use the first `n` test images, 0 for all")
+	f.Float64Var(&r.data.Validation, "validation", .1, "`fraction` of the training images held out")
+	f.Int64Var(&r.seed, "seed", 1, "decides weights, order and dropout")
+	f.IntVarP(&r.epochs, "epochs", "e", 0, "at most so many (default: the model's)")
+	f.IntVarP(&r.batch, "batch", "b", 0, "images a step (default: the model's)")
+	f.Float64Var(&r.learningRate, "learning-rate", 0, "AdamW's (default: the model's)")
+	f.Float64Var(&r.weightDecay, "weight-decay", 1e-4, "AdamW's")
+	f.StringVar(&r.decay, "decay", "plain", "plain: not times the learning rate, as the course; scaled: times it, as today")
+	f.IntVar(&r.imageSize, "image-size", 0, "`pixels` a side after resizing (default: the model's)")
+	f.IntVar(&r.patchSize, "patch-size", 0, "`pixels` a side of a patch (default: the model's)")
+	f.IntVar(&r.dim, "dim", 0, "embed `dim` (default: the model's)")
+	f.Float64Var(&r.dropout, "dropout", 0, "`rate` (default: the model's)")
+}
+
+// recipe is what the flags come to, validated.
+func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
+	recipe, err := r.base(f)
+	if err != nil {
+		return experiments.Recipe{}, err
+	}
+	for name, set := range map[string]func(){
+		"data":          func() { recipe.Data.Name = r.data.Name },
+		"train-limit":   func() { recipe.Data.TrainLimit = r.data.TrainLimit },
+		"test-limit":    func() { recipe.Data.TestLimit = r.data.TestLimit },
+		"validation":    func() { recipe.Data.Validation = r.data.Validation },
+		"seed":          func() { recipe.Seed = r.seed },
+		"epochs":        func() { recipe.Epochs = r.epochs },
+		"batch":         func() { recipe.Batch = r.batch },
+		"learning-rate": func() { recipe.Optimizer.LearningRate = r.learningRate },
+		"weight-decay":  func() { recipe.Optimizer.WeightDecay = r.weightDecay },
+		"decay":         func() { recipe.Optimizer.Decay = experiments.Decay(r.decay) },
+		"image-size":    func() { recipe.Model.ImageSize = r.imageSize },
+		"patch-size":    func() { recipe.Model.PatchSize = r.patchSize },
+		"dim":           func() { recipe.Model.Dim = r.dim },
+		"dropout":       func() { recipe.Model.Dropout = r.dropout },
+	} {
+		if f.Changed(name) {
+			set()
+		}
+	}
+	return recipe, recipe.Validate()
+}
+
+// base is the recipe before changes.
+func (r *recipeFlags) base(f *pflag.FlagSet) (experiments.Recipe, error) {
+	if r.file != "" {
+		if f.Changed("model") {
+			return experiments.Recipe{}, fmt.Errorf("--recipe and --model both name a model; give one of them")
+		}
+		file, err := os.Open(r.file)
+		if err != nil {
+			return experiments.Recipe{}, err
+		}
+		defer file.Close()
+		return experiments.ReadRecipe(file)
+	}
+	config, err := models.Parse(r.model)
+	if err != nil {
+		return experiments.Recipe{}, err
+	}
+	like := config.ID
+	if _, err := models.Lookup(like); err != nil {
+		like = "mixer1-vit1" // the hybrids' recipe
+	}
+	recipe, err := experiments.ReferenceRecipe(like, r.data, r.seed)
+	recipe.Model = config
+	return recipe, err
+}

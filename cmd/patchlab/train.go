@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/backend"
+	"patchlab/datasets"
+	"patchlab/experiments"
+	"patchlab/models"
+	"patchlab/tracker"
+)
+
+// trainOptions are the flags of patchlab train.
+type trainOptions struct {
+	recipeFlags
+	data       dataFlags
+	backend    backend.Kind
+	db         string
+	experiment string
+	name       string
+	tags       map[string]string
+	resume     string
+	dryRun     bool
+}
+
+func newTrainCommand() *cobra.Command {
+	o := &trainOptions{}
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Train a model and record the run",
+		Long: `Train a model and record the run.
+
+A named model (see "patchlab models") trains by the recipe of the course unless
+flags change it; a stack of blocks trains by the recipe of the course's hybrids.
+Ctrl-C writes a checkpoint; --resume continues as if nothing had happened, as it
+does after a crash.`,
+		Example: `  patchlab train --model mixer-4 --epochs 5
+  patchlab train --model mixer:2,vit:1 --dim 64 --seed 2
+  patchlab train --model convmixer --data shapes --train-limit 5000
+  patchlab train --recipe recipe.json
+  patchlab train --resume latest`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.resume != "" {
+				return o.resumeRun(cmd)
+			}
+			return o.newRun(cmd)
+		},
+	}
+	f := cmd.Flags()
+	o.recipeFlags.add(f)
+	o.data.add(f)
+	backendFlag(f, &o.backend)
+	dbFlag(f, &o.db)
+	f.StringVar(&o.experiment, "experiment", "", "the experiment that the run belongs to")
+	f.StringVar(&o.name, "name", "", "the run's name (default: the model and the seed)")
+	f.StringToStringVar(&o.tags, "tag", nil, "`key=value` to tag the run with, repeatable")
+	f.StringVar(&o.resume, "resume", "", "continue this `run` (an ID, a name or \"latest\")")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the recipe and stop")
+	cmd.MarkFlagsMutuallyExclusive("resume", "recipe")
+	cmd.MarkFlagsMutuallyExclusive("resume", "model")
+	cmd.RegisterFlagCompletionFunc("model", completeModels)
+	return cmd
+}
+
+// newRun starts a run from the flags.
+func (o *trainOptions) newRun(cmd *cobra.Command) error {
+	recipe, err := o.recipe(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		_, err := recipe.WriteTo(cmd.OutOrStdout())
+		return err
+	}
+	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+	if err != nil {
+		return err
+	}
+	// The network takes the images as the dataset has them.
+	recipe.Model.Channels, recipe.Model.Classes = d.Channels, len(d.Classes)
+	if err := recipe.Validate(); err != nil {
+		return err
+	}
+	return o.carryOut(cmd, recipe, d, func(db *tracker.DB, env map[string]string) (*tracker.Run, error) {
+		name := o.name
+		if name == "" {
+			name = fmt.Sprintf("%s-%d", recipe.Model.ID, recipe.Seed)
+		}
+		return db.Start(cmd.Context(), tracker.Spec{
+			Experiment: o.experiment, Name: name, Tags: o.tags, Environment: env,
+			Inputs: []tracker.Input{{Name: d.Name, Digest: d.Digest, Context: "train and test"}},
+		})
+	})
+}
+
+// resumeRun continues a run with what it recorded of itself.
+func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
+	db, info, err := readRun(cmd.Context(), o.db, o.resume)
+	if err != nil {
+		return err
+	}
+	recipe, err := runRecipe(cmd.Context(), db, info)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if info.Status == tracker.Finished {
+		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab train --seed N\" makes another", info.Name)
+	}
+	if o.data.dir == "" {
+		o.data.dir = info.Environment["data_dir"]
+	}
+	if !cmd.Flags().Changed("backend") {
+		if o.backend, err = kindOf(info.Environment["backend"]); err != nil {
+			return err
+		}
+	}
+	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+	if err != nil {
+		return err
+	}
+	return o.carryOut(cmd, recipe, d, func(db *tracker.DB, _ map[string]string) (*tracker.Run, error) {
+		return db.Resume(cmd.Context(), info.ID)
+	})
+}
+
+// kindOf is the kind of a recorded backend's name.
+func kindOf(name string) (backend.Kind, error) {
+	switch name {
+	case "xla:cpu":
+		return backend.XLA, nil
+	case "xla:cuda":
+		return backend.CUDA, nil
+	case "go":
+		return backend.Go, nil
+	}
+	return "", fmt.Errorf("the run was made on backend %q, which this version doesn't know", name)
+}
+
+// runRecipe reads the recipe that a run was made by.
+func runRecipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experiments.Recipe, error) {
+	r, err := db.OpenArtifact(ctx, info.ID, "recipe.json")
+	if err != nil {
+		return experiments.Recipe{}, fmt.Errorf("run %s has no recipe: %w", info.Name, err)
+	}
+	defer r.Close()
+	return experiments.ReadRecipe(r)
+}
+
+// carryOut trains and records what begin starts or resumes.
+func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d *datasets.Dataset,
+	begin func(*tracker.DB, map[string]string) (*tracker.Run, error)) error {
+	b, info, err := openBackend(cmd, o.backend)
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	db, err := tracker.Open(o.db)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	env, diff := environment(cmd.Context(), info)
+	if o.data.dir != "" {
+		if env["data_dir"], err = filepath.Abs(o.data.dir); err != nil {
+			return err
+		}
+	}
+	env["data_source"] = d.Source
+	run, err := begin(db, env)
+	if err != nil {
+		return err
+	}
+	if diff != "" {
+		if err := run.AddArtifact("git.diff", strings.NewReader(diff)); err != nil {
+			return errors.Join(err, run.Finish(tracker.Failed))
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
+		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
+	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
+	result, err := experiments.Train(cmd.Context(), experiments.Job{
+		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name, Recorder: run,
+		CheckpointDir: checkpointDir(o.db, run.ID()), Report: p.report,
+	})
+	p.finish()
+	return o.conclude(cmd, run, result, err)
+}
+
+// conclude ends the run by what became of the training.
+func (o *trainOptions) conclude(cmd *cobra.Command, run *tracker.Run, result *experiments.Result, err error) error {
+	switch {
+	case err == nil:
+		if err := run.Finish(tracker.Finished); err != nil {
+			return err
+		}
+		printResult(cmd.OutOrStdout(), result)
+		return nil
+	case errors.Is(err, context.Canceled):
+		err = errors.Join(err, run.Finish(tracker.Killed))
+		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: patchlab train --resume %s%s\n", run.ID(), o.dbHint())
+		return err
+	default:
+		return errors.Join(err, run.Finish(tracker.Failed))
+	}
+}
+
+// dbHint is the --db flag to add to a suggested command.
+func (o *trainOptions) dbHint() string {
+	if o.db == "patchlab.db" || o.db == os.Getenv(envDB) {
+		return ""
+	}
+	return " --db " + o.db
+}
+
+func printResult(w io.Writer, r *experiments.Result) {
+	seconds := func(s float64) time.Duration {
+		return time.Duration(s * float64(time.Second)).Round(100 * time.Millisecond)
+	}
+	fmt.Fprintf(w, "test top-1 %.2f %%, top-5 %.2f %%, loss %.4f on %d images (weights of epoch %d)\n",
+		100*r.Test.Top1, 100*r.Test.Top5, r.Test.Loss, r.Test.Images, r.Best.Epoch)
+	fmt.Fprintf(w, "training %.0f images/s, inference %.0f images/s, step %.1f ms (p95 %.1f)\n",
+		r.TrainImagesPerSecond, r.Test.ImagesPerSecond(), r.StepMedian, r.StepP95)
+	fmt.Fprintf(w, "compiling %v, training %v, evaluation %v\n",
+		seconds(r.Timing.Compile), seconds(r.Timing.Train), seconds(r.Timing.Eval))
+}
+
+func completeModels(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var ids []string
+	for _, e := range models.Named() {
+		ids = append(ids, e.Config.ID+"\t"+e.Summary)
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}
