@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/tracker"
+	"patchlab/tracker/exchange"
+)
+
+// newRunsCommand is `patchlab runs`: everything about recorded runs.
+func newRunsCommand() *cobra.Command {
+	var dbPath string
+	cmd := &cobra.Command{
+		Use:   "runs",
+		Short: "List, show, delete, export recorded runs",
+		Long: `Works on the runs in a tracking database (--db, else $PATCHLAB_DB, else patchlab.db).
+
+A RUN is its ID, the beginning of its ID, its name, or "latest".`,
+		Example: `  patchlab runs list --limit 10
+  patchlab runs show latest
+  patchlab runs export --format csv --output points.csv`,
+	}
+	cmd.PersistentFlags().StringVar(&dbPath, "db", cmp.Or(os.Getenv("PATCHLAB_DB"), "patchlab.db"), "the tracking database")
+	reading := func(run runsFunc) func(*cobra.Command, []string) error {
+		return withDB(&dbPath, run, tracker.ReadOnly())
+	}
+	writing := func(run runsFunc) func(*cobra.Command, []string) error { return withDB(&dbPath, run) }
+	cmd.AddCommand(
+		newRunsListCommand(reading),
+		newRunsShowCommand(reading),
+		newRunsExportCommand(reading),
+		newRunsEachCommand(writing, "delete", "Hide runs until `runs gc` removes them", "deleted", (*tracker.DB).Delete),
+		newRunsEachCommand(writing, "restore", "Bring deleted runs back", "restored", (*tracker.DB).Restore),
+	)
+	return cmd
+}
+
+// runsFunc does a command's work on an open database.
+type runsFunc func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error
+
+// withDB opens the database around a command's work.
+func withDB(path *string, run runsFunc, opts ...tracker.Option) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if _, err := os.Stat(*path); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("there is no database %s: name one with --db or PATCHLAB_DB", *path)
+		}
+		db, err := tracker.Open(*path, opts...)
+		if err != nil {
+			return err
+		}
+		err = run(cmd.Context(), db, args, cmd.OutOrStdout())
+		return errors.Join(err, db.Close())
+	}
+}
+
+type runsWrapper func(runsFunc) func(*cobra.Command, []string) error
+
+func newRunsEachCommand(writing runsWrapper, name, short, done string,
+	act func(*tracker.DB, context.Context, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " RUN…",
+		Short:   short,
+		Example: "  patchlab runs " + name + " 01JD8ZK3T5",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			for _, ref := range args {
+				info, err := db.Find(ctx, ref)
+				if err != nil {
+					return err
+				}
+				if err := act(db, ctx, info.ID); err != nil {
+					return err
+				}
+				fmt.Fprintf(out, "%s %s (%s)\n", done, info.ID, info.Name)
+			}
+			return nil
+		}),
+	}
+}
+
+func newRunsExportCommand(reading runsWrapper) *cobra.Command {
+	var format, output, filter string
+	cmd := &cobra.Command{
+		Use:   "export [RUN…]",
+		Short: "Write runs with all their points as CSV or JSON",
+		Example: `  patchlab runs export --format json latest
+  patchlab runs export --format csv --filter "params.model = 'mixer-4'" --output points.csv`,
+		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) (err error) {
+			write := map[string]func(context.Context, io.Writer, *tracker.DB, []tracker.RunInfo) error{
+				"csv": exchange.WriteCSV, "json": exchange.WriteJSON,
+			}[format]
+			if write == nil {
+				return fmt.Errorf("unknown format %q: csv and json are known", format)
+			}
+			runs, err := chosenRuns(ctx, db, args, tracker.Query{Filter: filter})
+			if err != nil {
+				return err
+			}
+			if output != "" {
+				file, err := os.Create(output)
+				if err != nil {
+					return err
+				}
+				return errors.Join(write(ctx, file, db, runs), file.Close())
+			}
+			return write(ctx, out, db, runs)
+		}),
+	}
+	cmd.Flags().StringVar(&format, "format", "csv", "csv or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the file to write (default: standard output)")
+	cmd.Flags().StringVar(&filter, "filter", "", "which runs, where none is named")
+	return cmd
+}
+
+// chosenRuns are those that args name, or those that query selects.
+func chosenRuns(ctx context.Context, db *tracker.DB, args []string, query tracker.Query) ([]tracker.RunInfo, error) {
+	if len(args) == 0 {
+		return db.Runs(ctx, query)
+	}
+	var runs []tracker.RunInfo
+	for _, ref := range args {
+		info, err := db.Find(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, info)
+	}
+	return runs, nil
+}
+
+// took is how long a run lasted, or has lasted so far.
+func took(info tracker.RunInfo) string {
+	switch {
+	case !info.End.IsZero():
+		return shortDuration(info.End.Sub(info.Start))
+	case info.Status == tracker.Running:
+		return shortDuration(time.Since(info.Start)) + "…"
+	}
+	return "-"
+}
+
+func shortDuration(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d/time.Second%60)
+	default:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d/time.Minute%60)
+	}
+}
+
+// cut shortens text to a width in characters.
+func cut(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return text
+}
+
+// oneLine keeps control characters of recorded text away from the terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/tracker"
+	"patchlab/tracker/exchange"
+)
+
+// runsWidth is how wide a table of runs may be.
+const runsWidth = 80
+
+func newRunsListCommand(reading runsWrapper) *cobra.Command {
+	var query tracker.Query
+	var columns []string
+	var format string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List runs, the latest first",
+		Example: `  patchlab runs list
+  patchlab runs list --filter "metrics.val_accuracy > 0.6 and params.model = 'mixer-4'"
+  patchlab runs list --order-by "metrics.val_accuracy DESC" --columns params.model,metrics.val_accuracy`,
+		Args: cobra.NoArgs,
+		RunE: reading(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
+			runs, err := db.Runs(ctx, query)
+			if err != nil {
+				return err
+			}
+			switch format {
+			case "json":
+				return listJSON(out, runs)
+			case "csv":
+				return exchange.WriteRunsCSV(out, runs)
+			case "table":
+				return listTable(out, runs, columns)
+			}
+			return fmt.Errorf("unknown format %q: table, json and csv are known", format)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&query.Filter, "filter", "", "which runs, in MLflow's search grammar")
+	flags.StringVar(&query.OrderBy, "order-by", "", "such as \"metrics.val_loss ASC\"")
+	flags.StringVar(&query.Experiment, "experiment", "", "only runs of this experiment")
+	flags.IntVar(&query.Limit, "limit", 50, "how many at most (0: all)")
+	flags.BoolVar(&query.IncludeDeleted, "deleted", false, "deleted runs too")
+	flags.BoolVar(&query.IncludeArchived, "archived", false, "archived runs too")
+	flags.StringSliceVar(&columns, "columns", nil, "what to show beside the name: params.X, tags.X, metrics.X")
+	flags.StringVar(&format, "format", "table", "table, csv or json")
+	return cmd
+}
+
+// listJSON writes the runs with their latest values, without their points.
+func listJSON(out io.Writer, runs []tracker.RunInfo) error {
+	type row struct {
+		ID         string            `json:"id"`
+		Experiment string            `json:"experiment"`
+		Name       string            `json:"name"`
+		Status     string            `json:"status"`
+		Start      string            `json:"start"`
+		Params     map[string]string `json:"params"`
+		Tags       map[string]string `json:"tags"`
+		Metrics    map[string]any    `json:"metrics"`
+	}
+	rows := []row{}
+	for _, r := range runs {
+		metrics := map[string]any{}
+		for key, m := range r.Metrics {
+			metrics[key] = m.Value
+			if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
+				metrics[key] = fmt.Sprint(m.Value)
+			}
+		}
+		rows = append(rows, row{r.ID, r.Experiment, r.Name, r.Status.String(), r.Start.Format("2006-01-02T15:04:05.000000Z"),
+			r.Params, r.Tags, metrics})
+	}
+	return json.NewEncoder(out).Encode(rows)
+}
+
+// listTable writes one line a run, at most runsWidth wide: what does not fit
+// is left out, and the columns that were asked for go first.
+func listTable(out io.Writer, runs []tracker.RunInfo, columns []string) error {
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(out, "no runs")
+		return err
+	}
+	if len(columns) == 0 {
+		columns = commonMetrics(runs)
+	}
+	table := [][]string{{"ID", "NAME", "STATUS", "STARTED", "TOOK"}}
+	for _, r := range runs {
+		status := r.Status.String()
+		if r.Deleted {
+			status = "deleted"
+		}
+		table = append(table, []string{r.ID, cut(oneLine(r.Name), 24), status, r.Start.Local().Format("01-02 15:04"), took(r)})
+	}
+	shortenIDs(table[1:])
+	width := 0
+	for _, w := range columnWidths(table) {
+		width += w + 2
+	}
+	for _, column := range columns {
+		_, short, _ := strings.Cut(column, ".")
+		cells := []string{cut(strings.ToUpper(short), 14)}
+		for _, r := range runs {
+			cells = append(cells, cut(oneLine(cell(r, column)), 14))
+		}
+		w := 0
+		for _, c := range cells {
+			w = max(w, utf8.RuneCountInString(c))
+		}
+		if width+w > runsWidth {
+			break
+		}
+		width += w + 2
+		for i := range table {
+			table[i] = append(table[i], cells[i])
+		}
+	}
+	widths := columnWidths(table)
+	for _, row := range table {
+		var line strings.Builder
+		for i, text := range row {
+			line.WriteString(text)
+			line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+2))
+		}
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func columnWidths(table [][]string) []int {
+	widths := make([]int, len(table[0]))
+	for _, row := range table {
+		for i, text := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		}
+	}
+	return widths
+}
+
+// shortenIDs cuts the IDs in the first column to the shortest length, 10 at
+// least, that tells them apart.
+func shortenIDs(rows [][]string) {
+	for length := 10; length < 26; length++ {
+		seen := map[string]bool{}
+		for _, row := range rows {
+			seen[row[0][:min(length, len(row[0]))]] = true
+		}
+		if len(seen) == len(rows) {
+			for _, row := range rows {
+				row[0] = row[0][:min(length, len(row[0]))]
+			}
+			return
+		}
+	}
+}
+
+// cell is what a run shows in a column such as params.model.
+func cell(r tracker.RunInfo, column string) string {
+	kind, key, _ := strings.Cut(column, ".")
+	switch kind {
+	case "params":
+		return r.Params[key]
+	case "tags":
+		return r.Tags[key]
+	case "metrics":
+		if m, ok := r.Metrics[key]; ok {
+			return strconv.FormatFloat(m.Value, 'g', 5, 64)
+		}
+	}
+	return ""
+}
+
+// commonMetrics are the metrics worth a column: what people look for first,
+// then those that most runs have.
+func commonMetrics(runs []tracker.RunInfo) []string {
+	count := map[string]int{}
+	for _, r := range runs {
+		for key := range r.Metrics {
+			count["metrics."+key]++
+		}
+	}
+	var columns []string
+	for column := range count {
+		columns = append(columns, column)
+	}
+	first := []string{"metrics.test_accuracy", "metrics.val_accuracy", "metrics.val_loss", "metrics.train_loss"}
+	rank := func(column string) int {
+		if i := slices.Index(first, column); i >= 0 {
+			return i - len(first) - len(runs)
+		}
+		return -count[column]
+	}
+	slices.SortFunc(columns, func(a, b string) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return columns
+}
+
+func newRunsShowCommand(reading runsWrapper) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "show RUN",
+		Short:   "Show everything about a run",
+		Example: "  patchlab runs show latest\n  patchlab runs show --format json 01JD8ZK3T5",
+		Args:    cobra.ExactArgs(1),
+		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			info, err := db.Find(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			switch format {
+			case "json":
+				return exchange.WriteJSON(ctx, out, db, []tracker.RunInfo{info})
+			case "text":
+				return showRun(ctx, out, db, info)
+			}
+			return fmt.Errorf("unknown format %q: text and json are known", format)
+		}),
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+func showRun(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunInfo) error {
+	var b strings.Builder
+	section := func(title string) { fmt.Fprintf(&b, "\n%s\n", title) }
+	line := func(key, value string) {
+		fmt.Fprintf(&b, "  %-24s %s\n", cut(oneLine(key), 24), cut(oneLine(value), runsWidth-27))
+	}
+	fmt.Fprintf(&b, "%s\n", oneLine(r.Name))
+	line("id", r.ID)
+	line("experiment", r.Experiment)
+	line("status", r.Status.String())
+	line("started", r.Start.Local().Format("2006-01-02 15:04:05"))
+	line("took", took(r))
+	for _, extra := range [][2]string{{"parent", r.Parent}, {"digest", r.Digest}} {
+		if extra[1] != "" {
+			line(extra[0], extra[1])
+		}
+	}
+	for _, part := range []struct {
+		title  string
+		fields map[string]string
+	}{{"parameters", r.Params}, {"tags", r.Tags}, {"environment", r.Environment}} {
+		if len(part.fields) > 0 {
+			section(part.title)
+			for _, key := range sorted(part.fields) {
+				line(key, part.fields[key])
+			}
+		}
+	}
+	if len(r.Metrics) > 0 {
+		section(fmt.Sprintf("%-24s   %12s %9s %12s %12s", "metrics", "latest", "step", "min", "max"))
+		for _, key := range sorted(r.Metrics) {
+			m := r.Metrics[key]
+			fmt.Fprintf(&b, "  %-24s %12.6g %9d %12.6g %12.6g\n", cut(oneLine(key), 24), m.Value, m.Step, m.Min, m.Max)
+		}
+	}
+	for i, input := range r.Inputs {
+		if i == 0 {
+			section("inputs")
+		}
+		line(input.Name+" "+input.Context, input.Digest)
+	}
+	artifacts, err := db.Artifacts(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	for i, a := range artifacts {
+		if i == 0 {
+			section("artifacts")
+		}
+		line(a.Name, fmt.Sprintf("%10d bytes  sha256 %s…", a.Size, a.SHA256[:12]))
+	}
+	if r.Note != "" {
+		section("note")
+		for text := range strings.Lines(r.Note) {
+			fmt.Fprintf(&b, "  %s\n", oneLine(strings.TrimRight(text, "\r\n")))
+		}
+	}
+	_, err = io.WriteString(out, b.String())
+	return err
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"patchlab/tracker"
+)
+
+// recordRuns makes a database with three finished runs.
+func recordRuns(t *testing.T) (path string, ids []string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "lab.db")
+	db, err := tracker.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, name := range []string{"mixer-4 with a name that is far too long for a table", "vit-1", "esc\x1b[31mape"} {
+		run, err := db.Start(t.Context(), tracker.Spec{Name: name, Params: map[string]string{"model": name[:5]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range int64(10) {
+			values := map[string]float64{"val_accuracy": float64(i) / 10, "val_loss": math.NaN(), "step_ms": 1.25, "very/long metric name": 1}
+			if err := run.Log(i, values); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := run.AddArtifact("recipe.json", strings.NewReader("{}")); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Finish(tracker.Finished); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, run.ID())
+	}
+	return path, ids
+}
+
+// runRuns executes `patchlab runs args…`.
+func runRuns(t *testing.T, path string, args ...string) (string, error) {
+	t.Helper()
+	cmd := newRunsCommand()
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SetArgs(append(args, "--db", path))
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestRunsListFitsTheTerminal(t *testing.T) {
+	path, ids := recordRuns(t)
+	out, err := runRuns(t, path, "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) != 4 || !strings.Contains(lines[0], "VAL_ACCURACY") || !strings.HasPrefix(ids[2], strings.Fields(lines[1])[0]) {
+		t.Errorf("the list is\n%s", out)
+	}
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 80 {
+			t.Errorf("a line is %d wide: %s", n, line)
+		}
+		if strings.Contains(line, "\x1b") {
+			t.Errorf("a line has a control character: %q", line)
+		}
+	}
+}
+
+func TestRunsShowDeleteRestoreExport(t *testing.T) {
+	path, ids := recordRuns(t)
+	out, err := runRuns(t, path, "show", "vit-1")
+	if err != nil || !strings.Contains(out, ids[1]) || !strings.Contains(out, "recipe.json") || !strings.Contains(out, "val_accuracy") {
+		t.Errorf("show: %v\n%s", err, out)
+	}
+	if out, err = runRuns(t, path, "delete", "vit-1"); err != nil {
+		t.Fatal(out, err)
+	}
+	if out, _ = runRuns(t, path, "list"); strings.Contains(out, "vit-1") {
+		t.Errorf("a deleted run is listed\n%s", out)
+	}
+	if out, err = runRuns(t, path, "restore", ids[1]); err != nil {
+		t.Fatal(out, err)
+	}
+	out, err = runRuns(t, path, "export", "--format", "csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil || len(rows) != 1+3*4*10 {
+		t.Errorf("%d rows of CSV, %v", len(rows), err)
+	}
+	out, err = runRuns(t, path, "export", "--format", "json", ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs []struct {
+		ID      string
+		Metrics map[string][]struct {
+			Step  int64
+			Value any
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &runs); err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != 1 || runs[0].ID != ids[0] || len(runs[0].Metrics["val_loss"]) != 10 || runs[0].Metrics["val_loss"][3].Value != "NaN" ||
+		runs[0].Metrics["val_accuracy"][3].Value != .3 {
+		t.Errorf("JSON: %.300s", out)
+	}
+	if _, err := runRuns(t, filepath.Join(t.TempDir(), "none.db"), "list"); err == nil || !strings.Contains(err.Error(), "there is no database") {
+		t.Errorf("a missing database: %v", err)
+	}
+}
