@@ -98,6 +98,10 @@ func Quantile(values []float64, p float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
-	sorted := slices.Sorted(slices.Values(values))
+	return SortedQuantile(slices.Sorted(slices.Values(values)), p)
+}
+
+// SortedQuantile is Quantile of at least one value in ascending order.
+func SortedQuantile(sorted []float64, p float64) float64 {
 	return percentile(sorted, math.Min(1, math.Max(0, p)))
 }

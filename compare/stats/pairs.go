@@ -65,7 +65,7 @@ func PairedT(a, b []float64, level float64) (Test, error) {
 // (Welch 1947). Effect is Hedges' g with the pooled standard deviation.
 func Welch(a, b []float64, level float64) (Test, error) {
 	if len(a) < 2 || len(b) < 2 {
-		return Test{}, fmt.Errorf("Welch's test needs at least 2 values on each side, got %d and %d", len(a), len(b))
+		return Test{}, fmt.Errorf("a Welch test needs at least 2 values on each side, got %d and %d", len(a), len(b))
 	}
 	if err := checkSamples(level, a, b); err != nil {
 		return Test{}, err

@@ -37,6 +37,13 @@ type reference struct {
 		Statistic, P, DF, Effect float64
 		bounds
 	}
+	OneAgainst []struct {
+		Name             string
+		One              float64
+		Several          []float64
+		Statistic, P, DF float64
+		bounds
+	} `json:"one_against"`
 	Images []struct {
 		Outcomes     [4]int
 		Statistic, P float64
@@ -145,6 +152,23 @@ func TestWelchAgainstSciPy(t *testing.T) {
 		near(t, c.Name+" effect", got.Effect.Value, c.Effect)
 		near(t, c.Name+" low", got.Interval.Low, c.Low)
 		near(t, c.Name+" high", got.Interval.High, c.High)
+	}
+}
+
+func TestOneAgainstSeveralAgainstStatsmodels(t *testing.T) {
+	for _, c := range load(t).OneAgainst {
+		got, err := stats.OneAgainst(c.One, c.Several, .95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, c.Name+" statistic", got.Statistic, c.Statistic)
+		near(t, c.Name+" p", got.P, c.P)
+		near(t, c.Name+" df", got.DF, c.DF)
+		near(t, c.Name+" low", got.Interval.Low, c.Low)
+		near(t, c.Name+" high", got.Interval.High, c.High)
+		turned := got.Turned()
+		near(t, c.Name+" turned", turned.Estimate, -got.Estimate)
+		near(t, c.Name+" turned low", turned.Interval.Low, -c.High)
 	}
 }
 

@@ -16,6 +16,7 @@ import sys
 import numpy as np
 import scipy
 import statsmodels
+import statsmodels.api as sm
 from scipy import special, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -103,6 +104,18 @@ def welch():
         }
 
 
+def one_against():
+    """One value against a sample: the slope of a regression on a group dummy."""
+    for name, (a, b) in SAMPLES.items():
+        y, dummy = np.array([a[0], *b]), np.array([1.0] + [0.0] * len(b))
+        fit = sm.OLS(y, sm.add_constant(dummy)).fit()
+        low, high = fit.conf_int(0.05)[1]
+        yield {
+            "name": name, "one": a[0], "several": b, "statistic": fit.tvalues[1], "p": fit.pvalues[1],
+            "df": fit.df_resid, **interval(low, high),
+        }
+
+
 def images():
     """McNemar's exact test, and the paired bootstrap drawn image by image."""
     for both, first, second, neither in OUTCOMES:
@@ -146,7 +159,7 @@ def quantiles():
 
 
 def main():
-    parts = (t_intervals, bca, wilson, paired, welch, images, two_proportions, holm, seeds, quantiles)
+    parts = (t_intervals, bca, wilson, paired, welch, one_against, images, two_proportions, holm, seeds, quantiles)
     made_by = f"SciPy {scipy.__version__}, statsmodels {statsmodels.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     document = {"made_by": made_by, **{part.__name__: list(part()) for part in parts}}
     json.dump(document, sys.stdout, indent=1, default=float)

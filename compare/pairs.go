@@ -1,0 +1,194 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"patchlab/compare/stats"
+)
+
+// allPairs is the most configurations of which every pair is compared; of
+// more, each is compared with the first row only.
+const allPairs = 40
+
+// mcnemar is the name of the test whose effect is an odds ratio.
+const mcnemar = "McNemar exact"
+
+// power is the chance of showing a difference for which MoreSeeds are counted.
+const power = .8
+
+// pairs compares the configurations and corrects for having made that many
+// comparisons.
+func (b *builder) pairs(t *Table, groups []grouped) error {
+	answers := map[string][]bool{}
+	for i := range groups {
+		for j := i + 1; j < len(groups); j++ {
+			if i > 0 && len(groups) > allPairs {
+				break
+			}
+			p, err := b.pair(&groups[i], &groups[j], answers)
+			if err != nil {
+				return fmt.Errorf("%s against %s: %w", groups[i].name, groups[j].name, err)
+			}
+			t.Pairs = append(t.Pairs, p)
+		}
+	}
+	if len(groups) > allPairs {
+		t.warn("some-pairs", "%d configurations: each is compared with %s only, not with every other", len(groups), groups[0].name)
+	}
+	raw := make([]float64, len(t.Pairs))
+	for i, p := range t.Pairs {
+		raw[i] = float64(p.P)
+	}
+	for i, p := range stats.Holm(raw) {
+		t.Pairs[i].Adjusted = Number(p)
+		t.Pairs[i].Verdict = NotShown
+		if p < 1-b.o.Level {
+			t.Pairs[i].MoreSeeds = 0
+			t.Pairs[i].Verdict = Worse
+			if t.Pairs[i].Difference > 0 {
+				t.Pairs[i].Verdict = Better
+			}
+		}
+	}
+	return nil
+}
+
+// pair chooses the test that the data allow: paired by seed where all seeds of
+// one are seeds of the other, else Welch; one run against several by the
+// pooled t test; single runs by their predictions, else by their proportions.
+func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, error) {
+	p := Pair{A: g.name, B: h.name}
+	x, y := g.accuracies(), h.accuracies()
+	var test stats.Test
+	var err error
+	switch {
+	case len(x) >= 2 && len(y) >= 2:
+		if px, py := bySeed(g, h); len(px) >= 2 {
+			test, err = stats.PairedT(px, py, b.o.Level)
+		} else {
+			test, err = stats.Welch(x, y, b.o.Level)
+		}
+	case len(x) >= 2:
+		test, err = stats.OneAgainst(y[0], x, b.o.Level)
+		test = test.Turned()
+	case len(y) >= 2:
+		test, err = stats.OneAgainst(x[0], y, b.o.Level)
+	default:
+		test, err = b.singles(g, h, answers)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.fill(test)
+	p.MoreSeeds = moreSeeds(test, 1-b.o.Level)
+	if d := differing([]Setting{settingOf(g.runs[0]), settingOf(h.runs[0])}); slices.Contains(d, "dataset") {
+		p.Warnings = append(p.Warnings, "different datasets: the accuracies do not measure the same thing")
+	}
+	return p, nil
+}
+
+func (p *Pair) fill(t stats.Test) {
+	p.Test, p.Difference = t.Name, Number(t.Estimate)
+	p.Low, p.High = Number(t.Interval.Low), Number(t.Interval.High)
+	p.Statistic, p.DF, p.P = Number(t.Statistic), Number(t.DF), Number(t.P)
+	p.Effect, p.Size = t.Effect.Name, Number(t.Effect.Value)
+	p.Assumptions = append([]string{}, t.Assumptions...)
+	p.Warnings = append([]string{}, t.Warnings...)
+}
+
+// bySeed pairs the accuracies of equal seeds, where every seed of the smaller
+// configuration occurs once in both; nil otherwise.
+func bySeed(g, h *grouped) (x, y []float64) {
+	if len(g.units) > len(h.units) {
+		y, x = bySeed(h, g)
+		return x, y
+	}
+	other := map[string][]float64{}
+	for _, u := range h.units {
+		other[u.seed] = append(other[u.seed], u.accuracy)
+	}
+	seen := map[string]bool{}
+	for _, u := range g.units {
+		match := other[u.seed]
+		if u.seed == "" || seen[u.seed] || len(match) != 1 {
+			return nil, nil
+		}
+		seen[u.seed] = true
+		x, y = append(x, u.accuracy), append(y, match[0])
+	}
+	return x, y
+}
+
+// singles compares two single runs on their test images.
+func (b *builder) singles(g, h *grouped, answers map[string][]bool) (stats.Test, error) {
+	name := g.name + " / " + h.name
+	if datasetOf(g.runs[0]) == datasetOf(h.runs[0]) {
+		first, err := b.answers(g, answers)
+		if err != nil {
+			return stats.Test{}, err
+		}
+		second, err := b.answers(h, answers)
+		if err != nil {
+			return stats.Test{}, err
+		}
+		if len(first) > 0 && len(first) == len(second) {
+			outcomes, err := stats.Count(first, second)
+			if err != nil {
+				return stats.Test{}, err
+			}
+			return stats.McNemar(outcomes, b.o.Level, b.random("images "+name))
+		}
+	}
+	if g.testImages > 0 && h.testImages > 0 {
+		right := func(g *grouped) int {
+			return int(math.Round(g.units[0].accuracy * float64(g.testImages)))
+		}
+		return stats.TwoProportions(right(g), g.testImages, right(h), h.testImages, b.o.Level)
+	}
+	nan := math.NaN()
+	return stats.Test{
+		Name: "none", Estimate: g.units[0].accuracy - h.units[0].accuracy, Statistic: nan, DF: nan, P: nan,
+		Interval: stats.Interval{Low: nan, High: nan}, Effect: stats.Effect{Value: nan}, N1: 1, N2: 1,
+		Warnings: []string{"one run each, with neither predictions nor a number of test images: no test is possible"},
+	}, nil
+}
+
+// answers reads a single run's predictions once; none if it stored none.
+func (b *builder) answers(g *grouped, cache map[string][]bool) ([]bool, error) {
+	id := g.runs[0].ID
+	if known, ok := cache[id]; ok {
+		return known, nil
+	}
+	correct, err := predictions(b.ctx, b.src, id)
+	if err != nil {
+		return nil, err
+	}
+	cache[id] = correct
+	return correct, nil
+}
+
+// moreSeeds says how many seeds more for each configuration would likely (with
+// power .8) show the difference seen, were it true; 0 if that is unknown or
+// out of reach.
+func moreSeeds(t stats.Test, alpha float64) int {
+	have := min(t.N1, t.N2)
+	if t.P < alpha || math.IsNaN(t.Statistic) || have < 2 {
+		return 0
+	}
+	var need int
+	var err error
+	switch {
+	case strings.HasPrefix(t.Name, "paired"):
+		need, err = stats.SeedsPaired(t.Statistic/math.Sqrt(float64(t.N1)), alpha, power)
+	default: // the standard deviation that would give this standard error with equal groups
+		scale := math.Sqrt(float64(t.N1*t.N2) / float64(t.N1+t.N2))
+		need, err = stats.SeedsWelch(t.Statistic/scale, alpha, power)
+	}
+	if err != nil || need <= have {
+		return 0
+	}
+	return need - have
+}
