@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,35 +78,31 @@ func (db *DB) writerLives(ctx context.Context, q querier, run int64) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	return db.alive(run, w, beat), nil
-}
-
-func (db *DB) alive(run int64, w process, beat int64) bool {
-	if w == db.host {
-		db.mu.Lock()
-		defer db.mu.Unlock()
-		_, mine := db.open[run]
-		return mine || db.readOnly || db.now().Sub(time.UnixMicro(beat)) < silence
-	}
-	return db.host.lives(w, time.UnixMicro(beat), db.now())
+	return db.host.lives(w, time.UnixMicro(beat), db.now()), nil
 }
 
 // heartbeat says that this process's runs are alive. A failure is no news:
 // the next one may succeed, and points fail louder.
 func (db *DB) heartbeat() {
+	_ = db.signWriters(`UPDATE writer SET beat = @now WHERE run = @run AND pid = @pid AND host = @host`)
+}
+
+// release gives up this process's runs that were not finished.
+func (db *DB) release() error {
+	return db.signWriters(`DELETE FROM writer WHERE run = @run AND pid = @pid AND host = @host AND @now`)
+}
+
+func (db *DB) signWriters(statement string) error {
 	db.mu.Lock()
-	runs := make([]int64, 0, len(db.open))
-	for run := range db.open {
-		runs = append(runs, run)
-	}
+	runs := slices.Collect(maps.Keys(db.open))
 	db.mu.Unlock()
 	if len(runs) == 0 {
-		return
+		return nil
 	}
-	_ = db.update(context.Background(), func(tx *sql.Tx) error {
+	return db.update(context.Background(), func(tx *sql.Tx) error {
 		for _, run := range runs {
-			_, err := tx.Exec(`UPDATE writer SET beat = ? WHERE run = ? AND pid = ? AND host = ?`,
-				db.now().UnixMicro(), run, db.host.pid, db.host.host)
+			_, err := tx.Exec(statement, sql.Named("now", db.now().UnixMicro()), sql.Named("run", run),
+				sql.Named("pid", db.host.pid), sql.Named("host", db.host.host))
 			if err != nil {
 				return err
 			}

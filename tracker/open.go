@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,6 +95,10 @@ func (db *DB) connect(ctx context.Context) (err error) {
 		}
 	}
 	db.readers = openPool(db.path, mode, "&_query_only=1")
+	if db.readOnly && db.settled() {
+		db.readers.Close()
+		db.readers = openPool(db.path, mode, "&_query_only=1&immutable=1")
+	}
 	db.readers.SetMaxOpenConns(4)
 	db.readers.SetMaxIdleConns(4)
 	version, err := schemaVersion(ctx, db.readers, len(scripts))
@@ -123,6 +128,21 @@ func (db *DB) checkFile() error {
 		return errors.New("it is a folder, not a database file")
 	}
 	return nil
+}
+
+// settled tells whether the file lies where nothing can be written, as on a
+// read-only medium, and has no log beside it: then SQLite must be told that
+// nobody changes it, for it cannot make the files by which it would notice.
+func (db *DB) settled() bool {
+	err := db.readers.Ping()
+	if err == nil {
+		_, err = schemaVersion(context.Background(), db.readers, math.MaxInt)
+	}
+	if !hasCode(err, sqlite3.ErrCantOpen) && !hasCode(err, sqlite3.ErrReadonly) {
+		return false
+	}
+	log, err := os.Stat(db.path + "-wal")
+	return errors.Is(err, os.ErrNotExist) || err == nil && log.Size() == 0
 }
 
 // openPool opens SQLite connections that wait for each other up to 30 seconds
@@ -165,8 +185,7 @@ func enterWAL(ctx context.Context, db *sql.DB) error {
 func (db *DB) Close() error {
 	var err error
 	if db.queue != nil {
-		err = db.queue.close()
-		err = errors.Join(err, db.writer.Close())
+		err = errors.Join(db.queue.close(), db.release(), db.writer.Close())
 	}
 	return errors.Join(err, db.readers.Close())
 }

@@ -181,7 +181,7 @@ func (s *runScanner) run(rows *sql.Rows) (info RunInfo, err error) {
 	}
 	if info.Status == Running {
 		w := process{host: host.String, pid: int(pid.Int64), began: began.Int64}
-		if !host.Valid || !s.db.alive(key, w, beat.Int64) {
+		if !host.Valid || !s.db.host.lives(w, time.UnixMicro(beat.Int64), s.db.now()) {
 			info.Status = Crashed
 		}
 	}

@@ -1,0 +1,248 @@
+package tracker
+
+import (
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"os"
+
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mountTmpfs mounts a small file system of its own, or skips the test.
+func mountTmpfs(t *testing.T, size string) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("a tmpfs cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+func TestFullDiskLosesNothing(t *testing.T) {
+	folder := mountTmpfs(t, "4m")
+	db, err := Open(filepath.Join(folder, "lab.db"))
+	must(t, err)
+	t.Cleanup(func() { db.Close() })
+	early := start(t, db, Spec{Name: "early"})
+	must(t, early.Log(1, map[string]float64{"x": 1}))
+	must(t, early.Finish(Finished))
+	filler := filepath.Join(folder, "filler")
+	must(t, os.WriteFile(filler, make([]byte, 2<<20), 0o600))
+
+	run := start(t, db, Spec{Name: "late"})
+	rng := rand.New(rand.NewPCG(3, 4))
+	var want []float64
+	var failure error
+	for failure == nil && len(want) < 1_000_000 {
+		for range 1000 {
+			v := rng.NormFloat64()
+			if err := run.Log(int64(len(want)), map[string]float64{"noise": v}); err != nil {
+				break // the queue is full
+			}
+			want = append(want, v)
+		}
+		failure = run.Flush()
+	}
+	if failure == nil || !strings.Contains(failure.Error(), "the disk is full") {
+		t.Fatalf("after %d points on a full disk: %v", len(want), failure)
+	}
+	if len(strings.Split(failure.Error(), "\n")) != 1 {
+		t.Errorf("the error is not one sentence: %v", failure)
+	}
+	if _, err := db.Start(t.Context(), Spec{}); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("starting a run on a full disk: %v", err)
+	}
+	if err := run.AddArtifact("big", strings.NewReader(strings.Repeat("x", 4<<20))); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("adding an artifact to a full disk: %v", err)
+	}
+	if info, err := db.Find(t.Context(), "early"); err != nil || info.Metrics["x"].Value != 1 {
+		t.Errorf("the earlier run on a full disk: %v, %v", info, err)
+	}
+
+	must(t, os.Remove(filler))
+	must(t, run.Flush())
+	must(t, run.Finish(Finished))
+	history, err := db.History(t.Context(), run.ID(), "noise")
+	must(t, err)
+	if len(history) != len(want) {
+		t.Fatalf("%d points are there, %d were accepted", len(history), len(want))
+	}
+	for i, p := range history {
+		if p.Value != want[i] {
+			t.Fatalf("point %d is %v, not %v", i, p.Value, want[i])
+		}
+	}
+	checkIntegrity(t, db)
+}
+
+// sampleFile makes a closed database with one run, and returns its ID.
+func sampleFile(t *testing.T, path string) string {
+	t.Helper()
+	db, err := Open(path)
+	must(t, err)
+	run := start(t, db, Spec{Name: "sample"})
+	for i := range int64(5000) {
+		must(t, run.Log(i, map[string]float64{"a": rand.NormFloat64(), "b": rand.NormFloat64()}))
+	}
+	must(t, run.Finish(Finished))
+	must(t, db.Close())
+	return run.ID()
+}
+
+func TestReadOnlyFile(t *testing.T) {
+	folder := mountTmpfs(t, "4m")
+	path := filepath.Join(folder, "lab.db")
+	id := sampleFile(t, path)
+	must(t, syscall.Mount("tmpfs", folder, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	_, err := Open(path)
+	if err == nil || !strings.Contains(err.Error(), "may not be written to") && !strings.Contains(err.Error(), "with these permissions") {
+		t.Errorf("opening a read-only file for writing: %v", err)
+	}
+	db, err := Open(path, ReadOnly())
+	must(t, err)
+	defer db.Close()
+	if history, err := db.History(t.Context(), id, "a"); err != nil || len(history) != 5000 {
+		t.Errorf("reading a read-only file: %d points, %v", len(history), err)
+	}
+	if _, err := db.Start(t.Context(), Spec{}); !errors.Is(err, errReadOnly) {
+		t.Errorf("starting a run in a read-only database: %v", err)
+	}
+}
+
+func TestFilesThatAreNotOurs(t *testing.T) {
+	change := func(statement string) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			db := openPool(path, "rw", "")
+			_, err := db.Exec(statement)
+			must(t, errors.Join(err, db.Close()))
+		}
+	}
+	overwrite := func(offset, length int64) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			must(t, err)
+			noise := make([]byte, length)
+			for i := range noise {
+				noise[i] = byte(rand.Uint32())
+			}
+			_, err = file.WriteAt(noise, offset)
+			must(t, errors.Join(err, file.Close()))
+		}
+	}
+	for name, test := range map[string]struct {
+		harm func(*testing.T, string)
+		want string
+	}{
+		"newer":   {change(`PRAGMA user_version = 99`), "it has schema 99, this program knows schemas up to"},
+		"foreign": {change(`PRAGMA application_id = 7`), "a SQLite database of another program"},
+		"header":  {overwrite(0, 100), "not a patchlab database, or its first page is damaged"},
+		"text": {func(t *testing.T, path string) {
+			must(t, os.WriteFile(path, []byte(strings.Repeat("hello ", 1000)), 0o600))
+		}, "not a patchlab database"},
+		"first page": {overwrite(100, 3996), "damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "lab.db")
+			sampleFile(t, path)
+			test.harm(t, path)
+			before, err := os.ReadFile(path)
+			must(t, err)
+			for _, opts := range [][]Option{nil, {ReadOnly()}} {
+				db, err := Open(path, opts...)
+				if err == nil {
+					db.Close()
+					t.Fatal("it opened")
+				}
+				if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("the error is %q, it should say %q", err, test.want)
+				}
+			}
+			if after, err := os.ReadFile(path); err != nil || string(before) != string(after) {
+				t.Errorf("opening changed the file (%v)", err)
+			}
+		})
+	}
+	if _, err := Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "it is a folder") {
+		t.Errorf("opening a folder: %v", err)
+	}
+	if _, err := Open(filepath.Join(t.TempDir(), "no", "lab.db")); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("opening in a missing folder: %v", err)
+	}
+}
+
+func TestDamagedPointsAreNoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	id := sampleFile(t, path)
+	raw := openPool(path, "rw", "")
+	_, err := raw.Exec(`UPDATE chunk SET data = CAST(substr(data, 1, 2000) || x'ff' || substr(data, 2002) AS BLOB)
+		WHERE key = (SELECT id FROM key WHERE name = 'a') AND seq = 500`)
+	must(t, errors.Join(err, raw.Close()))
+	db, err := Open(path)
+	must(t, err)
+	defer db.Close()
+	if _, err := db.History(t.Context(), id, "a"); err == nil {
+		t.Error("damaged points were returned")
+	}
+	if history, err := db.History(t.Context(), id, "b"); err != nil || len(history) != 5000 {
+		t.Errorf("beside the damage: %d points, %v", len(history), err)
+	}
+	run := start(t, db, Spec{})
+	must(t, run.Log(1, map[string]float64{"x": 1}))
+	must(t, run.Finish(Finished))
+}
+
+func TestFailedMigrationChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	sampleFile(t, path)
+	scripts, err := migrations()
+	must(t, err)
+	pool := openPool(path, "rw", "&_txlock=immediate")
+	defer pool.Close()
+	dump := func() string {
+		var text, version string
+		must(t, pool.QueryRow(`SELECT group_concat(sql, ';') FROM sqlite_schema`).Scan(&text))
+		must(t, pool.QueryRow(`PRAGMA user_version`).Scan(&version))
+		return text + version
+	}
+	before := dump()
+	bad := append(scripts, `CREATE TABLE one (x); INSERT INTO run (id) VALUES (7);`, `CREATE TABLE two (x)`)
+	if err := migrate(t.Context(), pool, bad); err == nil || !strings.Contains(err.Error(), "changing the schema from") {
+		t.Errorf("a failing migration: %v", err)
+	}
+	if after := dump(); after != before {
+		t.Errorf("a failed migration left\n%s\nwhere there was\n%s", after, before)
+	}
+	good := append(scripts, `CREATE TABLE one (x)`)
+	must(t, migrate(t.Context(), pool, good))
+	if version, err := schemaVersion(t.Context(), pool, len(good)); err != nil || version != len(good) {
+		t.Errorf("after a migration the schema is %d, %v", version, err)
+	}
+}
+
+func TestBusyWriterIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	db, err := Open(path)
+	must(t, err)
+	defer db.Close()
+	run := start(t, db, Spec{})
+	other := openPool(path, "rw", "&_txlock=immediate")
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), &sql.TxOptions{})
+	must(t, err)
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		tx.Rollback()
+	}()
+	must(t, run.Log(1, map[string]float64{"x": 1}))
+	must(t, run.Flush())
+}
