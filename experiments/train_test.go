@@ -1,0 +1,277 @@
+package experiments_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+
+	"patchlab/backend"
+	"patchlab/experiments"
+	"patchlab/tracker"
+)
+
+// Same recipe, same seed, same backend: bitwise the same losses.
+func TestSameSeedSameLosses(t *testing.T) {
+	d := shapes(t, 100, 30)
+	eachBackend(t, func(t *testing.T, b compute.Backend, name string) {
+		var first map[int64]float64
+		for range 2 {
+			db, run := recorded(t)
+			_, err := experiments.Train(t.Context(), experiments.Job{Recipe: tiny(), Dataset: d, Backend: b, BackendName: name, Recorder: run})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := run.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			got := losses(t, db, run.ID(), "step_loss")
+			if want := 3 * 5; len(got) != want { // 80 images in batches of 16, the last full
+				t.Errorf("%d steps, want %d", len(got), want)
+			}
+			if first == nil {
+				first = got
+			} else if !maps.Equal(first, got) {
+				t.Errorf("losses differ:\n%v\n%v", first, got)
+			}
+		}
+	})
+}
+
+func TestAnotherSeedDiffers(t *testing.T) {
+	b, name := open(t, backend.Go)
+	d := shapes(t, 40, 10)
+	final := map[float64]bool{}
+	for seed := range int64(3) {
+		_, run := recorded(t)
+		r := tiny()
+		r.Seed, r.Epochs = seed, 1
+		result, err := experiments.Train(t.Context(), experiments.Job{Recipe: r, Dataset: d, Backend: b, BackendName: name, Recorder: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		final[result.Test.Loss] = true
+	}
+	if len(final) != 3 {
+		t.Errorf("three seeds gave %d different losses", len(final))
+	}
+}
+
+// A run records all that it promises, and its stored predictions agree with its accuracy.
+func TestRecords(t *testing.T) {
+	b, name := open(t, backend.Go)
+	db, run := recorded(t)
+	r := tiny()
+	result, err := experiments.Train(t.Context(), experiments.Job{Recipe: r, Dataset: shapes(t, 110, 30), Backend: b, BackendName: name, Recorder: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Finish(tracker.Finished); err != nil {
+		t.Fatal(err)
+	}
+	info, err := db.Find(t.Context(), run.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{
+		"train_loss", "train_accuracy", "train_top5", "val_loss", "val_accuracy", "val_top5", "learning_rate",
+		"test_loss", "test_accuracy", "test_top5", "best_epoch", "best_val_accuracy", "train_images_per_s", "infer_images_per_s",
+		"step_ms_median", "step_ms_p95", "compile_seconds", "seconds_to_best", "train_seconds_total", "eval_seconds_total",
+	} {
+		if _, ok := info.Metrics[key]; !ok {
+			t.Errorf("metric %s is missing", key)
+		}
+	}
+	if got := info.Metrics["test_accuracy"].Value; got != result.Test.Top1 {
+		t.Errorf("test_accuracy is %v in the tracker, %v in the result", got, result.Test.Top1)
+	}
+	if got, want := info.Params["recipe"], r.Digest(); got != want {
+		t.Errorf("recipe digest %s, want %s", got, want)
+	}
+	stored, err := db.OpenArtifact(t.Context(), run.ID(), "recipe.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stored.Close()
+	if again, err := experiments.ReadRecipe(stored); err != nil || again.Digest() != r.Digest() {
+		t.Errorf("stored recipe: %v, digest %s", err, again.Digest())
+	}
+	predictions, err := db.OpenArtifact(t.Context(), run.ID(), "predictions.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer predictions.Close()
+	text, err := io.ReadAll(predictions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := 0.
+	rows := strings.Split(strings.TrimSpace(string(text)), "\n")[1:]
+	for _, row := range rows {
+		if f := strings.Split(row, ","); f[1] == f[2] {
+			right++
+		}
+	}
+	if len(rows) != 30 || right/30 != result.Test.Top1 {
+		t.Errorf("%d predictions with %v right, want 30 with accuracy %v", len(rows), right, result.Test.Top1)
+	}
+}
+
+// The kept weights are those of the best epoch, and a network loaded from them gives the same result.
+func TestLoadedNetworkAgrees(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b compute.Backend, name string) {
+		db, run := recorded(t)
+		d := shapes(t, 100, 50)
+		r := tiny()
+		result, err := experiments.Train(t.Context(), experiments.Job{Recipe: r, Dataset: d, Backend: b, BackendName: name, Recorder: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights, err := db.OpenArtifact(t.Context(), run.ID(), "weights.safetensors")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer weights.Close()
+		n, err := experiments.LoadNetwork(b, r.Model, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		// Another batch size pads differently; no image may notice.
+		for _, batch := range []int{r.Batch, 7, 50} {
+			e, err := n.Evaluate(t.Context(), d.Test, d.Height, d.Width, batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Images != 50 || e.Top1 != result.Test.Top1 || math.Abs(e.Loss-result.Test.Loss) > 1e-5 {
+				t.Errorf("batch %d: %d images, top-1 %v, loss %v; want 50, %v, %v", batch, e.Images, e.Top1, e.Loss, result.Test.Top1, result.Test.Loss)
+			}
+		}
+	})
+}
+
+// An interrupted run continues bit for bit: stopped after each of many steps, it logs the same losses,
+// learning rates and test result as one that was not.
+func TestResumeEqualsUninterrupted(t *testing.T) {
+	d := shapes(t, 100, 30)
+	eachBackend(t, func(t *testing.T, b compute.Backend, name string) {
+		job := experiments.Job{Recipe: tiny(), Dataset: d, Backend: b, BackendName: name}
+		wholeDB, whole := recorded(t)
+		job.Recorder = whole
+		want, err := experiments.Train(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, run := recorded(t)
+		job.Recorder, job.CheckpointDir = run, filepath.Join(t.TempDir(), "checkpoints")
+		var got *experiments.Result
+		stops := 0
+		for got == nil {
+			ctx, stop := context.WithCancel(t.Context())
+			steps := 0
+			job.Report = func(e experiments.Event) {
+				if e.Phase == experiments.Training {
+					if steps++; steps == 4 {
+						stop()
+					}
+				}
+			}
+			got, err = experiments.Train(ctx, job)
+			stop()
+			if errors.Is(err, context.Canceled) {
+				stops++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if stops < 3 {
+			t.Errorf("stopped %d times, want at least 3", stops)
+		}
+		if err := errors.Join(run.Flush(), whole.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"step_loss", "train_loss", "val_loss", "val_accuracy", "learning_rate", "test_loss"} {
+			a, b := losses(t, wholeDB, whole.ID(), key), losses(t, db, run.ID(), key)
+			if !maps.Equal(a, b) {
+				t.Errorf("%s differs:\nuninterrupted %v\nresumed %v", key, a, b)
+			}
+		}
+		if got.Test.Loss != want.Test.Loss || got.Best.Epoch != want.Best.Epoch {
+			t.Errorf("test loss %v of epoch %d, uninterrupted %v of epoch %d", got.Test.Loss, got.Best.Epoch, want.Test.Loss, want.Best.Epoch)
+		}
+		if _, err := os.Stat(job.CheckpointDir); !os.IsNotExist(err) {
+			t.Errorf("the checkpoints of a complete run are still there: %v", err)
+		}
+	})
+}
+
+func TestDivergenceNamesTheStep(t *testing.T) {
+	b, name := open(t, backend.Go)
+	db, run := recorded(t)
+	r := tiny()
+	r.Optimizer.LearningRate = 1e25
+	_, err := experiments.Train(t.Context(), experiments.Job{Recipe: r, Dataset: shapes(t, 100, 10), Backend: b, BackendName: name, Recorder: run})
+	var diverged *experiments.DivergedError
+	if !errors.As(err, &diverged) {
+		t.Fatalf("error %v, want a DivergedError", err)
+	}
+	if diverged.Step < 2 || !strings.Contains(err.Error(), "at step ") || !strings.Contains(err.Error(), "1e+25") {
+		t.Errorf("error %q should name the step and the learning rate", err)
+	}
+	points, err := db.History(t.Context(), run.ID(), "step_loss")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := points[len(points)-1]
+	if last.Step != diverged.Step || !(math.IsNaN(last.Value) || math.IsInf(last.Value, 0)) {
+		t.Errorf("last recorded loss is %v at step %d, want the one that ended the run at step %d", last.Value, last.Step, diverged.Step)
+	}
+}
+
+func TestResumeRefusesAnotherRecipe(t *testing.T) {
+	b, name := open(t, backend.Go)
+	dir := filepath.Join(t.TempDir(), "checkpoints")
+	ctx, stop := context.WithCancel(t.Context())
+	_, run := recorded(t)
+	job := experiments.Job{Recipe: tiny(), Dataset: shapes(t, 60, 10), Backend: b, BackendName: name, Recorder: run, CheckpointDir: dir,
+		Report: func(e experiments.Event) {
+			if e.Phase == experiments.Training {
+				stop()
+			}
+		}}
+	if _, err := experiments.Train(ctx, job); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want the context's", err)
+	}
+	if !experiments.HasCheckpoint(dir) {
+		t.Fatal("no checkpoint after an interruption")
+	}
+	for what, change := range map[string]func(*experiments.Job){
+		"recipe":  func(j *experiments.Job) { j.Recipe.Seed++ },
+		"dataset": func(j *experiments.Job) { j.Dataset = shapes(t, 61, 10) },
+		"backend": func(j *experiments.Job) { j.BackendName = "xla:cuda" },
+	} {
+		other := job
+		change(&other)
+		if _, err := experiments.Train(t.Context(), other); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("another %s: error %v", what, err)
+		}
+	}
+}
+
+func TestRefusesTheWrongImages(t *testing.T) {
+	b, name := open(t, backend.Go)
+	_, run := recorded(t)
+	r := tiny()
+	r.Model.Channels = 1
+	_, err := experiments.Train(t.Context(), experiments.Job{Recipe: r, Dataset: shapes(t, 20, 5), Backend: b, BackendName: name, Recorder: run})
+	if err == nil || !strings.Contains(err.Error(), "3 channels") {
+		t.Errorf("error %v should say that the images have 3 channels", err)
+	}
+}
