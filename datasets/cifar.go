@@ -21,6 +21,8 @@ const (
 	cifarImage  = 3 * cifarPlane
 	cifarRecord = 1 + cifarImage
 	cifarFolder = "cifar-10-batches-bin"
+
+	cifarArchive = "cifar-10-binary.tar.gz"
 )
 
 func cifarClasses() []string {
@@ -33,16 +35,61 @@ func cifarTrainFiles() []string {
 
 const cifarTestFile = "test_batch.bin"
 
-func loadCIFAR10(ctx context.Context, o Options) (*Dataset, error) {
-	dir, err := findCIFAR10(o.Dir)
+func cifarFiles() []string { return append(cifarTrainFiles(), cifarTestFile) }
+
+func (l library) loadCIFAR10(ctx context.Context, o Options) (*Dataset, error) {
+	dir, err := l.findCIFAR10(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return readCIFAR10(ctx, dir)
+	return readCIFAR10(ctx, dir, o.TrainLimit, o.TestLimit)
 }
 
-// findCIFAR10 is dir itself or the official folder below it, whichever holds the first batch.
-func findCIFAR10(dir string) (string, error) {
+// findCIFAR10 is the folder that holds the six files, after a download where need be.
+func (l library) findCIFAR10(ctx context.Context, o Options) (string, error) {
+	if o.Dir != "" {
+		return cifarIn(o.Dir)
+	}
+	cache, err := o.cacheDir()
+	if err == nil {
+		parent := filepath.Join(cache, "cifar10")
+		dir := filepath.Join(parent, cifarFolder)
+		if allExist(dir, cifarFiles()) {
+			return dir, nil
+		}
+		if o.Offline {
+			err = errOffline
+		} else if err = l.fetchCIFAR10(ctx, parent, o); err == nil {
+			return dir, nil
+		}
+	}
+	return "", unavailable(ctx, err, "unpack "+cifarArchive+" and name its folder with --data-dir")
+}
+
+// fetchCIFAR10 downloads the official archive into parent, unpacks it there and removes it. An
+// archive that somebody has put there by hand is used if its checksum is right.
+func (l library) fetchCIFAR10(ctx context.Context, parent string, o Options) error {
+	unlock, err := lockFolder(ctx, parent)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if allExist(filepath.Join(parent, cifarFolder), cifarFiles()) {
+		return nil // another process was faster
+	}
+	if err := fetch(ctx, l.cifar.mirrored(o.Mirror), parent, l.patience, o.Progress); err != nil {
+		return err
+	}
+	archive := filepath.Join(parent, l.cifar.files[0].name)
+	const mostBytes = 10_000 * cifarRecord
+	if err := unpackFolder(ctx, archive, parent, cifarFolder, cifarFiles(), mostBytes); err != nil {
+		return err
+	}
+	return os.Remove(archive)
+}
+
+// cifarIn is dir itself or the official folder below it, whichever holds the first file.
+func cifarIn(dir string) (string, error) {
 	first := cifarTrainFiles()[0]
 	for _, candidate := range []string{dir, filepath.Join(dir, cifarFolder)} {
 		if _, err := os.Stat(filepath.Join(candidate, first)); err == nil {
@@ -55,25 +102,26 @@ func findCIFAR10(dir string) (string, error) {
 }
 
 // readCIFAR10 reads the six files of a folder. A file may hold any number of records above none;
-// the official ones hold 10,000.
-func readCIFAR10(ctx context.Context, dir string) (*Dataset, error) {
+// the official ones hold 10,000. A limit of 0 reads all of a split.
+func readCIFAR10(ctx context.Context, dir string, trainLimit, testLimit int) (*Dataset, error) {
 	d := &Dataset{
 		Classes: cifarClasses(),
 		Height:  cifarSide, Width: cifarSide, Channels: 3,
 		Source: dir,
 	}
 	var err error
-	if d.Train, err = readCIFARFiles(ctx, dir, cifarTrainFiles()); err != nil {
+	if d.Train, err = readCIFARFiles(ctx, dir, cifarTrainFiles(), trainLimit); err != nil {
 		return nil, err
 	}
-	if d.Test, err = readCIFARFiles(ctx, dir, []string{cifarTestFile}); err != nil {
+	if d.Test, err = readCIFARFiles(ctx, dir, []string{cifarTestFile}, testLimit); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// readCIFARFiles joins the records of several files into one split, all cores at work.
-func readCIFARFiles(ctx context.Context, dir string, names []string) (Split, error) {
+// readCIFARFiles joins the records of several files, or the first limit of them, into one split, all
+// cores at work.
+func readCIFARFiles(ctx context.Context, dir string, names []string, limit int) (Split, error) {
 	files := make([]*cifarFile, 0, len(names))
 	defer func() {
 		for _, f := range files {
@@ -89,6 +137,9 @@ func readCIFARFiles(ctx context.Context, dir string, names []string) (Split, err
 		files = append(files, f)
 		total += f.records
 	}
+	if limit > 0 {
+		total = min(total, limit)
+	}
 	split := Split{Images: make([]uint8, total*cifarImage), Labels: make([]uint8, total), Channels: 3}
 
 	const chunk = 256 // records: three quarters of a megabyte, which stays in a core's cache
@@ -96,7 +147,7 @@ func readCIFARFiles(ctx context.Context, dir string, names []string) (Split, err
 	var jobs []job
 	into := 0
 	for i, f := range files {
-		for first := 0; first < f.records; first += chunk {
+		for first := 0; first < f.records && into+first < total; first += chunk {
 			jobs = append(jobs, job{file: i, first: first, into: into + first})
 		}
 		into += f.records
@@ -111,7 +162,7 @@ func readCIFARFiles(ctx context.Context, dir string, names []string) (Split, err
 			buffer := make([]byte, chunk*cifarRecord)
 			for j := range next {
 				f, first, into := files[jobs[j].file], jobs[j].first, jobs[j].into
-				count := min(chunk, f.records-first)
+				count := min(chunk, f.records-first, total-into)
 				part := split.Slice(into, into+count)
 				errs[j] = decodeCIFAR(f.path, f.content, first, buffer, part)
 			}

@@ -30,7 +30,7 @@ func (p *painter) draw(class int) {
 
 // develop adds noise, whose strength varies from picture to picture, and writes the bytes.
 func (p *painter) develop(image []uint8) {
-	strength := int32(p.dice.between(10, 60)) // standard deviation 4 to 24 grey levels
+	strength := int32(p.dice.between(8, 48)) // standard deviation 3 to 20 grey levels
 	p.dice.noise(p.noise[:])
 	for i := range p.canvas {
 		for c, level := range p.canvas[i] {
@@ -136,7 +136,7 @@ func (p *painter) anyOutline() outline { return outline(p.dice.upTo(2)) }
 // smooth is one figure in one colour, lighter towards one side.
 func (p *painter) smooth(o outline) {
 	d := p.dice
-	f := p.place(o, equalArea(o, d.between(4*pixel, 9*pixel)), -pixel)
+	f := p.place(o, equalArea(o, d.between(5*pixel, 9*pixel)), -pixel)
 	ink := p.vivid(d.upTo(hueTurn - 1))
 	slope := d.between(-30, 30)
 	p.canvas.paint(&f, opaque, func(u, _ int) colour { return ink.plus(int32(u * slope / f.radius)) })
@@ -204,7 +204,7 @@ func (p *painter) marks(class int) {
 		ys[i] = (along*sine(angle)+across*cosine(angle))>>14 + d.between(-pixel/2, pixel/2)
 	}
 	x, y := p.inside(xs[:]), p.inside(ys[:])
-	radius := d.between(pixel*15/10, pixel*25/10)
+	radius := d.between(pixel*17/10, pixel*27/10)
 	hue, alike := d.upTo(hueTurn-1), d.onceIn(2)
 	for i := range 4 {
 		if !alike {
@@ -249,7 +249,7 @@ func (p *painter) pair(class int) {
 	x, y := p.inside(xs[:]), p.inside(ys[:])
 	for i := range 2 {
 		o := p.anyOutline()
-		f := p.turned(o, x+xs[i], y+ys[i], equalArea(o, d.between(3*pixel, pixel*45/10)))
+		f := p.turned(o, x+xs[i], y+ys[i], equalArea(o, d.between(pixel*35/10, 5*pixel)))
 		ink := p.vivid(hues[i])
 		p.canvas.paint(&f, opaque, func(int, int) colour { return ink })
 	}

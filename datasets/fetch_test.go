@@ -1,0 +1,500 @@
+package datasets
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// tarEntry is a regular file in an archive.
+type tarEntry struct {
+	name    string
+	content []byte
+}
+
+func archiveOf(t testing.TB, entries []tarEntry) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zipped := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zipped)
+	for _, e := range entries {
+		if err := archive.WriteHeader(&tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.content)), Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.Write(e.content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(archive.Close(), zipped.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// noisyRecord is a CIFAR record that gzip can't make smaller, so that an archive of them has some length.
+func noisyRecord(label uint8) []byte {
+	record := make([]byte, cifarRecord)
+	keyed("patchlab: tests ", uint64(label), 0).Read(record)
+	record[0] = label
+	return record
+}
+
+// cifarArchiveOf is a small archive in the official layout, two records a file.
+func cifarArchiveOf(t testing.TB) []byte {
+	entries := []tarEntry{{cifarFolder + "/readme.html", []byte("<p>not needed")}}
+	for i, name := range cifarFiles() {
+		entries = append(entries, tarEntry{cifarFolder + "/" + name, append(noisyRecord(uint8(i)), noisyRecord(uint8(i+1))...)})
+	}
+	return archiveOf(t, entries)
+}
+
+// server serves one file, badly: answer decides about each request, which it counts from 1.
+type server struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []string // the Range header of each
+}
+
+func serve(t *testing.T, answer func(w http.ResponseWriter, r *http.Request, request int)) *server {
+	t.Helper()
+	s := &server{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.requests = append(s.requests, r.Header.Get("Range"))
+		n := len(s.requests)
+		s.mu.Unlock()
+		answer(w, r, n)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) seen() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.requests...)
+}
+
+// shelf is a library that gets CIFAR-10's archive from a server and loses patience early.
+func shelf(archive []byte, bases ...string) library {
+	return library{
+		cifar:         origin{bases: bases, files: []remoteFile{{cifarArchive, int64(len(archive)), sum(archive)}}},
+		fashionSystem: "/nonexistent",
+		patience: patience{
+			connect: time.Second, answer: 2 * time.Second, stall: 150 * time.Millisecond,
+			pause: time.Millisecond, attempts: 3,
+		},
+	}
+}
+
+// whole answers as a good server does, ranges included.
+func whole(archive []byte) func(http.ResponseWriter, *http.Request, int) {
+	return func(w http.ResponseWriter, r *http.Request, _ int) {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(archive))
+	}
+}
+
+func TestDownload(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	third := len(archive)/3 + 1
+	wrong := bytes.Repeat([]byte("x"), len(archive))
+	for _, c := range []struct {
+		name     string
+		part     []byte // left over from an earlier attempt
+		answer   func(w http.ResponseWriter, r *http.Request, request int)
+		requests []string // Range headers; nil: not checked
+		fails    string   // part of the error; empty: succeeds
+	}{
+		{name: "good server", answer: whole(archive), requests: []string{""}},
+		{
+			name: "continues a part", part: archive[:third], answer: whole(archive),
+			requests: []string{fmt.Sprintf("bytes=%d-", third)},
+		},
+		{name: "part already complete", part: archive, answer: whole(archive), requests: []string{}},
+		{
+			name: "truncates each answer",
+			answer: func(w http.ResponseWriter, r *http.Request, _ int) {
+				http.ServeContent(&cutter{ResponseWriter: w, left: third}, r, "", time.Time{}, bytes.NewReader(archive))
+			},
+			requests: []string{"", fmt.Sprintf("bytes=%d-", third), fmt.Sprintf("bytes=%d-", 2*third)},
+		},
+		{
+			name: "ignores ranges", part: archive[:third],
+			answer:   func(w http.ResponseWriter, _ *http.Request, _ int) { w.Write(archive) },
+			requests: []string{fmt.Sprintf("bytes=%d-", third)},
+		},
+		{
+			name: "answers another range, then properly", part: archive[:third],
+			answer: func(w http.ResponseWriter, r *http.Request, request int) {
+				if request == 1 {
+					w.Header().Set("Content-Range", fmt.Sprintf("bytes 1-%d/%d", len(archive)-1, len(archive)))
+					w.WriteHeader(http.StatusPartialContent)
+					w.Write(archive[1:])
+					return
+				}
+				whole(archive)(w, r, request)
+			},
+			requests: []string{fmt.Sprintf("bytes=%d-", third), ""},
+		},
+		{
+			name: "refuses the range, then answers properly", part: archive[:third],
+			answer: func(w http.ResponseWriter, r *http.Request, request int) {
+				if request == 1 {
+					w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+					return
+				}
+				whole(archive)(w, r, request)
+			},
+			requests: []string{fmt.Sprintf("bytes=%d-", third), ""},
+		},
+		{
+			name: "the part was wrong", part: wrong[:third], answer: whole(archive),
+			requests: []string{fmt.Sprintf("bytes=%d-", third), ""},
+		},
+		{
+			name: "the part was too long", part: append(bytes.Clone(archive), 0), answer: whole(archive),
+			requests: []string{""},
+		},
+		{
+			name:     "wrong bytes",
+			answer:   func(w http.ResponseWriter, _ *http.Request, _ int) { w.Write(wrong) },
+			requests: []string{""},
+			fails:    "with SHA-256 " + sum(wrong),
+		},
+		{
+			name:     "a page in place of the file",
+			answer:   func(w http.ResponseWriter, _ *http.Request, _ int) { fmt.Fprint(w, "<html>log in first</html>") },
+			requests: []string{""},
+			fails:    "the server offers 25 bytes",
+		},
+		{
+			name:     "not found",
+			answer:   func(w http.ResponseWriter, r *http.Request, _ int) { http.NotFound(w, r) },
+			requests: []string{""},
+			fails:    "404 Not Found",
+		},
+		{
+			name: "busy, then answers",
+			answer: func(w http.ResponseWriter, r *http.Request, request int) {
+				if request < 3 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				whole(archive)(w, r, request)
+			},
+			requests: []string{"", "", ""},
+		},
+		{
+			name:     "busy for good",
+			answer:   func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(http.StatusServiceUnavailable) },
+			requests: []string{"", "", ""},
+			fails:    "503 Service Unavailable (given up after 3 attempts",
+		},
+		{
+			name: "stalls once",
+			answer: func(w http.ResponseWriter, r *http.Request, request int) {
+				if request == 1 {
+					stallAfter(w, r, archive, third)
+					return
+				}
+				whole(archive)(w, r, request)
+			},
+			requests: []string{"", fmt.Sprintf("bytes=%d-", third)},
+		},
+		{
+			name:     "stalls at once, each time",
+			answer:   func(w http.ResponseWriter, r *http.Request, _ int) { stallAfter(w, r, archive, 0) },
+			requests: []string{"", "", ""},
+			fails:    "no byte came for 150ms",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := serve(t, c.answer)
+			cache := t.TempDir()
+			parent := filepath.Join(cache, "cifar10")
+			if c.part != nil {
+				if err := os.MkdirAll(parent, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(parent, cifarArchive+".part"), c.part, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			last := int64(-1)
+			d, err := shelf(archive, s.URL).load(t.Context(), "cifar10", Options{CacheDir: cache, Progress: func(done, total int64) {
+				if total != int64(len(archive)) || done > total {
+					t.Errorf("progress %d of %d, the file has %d bytes", done, total, len(archive))
+				}
+				last = done
+			}})
+			if got := s.seen(); strings.Join(got, ",") != strings.Join(c.requests, ",") || len(got) != len(c.requests) {
+				t.Errorf("requests with ranges %q, want %q", got, c.requests)
+			}
+			if c.fails != "" {
+				if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), c.fails) {
+					t.Fatalf("error is %v, want ErrUnavailable with %q", err, c.fails)
+				}
+				if !strings.Contains(err.Error(), "--data-dir") || strings.Contains(err.Error(), "\n") {
+					t.Errorf("error isn't one sentence that says what to do: %q", err)
+				}
+				wantNames(t, parent) // nothing that a later attempt could take for data
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last != int64(len(archive)) {
+				t.Errorf("progress ended at %d of %d", last, len(archive))
+			}
+			if d.Train.Len() != 10 || d.Test.Len() != 2 {
+				t.Errorf("%d train and %d test images, want 10 and 2", d.Train.Len(), d.Test.Len())
+			}
+			wantNames(t, parent, cifarFolder)
+			// The second time nothing is asked for.
+			before := len(s.seen())
+			again, err := shelf(archive, s.URL).load(t.Context(), "cifar10", Options{CacheDir: cache, Offline: true})
+			if err != nil || again.Digest != d.Digest || len(s.seen()) != before {
+				t.Errorf("second load: error %v, %d requests", err, len(s.seen())-before)
+			}
+		})
+	}
+}
+
+// wantNames checks which names, beside the lock, are in a folder.
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		if e.Name() != ".lock" {
+			got = append(got, e.Name())
+		}
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the cache holds %q, want %q", got, want)
+	}
+}
+
+// cutter closes the connection after some bytes of the body.
+type cutter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutter) Write(p []byte) (int, error) {
+	if len(p) > c.left {
+		c.ResponseWriter.Write(p[:c.left])
+		c.ResponseWriter.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	c.left -= len(p)
+	return c.ResponseWriter.Write(p)
+}
+
+// stallAfter sends so many bytes, then nothing until the client goes away.
+func stallAfter(w http.ResponseWriter, r *http.Request, content []byte, n int) {
+	w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+	w.Write(content[:n])
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
+}
+
+func TestDownloadWithoutNetworkIsQuick(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, part := range []int{0, 100} { // a part left over makes no difference
+		cache := t.TempDir()
+		if part > 0 {
+			if err := os.Mkdir(filepath.Join(cache, "cifar10"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(cache, "cifar10", cifarArchive+".part"), archive[:part], 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		_, err := shelf(archive, gone.URL).load(t.Context(), "cifar10", Options{CacheDir: cache})
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no connection to") {
+			t.Errorf("error is %v, want ErrUnavailable", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v to say so", took)
+		}
+	}
+}
+
+func TestOfflineTouchesNothing(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	for _, name := range []string{"cifar10", "fashion-mnist"} {
+		_, err := shelf(nil).load(t.Context(), name, Options{CacheDir: cache, Offline: true})
+		if !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: error is %v, want ErrUnavailable", name, err)
+		}
+	}
+	if _, err := os.Stat(cache); !os.IsNotExist(err) {
+		t.Errorf("the cache folder was made (stat: %v)", err)
+	}
+}
+
+func TestDownloadFallsBackToAnotherBase(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	broken := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { http.NotFound(w, r) })
+	good := serve(t, whole(archive))
+	_, err := shelf(archive, broken.URL+"/", good.URL).load(t.Context(), "cifar10", Options{CacheDir: t.TempDir()})
+	if err != nil || len(broken.seen()) != 1 || len(good.seen()) != 1 {
+		t.Errorf("error %v after %d and %d requests", err, len(broken.seen()), len(good.seen()))
+	}
+}
+
+func TestMirrorReplacesTheOfficialBase(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	mirror := serve(t, whole(archive))
+	if _, err := shelf(archive, gone.URL).load(t.Context(), "cifar10", Options{CacheDir: t.TempDir(), Mirror: mirror.URL}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDownloadCancelledKeepsItsPart(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	half := len(archive) / 2
+	ctx, cancel := context.WithCancel(t.Context())
+	s := serve(t, func(w http.ResponseWriter, r *http.Request, request int) {
+		if request == 1 {
+			stallAfter(w, r, archive, half)
+			return
+		}
+		whole(archive)(w, r, request)
+	})
+	l := shelf(archive, s.URL)
+	l.patience.stall = time.Minute
+	cache := t.TempDir()
+	_, err := l.load(ctx, "cifar10", Options{CacheDir: cache, Progress: func(done, _ int64) {
+		if done == int64(half) {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
+		t.Fatalf("error is %v, want context.Canceled", err)
+	}
+	if _, err := l.load(t.Context(), "cifar10", Options{CacheDir: cache}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.seen(), []string{"", fmt.Sprintf("bytes=%d-", half)}; strings.Join(got, ",") != strings.Join(want, ",") {
+		t.Errorf("requests with ranges %q, want %q", got, want)
+	}
+}
+
+func TestDownloadOnceForAll(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request, n int) {
+		time.Sleep(50 * time.Millisecond) // long enough for the others to arrive
+		whole(archive)(w, r, n)
+	})
+	l, cache := shelf(archive, s.URL), t.TempDir()
+	var wait sync.WaitGroup
+	var failed atomic.Int32
+	for range 4 {
+		wait.Go(func() {
+			if d, err := l.load(t.Context(), "cifar10", Options{CacheDir: cache}); err != nil || d.Train.Len() != 10 {
+				t.Error(err)
+				failed.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if n := len(s.seen()); n != 1 {
+		t.Errorf("four loads at once made %d requests, want 1", n)
+	}
+}
+
+func TestArchivePlacedByHand(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	cache := t.TempDir()
+	if err := os.Mkdir(filepath.Join(cache, "cifar10"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cache, "cifar10", cifarArchive), archive, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shelf(archive).load(t.Context(), "cifar10", Options{CacheDir: cache}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnwritableCacheSaysSo(t *testing.T) {
+	archive := cifarArchiveOf(t)
+	s := serve(t, whole(archive))
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := shelf(archive, s.URL).load(t.Context(), "cifar10", Options{CacheDir: file})
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), file) {
+		t.Errorf("error is %v, want ErrUnavailable that names %s", err, file)
+	}
+}
+
+func TestUnpackTakesAllOrNothing(t *testing.T) {
+	good := []tarEntry{
+		{"folder/a", []byte("first")}, {"../outside", []byte("evil")}, {"folder/../../a2", []byte("evil")},
+		{"/folder/b", []byte("absolute, not ours")}, {"other/b", []byte("elsewhere")}, {"folder/b", []byte("second")},
+	}
+	for _, c := range []struct {
+		name    string
+		content []byte
+		fails   string
+	}{
+		{"good", archiveOf(t, good), ""},
+		{"a file is missing", archiveOf(t, good[:5]), "folder/b is not in it"},
+		{"a file is too large", archiveOf(t, []tarEntry{{"folder/a", make([]byte, 101)}, {"folder/b", nil}}), "101 bytes long, must be at most 100"},
+		{"cut off", archiveOf(t, good)[:60], "unexpected EOF"},
+		{"not gzip", []byte("<html>not an archive</html>"), "invalid header"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			parent := filepath.Join(root, "parent")
+			if err := os.MkdirAll(filepath.Join(parent, ".unpack-killed"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			archive := filepath.Join(root, "archive.tar.gz")
+			if err := os.WriteFile(archive, c.content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			err := unpackFolder(t.Context(), archive, parent, "folder", []string{"a", "b"}, 100)
+			wantNames(t, root, "archive.tar.gz", "parent")
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) || !strings.Contains(err.Error(), archive) {
+					t.Errorf("error is %v, want one with %q that names the archive", err, c.fails)
+				}
+				wantNames(t, parent)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantNames(t, parent, "folder")
+			wantNames(t, filepath.Join(parent, "folder"), "a", "b")
+			if b, _ := os.ReadFile(filepath.Join(parent, "folder", "b")); string(b) != "second" {
+				t.Errorf("b holds %q", b)
+			}
+		})
+	}
+}
