@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,7 +138,7 @@ func (db *DB) selectRuns(ctx context.Context, where string, args ...any) ([]RunI
 	}
 	defer rows.Close()
 	var runs []RunInfo
-	scan := runScanner{db: db, names: names, fieldNames: map[string]string{}}
+	scan := runScanner{db: db, names: names, fieldNames: map[string]string{}, inputsOf: map[string][]Input{}}
 	for rows.Next() {
 		info, err := scan.run(rows)
 		if err != nil {
@@ -157,6 +158,7 @@ type runScanner struct {
 	db           *DB
 	names        []string
 	fieldNames   map[string]string
+	inputsOf     map[string][]Input
 	environment  []int64 // of each run read
 	metrics      sql.RawBytes
 	digest       sql.RawBytes
@@ -194,15 +196,29 @@ func (s *runScanner) run(rows *sql.Rows) (info RunInfo, err error) {
 	if info.Tags, err = decodeFields(s.tags, s.fieldNames); err != nil {
 		return info, fmt.Errorf("tags of run %s: %w", info.ID, err)
 	}
-	if string(s.inputs) != "[]" {
-		if err := json.Unmarshal(s.inputs, &info.Inputs); err != nil {
-			return info, fmt.Errorf("inputs of run %s: %w", info.ID, err)
-		}
+	if info.Inputs, err = s.decodeInputs(); err != nil {
+		return info, fmt.Errorf("inputs of run %s: %w", info.ID, err)
 	}
 	if info.Metrics, err = decodeMetrics(s.metrics, s.names); err != nil {
 		return info, fmt.Errorf("run %s: %w", info.ID, err)
 	}
 	return info, nil
+}
+
+// decodeInputs decodes the inputs at hand, or returns those of an earlier run
+// that are the same, as they mostly are.
+func (s *runScanner) decodeInputs() (inputs []Input, err error) {
+	if string(s.inputs) == "[]" {
+		return nil, nil
+	}
+	if known, ok := s.inputsOf[string(s.inputs)]; ok {
+		return slices.Clone(known), nil
+	}
+	if err := json.Unmarshal(s.inputs, &inputs); err != nil {
+		return nil, err
+	}
+	s.inputsOf[string(s.inputs)] = inputs
+	return inputs, nil
 }
 
 // environments fills in each run's environment.

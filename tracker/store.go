@@ -205,12 +205,14 @@ func (s *storing) sealAll(ctx context.Context, run int64) error {
 
 // end seals a run and gives it its final status.
 func (db *DB) end(ctx context.Context, id string, status Status, at int64) error {
+	codec := db.codecs.Get().(*codec)
+	defer db.codecs.Put(codec)
 	return db.update(ctx, func(tx *sql.Tx) error {
 		var run int64
 		if err := tx.QueryRowContext(ctx, `SELECT id FROM run WHERE ulid = ?`, id).Scan(&run); err != nil {
 			return notFound(err)
 		}
-		s := storing{tx: tx, codec: newCodec()}
+		s := storing{tx: tx, codec: codec}
 		if err := s.sealAll(ctx, run); err != nil {
 			return err
 		}
