@@ -112,7 +112,7 @@ func (rep *Report) warnSeparated() {
 		settings[i] = t.Setting
 	}
 	aspects := differing(settings)
-	rep.Warnings = append(rep.Warnings, Warning{"separated", fmt.Sprintf(
+	rep.Warnings = append(rep.Warnings, Warning{Code: "separated", Text: fmt.Sprintf(
 		"%d tables: runs of different %s are not put side by side, since their numbers do not mean the same; --across %s does it all the same and marks the cells",
 		len(rep.Tables), plural(aspects), strings.Join(aspects, ","))})
 }
@@ -172,6 +172,7 @@ func (b *builder) table(runs []tracker.RunInfo) (Table, error) {
 			return t, err
 		}
 	}
+	t.warnVersions(runs)
 	t.Verdict = b.verdict(&t)
 	return t, nil
 }
@@ -190,7 +191,7 @@ func (t *Table) mark(runs []tracker.RunInfo) {
 		t.Settings = append(t.Settings, MarkSetting{Mark: letter(i), Setting: s})
 	}
 	if len(t.Mixed) > 0 {
-		t.Warnings = append(t.Warnings, Warning{"mixed", fmt.Sprintf(
+		t.Warnings = append(t.Warnings, Warning{Code: "mixed", Text: fmt.Sprintf(
 			"different %s in one table, as asked by --across: a marked cell cannot be compared with one of another mark", plural(t.Mixed))})
 	}
 }
@@ -221,7 +222,11 @@ func (t *Table) marks(runs []tracker.RunInfo, kind Kind) string {
 }
 
 func (t *Table) warn(code, format string, args ...any) {
-	t.Warnings = append(t.Warnings, Warning{code, fmt.Sprintf(format, args...)})
+	t.warnRow("", code, format, args...)
+}
+
+func (t *Table) warnRow(row, code, format string, args ...any) {
+	t.Warnings = append(t.Warnings, Warning{Code: code, Row: row, Text: fmt.Sprintf(format, args...)})
 }
 
 // sort orders rows and their groups alike, the best of a column first; rows
@@ -298,8 +303,33 @@ func (b *builder) fronts(t *Table, groups []grouped) error {
 		}
 		on := stats.Front(x, y)
 		for k, i := range rows {
-			t.Rows[i].Fronts[key] = Front{On: on[k], Probability: Number(probability[k])}
+			t.Rows[i].Fronts[key] = Front{On: on[k], Probability: Number(probability[k]), Mark: t.marks(groups[i].runs, Speed)}
 		}
 	}
 	return nil
+}
+
+// warnVersions says that the runs were made by different code.
+func (t *Table) warnVersions(runs []tracker.RunInfo) {
+	for _, part := range [...]struct{ key, what string }{
+		{"git_commit", "git commits"}, {"plugin_version", "versions of the backend's plugin"}, {"go", "versions of Go"},
+	} {
+		seen := map[string]bool{}
+		for _, r := range runs {
+			seen[r.Environment[part.key]] = true
+		}
+		if len(seen) > 1 {
+			t.warn("versions", "these runs come from %d different %s", len(seen), part.what)
+		}
+	}
+	dirty := 0
+	for _, r := range runs {
+		if r.Environment["git_dirty"] == "yes" {
+			dirty++
+		}
+	}
+	if dirty > 0 {
+		t.warn("dirty", "%s of %s ran code with changes that were not committed (kept with the run as git.diff)",
+			Decimal(float64(dirty), 0), count(len(runs), "run"))
+	}
 }

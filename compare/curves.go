@@ -177,7 +177,7 @@ func (b *builder) equal(t *Table, groups []grouped) {
 			}
 			q, err := quantity(values, b.interval("equal "+budget.name+" "+row.Name))
 			if err != nil {
-				t.warn("equal", "%s at equal %s: %v", row.Name, budget.name, err)
+				t.warnRow(row.Name, "equal", "%s at equal %s: %v", row.Name, budget.name, err)
 			}
 			equal.Rows = append(equal.Rows, EqualQuantity{Name: row.Name, Quantity: q})
 		}
@@ -211,13 +211,13 @@ func (b *builder) toTarget(t *Table, g *grouped, row *Row) {
 		}
 	}
 	if len(values) < len(g.runs) {
-		t.warn("target", "%s: %d of %d runs reach a validation accuracy of %s %%, so no time is given",
+		t.warnRow(g.name, "target", "%s: %d of %d runs reach a validation accuracy of %s %%, so no time is given",
 			g.name, len(values), len(g.runs), Decimal(100*b.o.Target, 1))
 		values = nil
 	}
 	q, err := quantity(values, b.interval("target "+g.name))
 	if err != nil {
-		t.warn("target", "%s: %v", g.name, err)
+		t.warnRow(g.name, "target", "%s: %v", g.name, err)
 	}
 	q.Mark = t.marks(g.runs, Speed)
 	row.ToTarget = &q

@@ -170,11 +170,11 @@ func (b *builder) row(t *Table, g *grouped) (Row, error) {
 		return row, err
 	}
 	if repeats := len(g.runs) - len(g.units); repeats > 0 {
-		t.warn("repeats", "%s: %d of %d runs repeat a recipe and seed; a repeat is no new evidence, so %d accuracies count",
+		t.warnRow(g.name, "repeats", "%s: %d of %d runs repeat a recipe and seed; a repeat is no new evidence, so %d accuracies count",
 			g.name, repeats, len(g.runs), len(g.units))
 	}
 	if differ := g.differingParams(b.o.By); len(differ) > 0 {
-		t.warn("mixed-recipes", "%s: averages runs that differ in %s; --by %s parts them",
+		t.warnRow(g.name, "mixed-recipes", "%s: averages runs that differ in %s; --by %s parts them",
 			g.name, strings.Join(differ, ", "), strings.Join(append(slices.Clone(b.o.By), firstWord(differ[0])), ","))
 	}
 	b.against(t, g, &row)
@@ -253,7 +253,7 @@ func (b *builder) against(t *Table, g *grouped, row *Row) {
 		}
 		first := g.runs[0]
 		if data := first.Params["data"]; data != "" && ref.Data != "" && data != ref.Data {
-			t.warn("reference-data", "%s: the %s was measured on %s, so it is not set against %s", g.name, b.o.Name, ref.Data, data)
+			t.warnRow(g.name, "reference-data", "%s: the %s was measured on %s, so it is not set against %s", g.name, b.o.Name, ref.Data, data)
 			continue
 		}
 		row.Reference = &ref
@@ -266,10 +266,10 @@ func (b *builder) against(t *Table, g *grouped, row *Row) {
 			epochs[r.Epochs] = true
 		}
 		if ref.Epochs > 0 && len(row.Runs) > 0 && row.Runs[0].Epochs < int64(ref.Epochs) && len(epochs) == 1 {
-			t.warn("reference-epochs", "%s: trained for %d epochs, the %s for %d", g.name, row.Runs[0].Epochs, b.o.Name, ref.Epochs)
+			t.warnRow(g.name, "reference-epochs", "%s: trained for %d epochs, the %s for %d", g.name, row.Runs[0].Epochs, b.o.Name, ref.Epochs)
 		}
 		if n, err := strconv.Atoi(first.Params["train_images"]); err == nil && ref.TrainImages > 0 && n < ref.TrainImages {
-			t.warn("reference-images", "%s: trained on %s images, the %s on %s", g.name,
+			t.warnRow(g.name, "reference-images", "%s: trained on %s images, the %s on %s", g.name,
 				Decimal(float64(n), 0), b.o.Name, Decimal(float64(ref.TrainImages), 0))
 		}
 	}

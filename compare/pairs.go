@@ -56,8 +56,8 @@ func (b *builder) pairs(t *Table, groups []grouped) error {
 	return nil
 }
 
-// pair chooses the test that the data allow: paired by seed where all seeds of
-// one are seeds of the other, else Welch; one run against several by the
+// pair chooses the test that the data allow: paired by seed where both have the
+// same seeds, else Welch; one run against several by the
 // pooled t test; single runs by their predictions, else by their proportions.
 func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, error) {
 	p := Pair{A: g.name, B: h.name}
@@ -99,12 +99,11 @@ func (p *Pair) fill(t stats.Test) {
 	p.Warnings = append([]string{}, t.Warnings...)
 }
 
-// bySeed pairs the accuracies of equal seeds, where every seed of the smaller
-// configuration occurs once in both; nil otherwise.
+// bySeed pairs the accuracies of equal seeds, where both configurations have
+// the same seeds, each once; nil otherwise.
 func bySeed(g, h *grouped) (x, y []float64) {
-	if len(g.units) > len(h.units) {
-		y, x = bySeed(h, g)
-		return x, y
+	if len(g.units) != len(h.units) {
+		return nil, nil
 	}
 	other := map[string][]float64{}
 	for _, u := range h.units {

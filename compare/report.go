@@ -47,9 +47,11 @@ type Excluded struct {
 }
 
 // Warning is something the reader has to know before trusting a number. Code
-// is for programs, Text a sentence for people.
+// is for programs, Text a sentence for people, Row the configuration that it
+// is about, "" for all.
 type Warning struct {
 	Code string `json:"code"`
+	Row  string `json:"row,omitempty"`
 	Text string `json:"text"`
 }
 
@@ -114,6 +116,7 @@ type Quantity struct {
 type Front struct {
 	On          bool   `json:"on"`
 	Probability Number `json:"probability"`
+	Mark        string `json:"mark,omitempty"` // as of the speed
 }
 
 // Pair is the comparison of two configurations' accuracy. Difference, Low and

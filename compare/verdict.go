@@ -17,6 +17,9 @@ func (b *builder) verdict(t *Table) string {
 		return fmt.Sprintf("%s reaches %s; with one configuration there is nothing to set it against.", best.Name, describeAccuracy(best))
 	}
 	out := []string{fmt.Sprintf("%s is the most accurate: %s%s.", best.Name, describeAccuracy(best), b.rivals(t, best))}
+	if len(t.Mixed) > 0 {
+		return out[0] + " Speeds are of different " + plural(t.Mixed) + ", so nothing is said of them."
+	}
 	if fastest != nil {
 		out = append(out, fastestSentence(best, fastest))
 	}

@@ -93,7 +93,7 @@ func Welch(a, b []float64, level float64) (Test, error) {
 // of the estimate. Without any spread there is no test.
 func (t *Test) studentise(se, level float64) {
 	t.Interval = Interval{Low: t.Estimate, High: t.Estimate, Level: level, Method: "t"}
-	if se == 0 || math.IsNaN(t.DF) {
+	if se <= 1e-12*math.Abs(t.Estimate) || math.IsNaN(t.DF) { // nothing but rounding
 		t.Statistic, t.P = math.NaN(), math.NaN()
 		t.Warnings = append(t.Warnings, "no spread over the seeds, so no test: a difference cannot be told from chance")
 		return
@@ -108,7 +108,7 @@ func (t *Test) studentise(se, level float64) {
 // freedom (Hedges 1981, "Distribution theory for Glass's estimator of effect
 // size"). NaN without spread.
 func hedges(difference, sd, df float64) float64 {
-	if sd == 0 {
+	if sd <= 1e-12*math.Abs(difference) {
 		return math.NaN()
 	}
 	if df < 2 {

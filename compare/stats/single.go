@@ -20,7 +20,7 @@ func OneAgainst(one float64, several []float64, level float64) (Test, error) {
 	n := float64(len(several))
 	mean, sd := stat.MeanStdDev(several, nil)
 	t := Test{
-		Name: "pooled t, one run against several", Estimate: one - mean, DF: n - 1, N1: 1, N2: len(several),
+		Name: "pooled t", Estimate: one - mean, DF: n - 1, N1: 1, N2: len(several),
 		Assumptions: []string{
 			"the seeds are a fair sample of all seeds",
 			"the configuration with one run varies over seeds as much as the other",

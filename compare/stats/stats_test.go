@@ -112,6 +112,10 @@ func TestNoSpread(t *testing.T) {
 	if !math.IsNaN(test.P) || !strings.Contains(strings.Join(test.Warnings, ";"), "no spread") {
 		t.Errorf("p = %v with warnings %q, want no p-value and a warning that there is no spread", test.P, test.Warnings)
 	}
+	rounded, err := stats.PairedT([]float64{.1 + .2, .4, .7}, []float64{.1, .2, .5}, .95) // all .2, but for the last bit
+	if err != nil || !math.IsNaN(rounded.P) || !math.IsNaN(rounded.Effect.Value) {
+		t.Errorf("differences equal but for rounding: p = %v, effect %v (%v), want neither", rounded.P, rounded.Effect.Value, err)
+	}
 	if iv, err := stats.MeanBCa(same, .95, 1000, rand.NewPCG(1, 1)); err != nil || iv.Low != .5 || iv.High != .5 {
 		t.Errorf("BCa of equal values: %v, %v, want [.5, .5]", iv, err)
 	}

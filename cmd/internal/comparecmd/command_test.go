@@ -1,0 +1,211 @@
+package comparecmd
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"patchlab/compare/comparetest"
+	"patchlab/tracker"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files under testdata")
+
+// compareRuns runs the command on a database of these runs.
+func compareRuns(t *testing.T, runs []comparetest.Run, args ...string) (string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "runs.db")
+	if _, err := comparetest.Create(context.Background(), path, runs); err != nil {
+		t.Fatal(err)
+	}
+	return execute(t, append([]string{"--db", path}, args...)...)
+}
+
+func execute(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := New("compare")
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	err := cmd.ExecuteContext(context.Background())
+	return out.String(), err
+}
+
+// golden compares output with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update rewrites it); got:\n%s", path, got)
+	}
+}
+
+// seeds are three runs of a model about an accuracy.
+func seeds(model string, accuracy, speed float64, params, flops int64) []comparetest.Run {
+	var out []comparetest.Run
+	for i, off := range []float64{-.0041, .0007, .0052} {
+		own := float64((params/7+int64(i)*37)%11) / 11 * .006
+		out = append(out, comparetest.Run{
+			Model: model, Seed: i + 1, Accuracy: math.Round(1e4*(accuracy+off+own)) / 1e4,
+			TrainPerS: speed * (1 + off), Params: params, FLOPs: flops, Steps: 30,
+		})
+	}
+	return out
+}
+
+// lab is a database as a user has it: five models with three seeds, one with a
+// single run, and runs that did not end well.
+func lab() []comparetest.Run {
+	var runs []comparetest.Run
+	runs = append(runs, seeds("mixer-2", .6892, 1900, 76_305, 15_000_000)...)
+	runs = append(runs, seeds("vit-2", .6468, 900, 324_113, 41_000_000)...)
+	runs = append(runs, seeds("mixer1-vit1", .6451, 1100, 200_209, 28_000_000)...)
+	runs = append(runs, seeds("mixer-4", .6304, 2300, 90_065, 9_000_000)...)
+	runs = append(runs, seeds("convmixer", .4936, 4500, 1_258, 2_000_000)...)
+	runs = append(runs,
+		comparetest.Run{Model: "vit-vis", Seed: 1, Accuracy: .6935, TrainPerS: 290, Params: 21_084_369, FLOPs: 130_000_000, Epochs: 3},
+		comparetest.Run{Model: "mixer-4", Seed: 4, TrainPerS: 2300, Accuracy: .2, Status: tracker.Failed},
+		comparetest.Run{Model: "mixer-4", Seed: 5, TrainPerS: 2300, Accuracy: .2, Status: tracker.Killed},
+		comparetest.Run{Model: "vit-2", Seed: 4, TrainPerS: 900, Accuracy: .2, Status: tracker.Killed},
+	)
+	return runs
+}
+
+func TestGolden(t *testing.T) {
+	withOther := append(lab(),
+		comparetest.Run{Model: "mixer-4", Seed: 1, Accuracy: .6304, TrainPerS: 40_000, Params: 90_065, FLOPs: 9_000_000, Machine: "Example GPU", Backend: "xla:cuda"},
+		comparetest.Run{Model: "vit-2", Seed: 1, Accuracy: .6481, TrainPerS: 30_000, Params: 324_113, FLOPs: 41_000_000, Machine: "Example GPU", Backend: "xla:cuda"},
+		comparetest.Run{Model: "mixer-4", Seed: 1, Accuracy: .81, TrainPerS: 2300, Params: 90_065, Data: "shapes", TestImages: 2000},
+	)
+	repeats := append(seeds("mixer-2", .68, 1900, 76_305, 15_000_000), seeds("mixer-4", .63, 2300, 90_065, 9_000_000)...)
+	repeats = append(repeats, repeats[0], repeats[1],
+		comparetest.Run{Model: "mixer-4", Seed: 9, Accuracy: .64, TrainPerS: 2300, Params: 90_065, FLOPs: 9_000_000, Batch: 64, Commit: "89abcde", Dirty: true})
+	singles := []comparetest.Run{
+		{Model: "mixer-2", Seed: 1, Accuracy: .6892, TrainPerS: 1900, TestImages: 1000, Predictions: true},
+		{Model: "mixer-4", Seed: 1, Accuracy: .6304, TrainPerS: 2300, TestImages: 1000, Predictions: true},
+		{Model: "vit-2", Seed: 1, Accuracy: .684, TrainPerS: 900, TestImages: 1000},
+	}
+	for _, c := range []struct {
+		name string
+		runs []comparetest.Run
+		args []string
+	}{
+		{"table.txt", lab(), nil},
+		{"wide.txt", lab(), []string{"--width", "200"}},
+		{"reference.txt", lab(), []string{"--against", "reference", "--sort", "train"}},
+		{"equal.txt", lab(), []string{"--equal", "--target", "60", "--sort", "-name"}},
+		{"bca.txt", lab(), []string{"--bca", "--level", "90"}},
+		{"settings.txt", withOther, nil},
+		{"across.txt", withOther, []string{"--across", "machine,backend"}},
+		{"repeats.txt", repeats, nil},
+		{"by.txt", repeats, []string{"--by", "model,batch", "--sort", "params"}},
+		{"singles.txt", singles, nil},
+		{"table.md", withOther, []string{"--format", "markdown"}},
+		{"table.csv", withOther, []string{"--format", "csv", "--across", "all", "--equal"}},
+		{"table.json", singles, []string{"--format", "json", "--equal"}},
+		{"empty.txt", nil, nil},
+		{"unfinished.txt", lab()[16:], nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := compareRuns(t, c.runs, c.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{26}\b`).ReplaceAllString(got, "ID")
+			got = regexp.MustCompile(`"made": "[^"]*"`).ReplaceAllString(got, `"made": "NOW"`)
+			golden(t, c.name, got)
+			if strings.HasSuffix(c.name, ".txt") && c.name != "wide.txt" {
+				for line := range strings.Lines(got) {
+					if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
+						t.Errorf("a line has %d columns, more than 80: %s", n, line)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for want, args := range map[string][]string{
+		"there is no such file":                               {"--db", filepath.Join(t.TempDir(), "none.db")},
+		`cannot group by "modle"`:                             {"--by", "modle"},
+		"there are experiment, run, batch, data, env.backend": {"--by", "modle"},
+		`no column "speed"; there are accuracy, top5`:         {"--sort", "speed"},
+		`no format "xml"; there are table, markdown`:          {"--format", "xml"},
+		`cannot mix across "gpu"; there are machine, backend`: {"--across", "gpu"},
+		`nothing called "course"`:                             {"--against", "course"},
+		"--level is a percentage between 0 and 100, got 200":  {"--level", "200"},
+		"--target is a percentage":                            {"--target", "-3"},
+		"unknown command":                                     {"all"},
+	} {
+		out, err := compareRuns(t, lab()[:2], args...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("compare %s: got error %v, want one with %q", strings.Join(args, " "), err, want)
+		}
+		if out != "" {
+			t.Errorf("compare %s: printed %q besides its error", strings.Join(args, " "), out)
+		}
+	}
+}
+
+// TestOutputFile: the file is written whole, a failure leaves the old one, and
+// no temporary file stays.
+func TestOutputFile(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "table.md")
+	if _, err := compareRuns(t, lab(), "-o", path); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(content), "## cifar10") {
+		t.Errorf("the format is taken from the file's name: got %.60q, want Markdown", content)
+	}
+	if _, err := compareRuns(t, lab(), "-o", path, "--by", "nothing"); err == nil {
+		t.Error("a bad --by with -o gave no error")
+	}
+	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, content) {
+		t.Errorf("a failed comparison changed the file: %v", err)
+	}
+	if _, err := compareRuns(t, lab(), "-o", filepath.Join(folder, "absent", "x.csv")); err == nil || !strings.Contains(err.Error(), "x.csv") {
+		t.Errorf("writing into a folder that is not there: %v", err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, want table.md only (%v)", entries, err)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, err := execute(t, "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Examples:", "compare --against reference", "--across", "--filter", "accuracy, top5, params"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("help does not mention %q:\n%s", want, out)
+		}
+	}
+}

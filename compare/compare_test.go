@@ -1,0 +1,324 @@
+package compare_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"patchlab/compare"
+	"patchlab/compare/comparetest"
+	"patchlab/tracker"
+)
+
+func Example() {
+	folder, err := os.MkdirTemp("", "compare")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "runs.db")
+	_, err = comparetest.Create(context.Background(), path, []comparetest.Run{
+		{Model: "mixer-2", Seed: 1, Accuracy: .6892, TrainPerS: 1900},
+		{Model: "mixer-2", Seed: 2, Accuracy: .6815, TrainPerS: 1910},
+		{Model: "vit-2", Seed: 1, Accuracy: .6468, TrainPerS: 900},
+		{Model: "vit-2", Seed: 2, Accuracy: .6421, TrainPerS: 910},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer db.Close()
+	report, err := compare.Build(context.Background(), db, compare.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	table := report.Tables[0]
+	for _, row := range table.Rows {
+		fmt.Printf("%-8s %.4f, %d seeds\n", row.Name, float64(row.Quantities["accuracy"].Mean), row.Seeds)
+	}
+	pair, _ := table.Pair("mixer-2", "vit-2")
+	fmt.Printf("%s: %s, p = %.3f\n", pair.Test, pair.Verdict, float64(pair.Adjusted))
+	// Output:
+	// mixer-2  0.6854, 2 seeds
+	// vit-2    0.6444, 2 seeds
+	// paired t: better, p = 0.023
+}
+
+// build compares made-up runs.
+func build(t *testing.T, runs []comparetest.Run, o compare.Options) *compare.Report {
+	t.Helper()
+	report, err := compare.Build(context.Background(), open(t, runs), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func open(t *testing.T, runs []comparetest.Run) *tracker.DB {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "runs.db")
+	if _, err := comparetest.Create(context.Background(), path, runs); err != nil {
+		t.Fatal(err)
+	}
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// seeded makes one run for each accuracy, seeds counted from 1.
+func seeded(model string, accuracies ...float64) []comparetest.Run {
+	var out []comparetest.Run
+	for i, a := range accuracies {
+		out = append(out, comparetest.Run{Model: model, Seed: i + 1, Accuracy: a, TrainPerS: 1000})
+	}
+	return out
+}
+
+func near(t *testing.T, what string, got compare.Number, want float64) {
+	t.Helper()
+	if !(math.Abs(float64(got)-want) <= 1e-9) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func hasWarning(warnings []compare.Warning, code string) bool {
+	return slices.ContainsFunc(warnings, func(w compare.Warning) bool { return w.Code == code })
+}
+
+// TestNeverMixed: each difference in machine, backend, precision, data or
+// number of images gives a table of its own, and --across joins exactly what
+// it names.
+func TestNeverMixed(t *testing.T) {
+	base := comparetest.Run{Model: "mixer-2", Seed: 1, Accuracy: .6, TrainPerS: 1000}
+	gpu, cuda, shapes, fewer := base, base, base, base
+	gpu.Machine, cuda.Backend, shapes.Data, fewer.TestImages = "Example GPU", "xla:cuda", "shapes", 2000
+	runs := []comparetest.Run{base, gpu, cuda, shapes, fewer}
+	for _, c := range []struct {
+		across string
+		tables int
+	}{
+		{"", 5}, {"machine", 4}, {"machine,backend", 3}, {"dataset", 3}, {"all", 1}, {"precision", 5},
+	} {
+		var across []string
+		if c.across != "" {
+			across = strings.Split(c.across, ",")
+		}
+		r := build(t, runs, compare.Options{Across: across})
+		if len(r.Tables) != c.tables {
+			t.Errorf("across %q: %d tables, want %d", c.across, len(r.Tables), c.tables)
+		}
+		if got, want := hasWarning(r.Warnings, "separated"), c.tables > 1; got != want {
+			t.Errorf("across %q: says that tables are separated: %v, want %v", c.across, got, want)
+		}
+	}
+	r := build(t, runs, compare.Options{Across: []string{"machine"}})
+	for _, table := range r.Tables {
+		q := table.Rows[0].Quantities
+		if mixed := len(table.Settings) == 2; mixed {
+			if q["train"].Mark != "a+b" || q["accuracy"].Mark != "" || q["params"].Mark != "" {
+				t.Errorf("machines mixed: marks %q on speed, %q on accuracy, %q on parameters, want a+b on speed only",
+					q["train"].Mark, q["accuracy"].Mark, q["params"].Mark)
+			}
+			if !hasWarning(table.Warnings, "mixed") {
+				t.Error("a mixed table does not say so")
+			}
+		} else if q["train"].Mark != "" {
+			t.Errorf("a table of one machine is marked %q", q["train"].Mark)
+		}
+	}
+}
+
+// TestUnfinished: only finished runs count, the others are named by reason.
+func TestUnfinished(t *testing.T) {
+	runs := seeded("mixer-2", .6, .62, .1, .1, .1)
+	runs[2].Status, runs[3].Status, runs[4].Status = tracker.Failed, tracker.Killed, tracker.Running
+	r := build(t, runs, compare.Options{})
+	near(t, "mean accuracy", r.Tables[0].Rows[0].Quantities["accuracy"].Mean, .61)
+	if r.Counted != 2 {
+		t.Errorf("%d runs counted, want 2", r.Counted)
+	}
+	reasons := map[string]int{}
+	for _, e := range r.Excluded {
+		reasons[e.Reason] += e.Runs
+		if len(e.IDs) != e.Runs {
+			t.Errorf("%s: %d IDs for %d runs", e.Reason, len(e.IDs), e.Runs)
+		}
+	}
+	if reasons["failed"] != 1 || reasons["killed"] != 1 || reasons["running"]+reasons["crashed"] != 1 {
+		t.Errorf("not counted: %v, want one failed, one killed, one running or crashed", reasons)
+	}
+}
+
+// TestRepeats: a recipe and seed run again is no new evidence.
+func TestRepeats(t *testing.T) {
+	runs := seeded("mixer-2", .6, .64)
+	runs = append(runs, runs[0], runs[0], runs[0])
+	row := build(t, runs, compare.Options{}).Tables[0].Rows[0]
+	near(t, "mean over seeds", row.Quantities["accuracy"].Mean, .62)
+	if row.Quantities["accuracy"].N != 2 || row.Seeds != 2 || len(row.Runs) != 5 || row.Quantities["train"].N != 5 {
+		t.Errorf("accuracy over %d seeds, speed over %d of %d runs; want 2, 5, 5",
+			row.Quantities["accuracy"].N, row.Quantities["train"].N, len(row.Runs))
+	}
+}
+
+// TestChoiceOfTest: the data decide which test is made.
+func TestChoiceOfTest(t *testing.T) {
+	single := func(model string, accuracy float64, predictions bool) []comparetest.Run {
+		return []comparetest.Run{{Model: model, Seed: 1, Accuracy: accuracy, TrainPerS: 1000, TestImages: 1000, Predictions: predictions}}
+	}
+	unpaired := seeded("b", .61, .62, .64)
+	unpaired[0].Seed = 9
+	for _, c := range []struct {
+		want string
+		runs []comparetest.Run
+	}{
+		{"paired t", append(seeded("a", .6, .61, .63), seeded("b", .62, .61, .66)...)},
+		{"Welch t", append(seeded("a", .6, .61, .63), unpaired...)},
+		{"Welch t", append(seeded("a", .6, .61, .63), seeded("b", .62, .61)...)},
+		{"pooled t", append(seeded("a", .6, .61, .63), seeded("b", .62)...)},
+		{"pooled t", append(seeded("a", .6), seeded("b", .62, .63)...)},
+		{"McNemar exact", append(single("a", .6, true), single("b", .64, true)...)},
+		{"two proportions", append(single("a", .6, true), single("b", .64, false)...)},
+	} {
+		table := build(t, c.runs, compare.Options{}).Tables[0]
+		p, ok := table.Pair("a", "b")
+		if !ok || p.Test != c.want {
+			t.Errorf("test is %q, want %q", p.Test, c.want)
+			continue
+		}
+		mean := table.Row("a").Quantities["accuracy"].Mean - table.Row("b").Quantities["accuracy"].Mean
+		near(t, c.want+": difference", p.Difference, float64(mean))
+		turned, _ := table.Pair("b", "a")
+		near(t, c.want+": turned", turned.Difference, -float64(p.Difference))
+		near(t, c.want+": turned low", turned.Low, -float64(p.High))
+		if len(p.Assumptions) == 0 {
+			t.Errorf("%s: says nothing of what it assumes", c.want)
+		}
+		if !(p.Low <= p.Difference && p.Difference <= p.High) {
+			t.Errorf("%s: difference %v outside its interval %v to %v", c.want, p.Difference, p.Low, p.High)
+		}
+	}
+}
+
+// TestMoreSeeds: what is not shown gets a number of seeds, what is shown none.
+func TestMoreSeeds(t *testing.T) {
+	table := build(t, append(append(seeded("a", .600, .612, .607), seeded("b", .604, .611, .612)...),
+		seeded("c", .400, .412, .408)...), compare.Options{}).Tables[0]
+	close, _ := table.Pair("a", "b")
+	if close.Verdict != compare.NotShown || close.MoreSeeds < 1 {
+		t.Errorf("close accuracies: %s with %d more seeds, want ~ and some", close.Verdict, close.MoreSeeds)
+	}
+	far, _ := table.Pair("a", "c")
+	if far.Verdict != compare.Better || far.MoreSeeds != 0 {
+		t.Errorf("far accuracies: %s with %d more seeds, want better and none", far.Verdict, far.MoreSeeds)
+	}
+	if !(far.Adjusted >= far.P) {
+		t.Errorf("Holm's p %v is below the raw p %v", far.Adjusted, far.P)
+	}
+}
+
+// TestEqualBudgets: made-up curves rise with epochs; the slow configuration has
+// done less of its way in the time in which the fast one has done all.
+func TestEqualBudgets(t *testing.T) {
+	runs := []comparetest.Run{
+		{Model: "fast", Seed: 1, Accuracy: .6, TrainPerS: 4000, Epochs: 10, FLOPs: 1e6},
+		{Model: "slow", Seed: 1, Accuracy: .6, TrainPerS: 2000, Epochs: 10, FLOPs: 1e6},
+		{Model: "short", Seed: 1, Accuracy: .6, TrainPerS: 4000, Epochs: 4, FLOPs: 1e6},
+	}
+	db := open(t, runs)
+	r, err := compare.Build(context.Background(), db, compare.Options{Curves: true, Target: .5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := r.Tables[0]
+	amount, at := map[string]float64{}, map[string]map[string]float64{}
+	for _, e := range table.Equal {
+		amount[e.Budget], at[e.Budget] = float64(e.Amount), map[string]float64{}
+		for _, q := range e.Rows {
+			at[e.Budget][q.Name] = float64(q.Mean)
+		}
+	}
+	if amount["epochs"] != 4 || amount["flops"] != 4*3*1e6*45_000 {
+		t.Errorf("budgets %v, want 4 epochs and 3 x FLOPs x images x 4", amount)
+	}
+	if !(at["seconds"]["slow"] < at["seconds"]["fast"]) || !(at["seconds"]["fast"] < at["seconds"]["short"]) {
+		t.Errorf("at equal time %v, want slow < fast < short (which spent it all)", at["seconds"])
+	}
+	history, err := db.History(context.Background(), table.Row("slow").Runs[0].ID, "val_accuracy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "slow after 4 epochs", compare.Number(at["epochs"]["slow"]), history[3].Value)
+	if fast, slow := table.Row("fast").ToTarget.Mean, table.Row("slow").ToTarget.Mean; !(fast*1.6 < slow) {
+		t.Errorf("time to the target: fast %v, slow %v; want about half", fast, slow)
+	}
+	never := build(t, runs, compare.Options{Target: .9}).Tables[0]
+	if q := never.Rows[0].ToTarget; q.N != 0 || !hasWarning(never.Warnings, "target") {
+		t.Errorf("a target that no run reaches: %d times, warnings %v", q.N, never.Warnings)
+	}
+}
+
+func TestStepDistribution(t *testing.T) {
+	runs := []comparetest.Run{{Model: "a", Seed: 1, Accuracy: .6, TrainPerS: 1280, Steps: 2000}}
+	d := build(t, runs, compare.Options{Steps: true}).Tables[0].Rows[0].Steps
+	if d == nil || d.Steps != 2000-d.Warmup || d.Runs != 1 {
+		t.Fatalf("distribution %+v, want that of 2,000 steps less the warm-up", d)
+	}
+	total := 0
+	for _, h := range d.Histogram {
+		total += h.Steps
+	}
+	if total != d.Steps {
+		t.Errorf("the histogram holds %d steps of %d", total, d.Steps)
+	}
+	// The made-up step takes 95 + 10·E ms, E exponential: median 95 + 10·ln 2.
+	if median := float64(d.Quantiles[3]); math.Abs(median-(95+10*math.Ln2)) > 1 {
+		t.Errorf("median %v ms, want about %v: the compilation must not count", median, 95+10*math.Ln2)
+	}
+	if !slices.IsSorted(d.Quantiles[:]) {
+		t.Errorf("quantiles %v do not ascend", d.Quantiles)
+	}
+}
+
+func TestDamagedPredictions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "runs.db")
+	db, err := tracker.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for i, content := range []string{"index,label,top1\n0,1,1\n1,2,2\n", "index,label,top1\n0,1,1\n7,2,2\n"} {
+		run, err := db.Start(context.Background(), tracker.Spec{Params: map[string]string{"model": fmt.Sprint("m", i), "test_images": "2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run.AddArtifact(compare.PredictionsName, strings.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Log(1, map[string]float64{"test_accuracy": 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Finish(tracker.Finished); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = compare.Build(context.Background(), db, compare.Options{})
+	if err == nil || !strings.Contains(err.Error(), `row 2 has index "7", want 1`) {
+		t.Errorf("error %v, want one that names row and index", err)
+	}
+}
