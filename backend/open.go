@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // registers "go"
@@ -50,21 +51,28 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "patchlab", "pjrt"), nil
 }
 
-// errNotFound: no plugin of the kind is installed.
-var errNotFound = errors.New("no plugin found")
+var (
+	errNotFound = errors.New("no plugin found")
+	errNoXLA    = errors.New("this program was built without XLA (the build tag noxla, or a platform that go-xla does not support)")
+)
 
 // opener carries what one Open needs.
 type opener struct {
-	log     io.Writer
-	offline bool
-	system  []string // folders of the whole machine that go-xla installs into
+	log        io.Writer
+	offline    bool
+	system     []string      // folders of the whole machine that go-xla installs into
+	installers []installer   // the ways to get a CPU plugin, in order
+	broken     []string      // plugins that failed to load
+	reach      time.Duration // how long a server may take to answer
 }
 
 func newOpener(log io.Writer, offline bool) *opener {
 	if log == nil {
 		log = io.Discard
 	}
-	return &opener{log: log, offline: offline, system: systemFolders()}
+	o := &opener{log: log, offline: offline, system: systemFolders(), reach: reachTimeout}
+	o.installers = o.defaultInstallers()
+	return o
 }
 
 func (o *opener) say(format string, args ...any) { fmt.Fprintf(o.log, format+"\n", args...) }
@@ -76,7 +84,7 @@ func (o *opener) open(ctx context.Context, kind Kind) (compute.Backend, Info, er
 	case CUDA:
 		return o.openCUDA(ctx)
 	case XLA:
-		return o.openCPU(ctx)
+		return o.openCPU(ctx, XLA)
 	case Auto, "":
 		return o.openAuto(ctx)
 	}
@@ -98,7 +106,7 @@ func (o *opener) openAuto(ctx context.Context) (compute.Backend, Info, error) {
 			o.say("backend: %v", err)
 		}
 	}
-	b, info, err := o.openCPU(ctx)
+	b, info, err := o.openCPU(ctx, Auto)
 	if err == nil {
 		if hint != "" {
 			info.Sentence = strings.TrimSuffix(info.Sentence, ".") + hint + "."
@@ -136,10 +144,11 @@ func openGo(sentence string) (compute.Backend, Info, error) {
 	return b, Info{Name: "go", Devices: b.NumDevices(), Sentence: sentence}, nil
 }
 
-// openCPU opens the first CPU plugin that works; it installs one where none is found or none works.
-func (o *opener) openCPU(ctx context.Context) (compute.Backend, Info, error) {
+// openCPU opens the first CPU plugin that works; it installs one where none is found or none works. kind is what was
+// asked for.
+func (o *opener) openCPU(ctx context.Context, kind Kind) (compute.Backend, Info, error) {
 	if !xlaBuilt {
-		return nil, Info{}, errors.New("opening XLA: this program was built without XLA (the build tag noxla, or a platform that go-xla does not support)")
+		return nil, Info{}, fmt.Errorf("opening XLA: %w", errNoXLA)
 	}
 	b, info, err := o.tryAll(o.find(ctx, XLA), XLA)
 	if err == nil || ctx.Err() != nil {
@@ -149,12 +158,13 @@ func (o *opener) openCPU(ctx context.Context) (compute.Backend, Info, error) {
 		return nil, Info{}, fmt.Errorf("opening XLA (downloads are off): %w", err)
 	}
 	failed := err
-	found, err := o.install(ctx)
+	found, err := o.install(ctx, kind)
 	if err != nil {
+		err = fmt.Errorf("installing XLA's CPU plugin: %w", err)
 		if !errors.Is(failed, errNotFound) {
 			err = fmt.Errorf("%w; %w", failed, err)
 		}
-		return nil, Info{}, fmt.Errorf("installing XLA's CPU plugin: %w", err)
+		return nil, Info{}, err
 	}
 	return o.tryAll([]candidate{found}, XLA)
 }
@@ -162,7 +172,7 @@ func (o *opener) openCPU(ctx context.Context) (compute.Backend, Info, error) {
 // openCUDA opens the first CUDA plugin that works.
 func (o *opener) openCUDA(ctx context.Context) (compute.Backend, Info, error) {
 	if !xlaBuilt {
-		return nil, Info{}, errors.New("opening CUDA: this program was built without XLA (the build tag noxla, or a platform that go-xla does not support)")
+		return nil, Info{}, fmt.Errorf("opening CUDA: %w", errNoXLA)
 	}
 	b, info, err := o.tryAll(o.find(ctx, CUDA), CUDA)
 	if errors.Is(err, errNotFound) {
@@ -181,6 +191,7 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 	for _, c := range candidates {
 		b, info, err := openPlugin(c, kind)
 		if err != nil {
+			o.broken = append(o.broken, c.path)
 			failures = append(failures, fmt.Errorf("plugin %s (from %s): %w", c.path, c.source, err))
 			continue
 		}

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -90,7 +91,7 @@ func pluginsIn(dir string, kind Kind) []string {
 	if kind == CUDA {
 		device = "cuda"
 	}
-	patterns := []string{"pjrt_c_api_" + device + "_plugin", "pjrt_c_api_" + device + "_*_plugin", "pjrt[-_]plugin[-_]" + device + "*"}
+	patterns := []string{"pjrt_c_api_" + device + "_plugin", "pjrt_c_api_" + device + "_*_plugin", "pjrt?plugin?" + device + "*"}
 	if kind == CUDA {
 		patterns = append(patterns, "xla_cuda_plugin") // JAX's name for it
 	}
@@ -98,12 +99,39 @@ func pluginsIn(dir string, kind Kind) []string {
 	for _, pattern := range patterns {
 		for _, ext := range []string{".so", ".dylib", ".dll"} {
 			matches, _ := filepath.Glob(filepath.Join(escapeGlob(dir), pattern+ext))
-			slices.Sort(matches)
-			slices.Reverse(matches)
+			slices.SortFunc(matches, newerFirst)
 			found = append(found, matches...)
 		}
 	}
 	return found
+}
+
+// newerFirst orders names so that the higher version comes first: runs of digits compare as numbers.
+func newerFirst(a, b string) int {
+	split := func(s string) (digits, rest string) {
+		n := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+		if n < 0 {
+			n = len(s)
+		}
+		return s[:n], s[n:]
+	}
+	for a != "" && b != "" {
+		da, ra := split(a)
+		db, rb := split(b)
+		if da != "" && db != "" {
+			da, db = strings.TrimLeft(da, "0"), strings.TrimLeft(db, "0")
+			if c := cmp.Or(cmp.Compare(len(db), len(da)), strings.Compare(db, da)); c != 0 {
+				return c
+			}
+			a, b = ra, rb
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(b[0], a[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(b), len(a))
 }
 
 // escapeGlob takes the meaning from characters that filepath.Glob would expand.

@@ -17,11 +17,17 @@ const xlaBuilt = true
 
 // openXLA loads the plugin at an absolute path. go-xla installs nothing when it is given an absolute path, and it
 // reads PJRT_PLUGIN_LIBRARY_PATH only at the start of the process, so a path is what it always gets.
-func openXLA(path string, kind Kind) (compute.Backend, string, error) {
+func openXLA(path string, kind Kind) (b compute.Backend, version string, err error) {
 	if kind == CUDA {
-		if err := prepareCUDA(path); err != nil {
+		undo, err := prepareCUDA(path)
+		if err != nil {
 			return nil, "", err
 		}
+		defer func() {
+			if b == nil {
+				undo()
+			}
+		}()
 	} else {
 		plain, err := plainPath(path)
 		if err != nil {
@@ -33,7 +39,12 @@ func openXLA(path string, kind Kind) (compute.Backend, string, error) {
 	if kind == CUDA {
 		config += ",noshared_buffers"
 	}
-	b, err := xla.New(config)
+	defer func() {
+		if r := recover(); r != nil { // go-xla trusts the library to return an API
+			b, version, err = nil, "", fmt.Errorf("loading: %v", r)
+		}
+	}()
+	b, err = xla.New(config)
 	if err != nil {
 		return nil, "", fmt.Errorf("loading: %w", err)
 	}
@@ -63,27 +74,39 @@ func plainPath(path string) (string, error) {
 	return link, nil
 }
 
-// prepareCUDA sets what JAX's Python code would set before it loads the plugin: XLA_FLAGS names the folder of the
-// CUDA tools (ptxas, libdevice) beside the plugin, unless the user names one.
-func prepareCUDA(path string) error {
+// prepareCUDA does what JAX's Python code does before it loads the plugin: it loads NVIDIA's libraries that lie beside
+// it and names the folder of the CUDA tools (ptxas, libdevice) in XLA_FLAGS, unless the user names one. undo restores
+// the environment.
+func prepareCUDA(path string) (undo func(), err error) {
+	undo = func() {}
 	if strings.Contains(path, ",") {
-		return fmt.Errorf("its path must not hold a comma")
+		return undo, fmt.Errorf("its path must not hold a comma, which go-xla takes for the start of options")
 	}
 	const flag, checks = "--xla_gpu_cuda_data_dir=", "GOPJRT_CUDA_CHECKS"
 	if _, set := os.LookupEnv(checks); !set {
-		os.Setenv(checks, "0") // go-xla looks for the tools elsewhere and warns at length
+		os.Setenv(checks, "0") // go-xla looks for the tools in one place only, and warns at length
 	}
-	flags := os.Getenv("XLA_FLAGS")
-	if strings.Contains(flags, flag) {
-		return nil
-	}
-	for _, root := range []string{"../../nvidia", "../nvidia", "."} {
-		for _, tools := range []string{"cu13", "cuda_nvcc", "."} {
-			dir := filepath.Join(filepath.Dir(path), root, tools)
-			if _, err := os.Stat(filepath.Join(dir, "bin", "ptxas")); err == nil {
-				return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+flag+dir))
-			}
+	for _, root := range []string{"../../nvidia", "../nvidia"} { // JAX's packages; go-xla's folder
+		root = filepath.Join(filepath.Dir(path), root)
+		if preloadNVIDIA(root) == 0 {
+			continue
 		}
+		flags, set := os.LookupEnv("XLA_FLAGS")
+		for _, tools := range []string{"cu13", "cuda_nvcc"} {
+			dir := filepath.Join(root, tools)
+			if _, err := os.Stat(filepath.Join(dir, "bin", "ptxas")); err != nil || strings.Contains(flags, flag) {
+				continue
+			}
+			os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+flag+dir))
+			return func() {
+				if set {
+					os.Setenv("XLA_FLAGS", flags)
+				} else {
+					os.Unsetenv("XLA_FLAGS")
+				}
+			}, nil
+		}
+		break
 	}
-	return nil
+	return undo, nil
 }

@@ -1,0 +1,6 @@
+//go:build ((darwin && arm64) || (windows && amd64)) && !noxla
+
+package backend
+
+// preloadNVIDIA does nothing: JAX has no CUDA plugin for this platform.
+func preloadNVIDIA(string) int { return 0 }
