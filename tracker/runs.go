@@ -59,8 +59,13 @@ const selectRun = `SELECT run.id, run.ulid, experiment.name, run.name, run.paren
 
 // Runs lists runs.
 func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
-	if query.Filter != "" || query.OrderBy != "" {
-		return nil, errors.New("listing runs: filters and orders are not supported yet")
+	wanted, err := parseFilter(query.Filter)
+	if err != nil {
+		return nil, fmt.Errorf("filter: %w", err)
+	}
+	order, err := parseOrder(query.OrderBy)
+	if err != nil {
+		return nil, fmt.Errorf("order: %w", err)
 	}
 	where := []string{"true"}
 	var args []any
@@ -73,14 +78,20 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 	if !query.IncludeArchived {
 		where = append(where, "run.archived IS NULL")
 	}
-	limit := query.Limit
-	if limit <= 0 {
-		limit = -1
+	c := choice{where: strings.Join(where, " AND "), args: args, wanted: wanted}
+	if order == nil { // then the order of reading is that of the result
+		c.skip, c.limit = query.Offset, query.Limit
 	}
-	runs, err := db.selectRuns(ctx, "WHERE "+strings.Join(where, " AND ")+
-		" ORDER BY run.started DESC, run.id DESC LIMIT ? OFFSET ?", append(args, limit, query.Offset)...)
+	runs, err := db.selectRuns(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("listing runs: %w", err)
+	}
+	if order != nil {
+		slices.SortStableFunc(runs, func(a, b RunInfo) int { return order(&a, &b) })
+		runs = runs[min(max(query.Offset, 0), len(runs)):]
+		if query.Limit > 0 {
+			runs = runs[:min(query.Limit, len(runs))]
+		}
 	}
 	return runs, nil
 }
@@ -92,14 +103,15 @@ func (db *DB) Find(ctx context.Context, ref string) (RunInfo, error) {
 	upper := strings.ToUpper(ref)
 	for _, try := range []struct {
 		where string
+		limit int
 		arg   any
 	}{
-		{"WHERE run.ulid = ?", upper},
-		{"WHERE 'latest' = ? AND run.deleted IS NULL ORDER BY run.started DESC, run.id DESC LIMIT 1", ref},
-		{"WHERE run.name = ? AND run.deleted IS NULL ORDER BY run.started DESC LIMIT 4", ref},
-		{"WHERE run.ulid GLOB ? AND run.deleted IS NULL LIMIT 4", prefixPattern(upper)},
+		{"run.ulid = ?", 2, upper},
+		{"'latest' = ? AND run.deleted IS NULL", 1, ref},
+		{"run.name = ? AND run.deleted IS NULL", 2, ref},
+		{"run.ulid GLOB ? AND run.deleted IS NULL", 2, prefixPattern(upper)},
 	} {
-		runs, err := db.selectRuns(ctx, try.where, try.arg)
+		runs, err := db.selectRuns(ctx, choice{where: try.where, limit: try.limit, args: []any{try.arg}})
 		switch {
 		case err != nil:
 			return RunInfo{}, fmt.Errorf("finding run %q: %w", ref, err)
@@ -121,8 +133,16 @@ func prefixPattern(ref string) string {
 	return ref + "*"
 }
 
+// choice says which runs to read, the latest start first.
+type choice struct {
+	where       string
+	args        []any
+	wanted      predicate // of those that where leaves; nil: all
+	skip, limit int       // of the wanted ones; no limit where 0
+}
+
 // selectRuns reads runs from one state of the database.
-func (db *DB) selectRuns(ctx context.Context, where string, args ...any) ([]RunInfo, error) {
+func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 	tx, err := db.readers.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, explain(err)
@@ -132,25 +152,33 @@ func (db *DB) selectRuns(ctx context.Context, where string, args ...any) ([]RunI
 	if err != nil {
 		return nil, explain(err)
 	}
-	rows, err := tx.QueryContext(ctx, selectRun+where, args...)
+	rows, err := tx.QueryContext(ctx, selectRun+"WHERE "+c.where+" ORDER BY run.started DESC, run.id DESC", c.args...)
 	if err != nil {
 		return nil, explain(err)
 	}
 	defer rows.Close()
 	var runs []RunInfo
-	scan := runScanner{db: db, names: names, fieldNames: map[string]string{}, inputsOf: map[string][]Input{}}
+	scan := runScanner{db: db, names: names, fieldNames: map[string]string{}, inputsOf: map[string][]Input{}, environments: map[int64]map[string]string{}}
 	for rows.Next() {
-		info, err := scan.run(rows)
+		info, err := scan.run(ctx, tx, rows)
 		if err != nil {
 			return nil, err
 		}
-		runs = append(runs, info)
+		if c.wanted != nil && !c.wanted(&info) {
+			continue
+		}
+		if c.skip > 0 {
+			c.skip--
+			continue
+		}
+		if runs = append(runs, info); len(runs) == c.limit {
+			break
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, explain(err)
 	}
-	rows.Close()
-	return runs, scan.environments(ctx, tx, runs)
+	return runs, nil
 }
 
 // runScanner turns rows into RunInfos and shares what repeats between them.
@@ -159,14 +187,14 @@ type runScanner struct {
 	names        []string
 	fieldNames   map[string]string
 	inputsOf     map[string][]Input
-	environment  []int64 // of each run read
+	environments map[int64]map[string]string
 	metrics      sql.RawBytes
 	digest       sql.RawBytes
 	inputs       sql.RawBytes
 	params, tags string
 }
 
-func (s *runScanner) run(rows *sql.Rows) (info RunInfo, err error) {
+func (s *runScanner) run(ctx context.Context, q querier, rows *sql.Rows) (info RunInfo, err error) {
 	var key, started, environment int64
 	var ended, pid, began, beat sql.NullInt64
 	var host sql.NullString
@@ -176,7 +204,6 @@ func (s *runScanner) run(rows *sql.Rows) (info RunInfo, err error) {
 	if err != nil {
 		return info, explain(err)
 	}
-	s.environment = append(s.environment, environment)
 	info.Start = time.UnixMicro(started).UTC()
 	if ended.Valid {
 		info.End = time.UnixMicro(ended.Int64).UTC()
@@ -198,6 +225,9 @@ func (s *runScanner) run(rows *sql.Rows) (info RunInfo, err error) {
 	}
 	if info.Inputs, err = s.decodeInputs(); err != nil {
 		return info, fmt.Errorf("inputs of run %s: %w", info.ID, err)
+	}
+	if info.Environment, err = s.environment(ctx, q, environment); err != nil {
+		return info, fmt.Errorf("environment of run %s: %w", info.ID, err)
 	}
 	if info.Metrics, err = decodeMetrics(s.metrics, s.names); err != nil {
 		return info, fmt.Errorf("run %s: %w", info.ID, err)
@@ -221,26 +251,21 @@ func (s *runScanner) decodeInputs() (inputs []Input, err error) {
 	return inputs, nil
 }
 
-// environments fills in each run's environment.
-func (s *runScanner) environments(ctx context.Context, q querier, runs []RunInfo) error {
-	known := map[int64]map[string]string{}
-	for i := range runs {
-		key := s.environment[i]
-		fields, ok := known[key]
-		if !ok {
-			var text string
-			err := q.QueryRowContext(ctx, `SELECT fields FROM environment WHERE id = ?`, key).Scan(&text)
-			if err != nil {
-				return explain(err)
-			}
-			if fields, err = decodeFields(text, s.fieldNames); err != nil {
-				return fmt.Errorf("environment of run %s: %w", runs[i].ID, err)
-			}
-			known[key] = fields
-		}
-		runs[i].Environment = fields
+// environment returns a run's environment, read once for all runs that share it.
+func (s *runScanner) environment(ctx context.Context, q querier, key int64) (map[string]string, error) {
+	if fields, known := s.environments[key]; known {
+		return fields, nil
 	}
-	return nil
+	var text string
+	err := q.QueryRowContext(ctx, `SELECT fields FROM environment WHERE id = ?`, key).Scan(&text)
+	if err != nil {
+		return nil, explain(err)
+	}
+	fields, err := decodeFields(text, s.fieldNames)
+	if err == nil {
+		s.environments[key] = fields
+	}
+	return fields, err
 }
 
 // changeFields edits a run's "params" or "tags" in one transaction.
