@@ -19,7 +19,7 @@ func ExampleOpen() {
 	}
 	defer b.Finalize()
 	fmt.Println(info.Sentence)
-	sum, err := graph.ExecOnce(b, func(x *graph.Node) *graph.Node { return graph.ReduceAllSum(x) }, []float32{1, 2, 3})
+	sum, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return graph.ReduceAllSum(x) }, []float32{1, 2, 3})
 	if err != nil {
 		fmt.Println(err)
 		return

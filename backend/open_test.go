@@ -19,7 +19,7 @@ func tinyNetwork(t *testing.T, b compute.Backend) []float32 {
 	t.Helper()
 	x := [][]float32{{0.5, -1, 2}, {1.5, 0.25, -0.75}}
 	w := [][]float32{{0.1, 0.2}, {-0.3, 0.4}, {0.5, -0.6}}
-	outputs, err := graph.ExecOnceN(b, func(x, w *graph.Node) []*graph.Node {
+	outputs, err := graph.CallOnceN(b, func(x, w *graph.Node) []*graph.Node {
 		y := graph.Tanh(graph.Dot(x, w).Product())
 		return []*graph.Node{y, graph.Gradient(graph.ReduceAllSum(y), w)[0]}
 	}, x, w)
