@@ -49,7 +49,7 @@ func decodeIDX(path string, content io.Reader, dims int) (shape []int, data []ui
 		shape = append(shape, int(size))
 		if size == 0 || size > maxIDX/total {
 			return nil, nil, &FormatError{File: path, Offset: int64(4 + 4*i), Reason: fmt.Sprintf(
-				"dimension %d is %d, must be at least 1 and leave the file within %d bytes", i, size, int64(maxIDX))}
+				"dimension %d is %d, must be at least 1 and leave the file within %d bytes", i, size, maxIDX)}
 		}
 		total *= size
 	}
@@ -68,7 +68,7 @@ func decodeIDX(path string, content io.Reader, dims int) (shape []int, data []ui
 }
 
 // maxIDX bounds the content of one file, in bytes.
-const maxIDX = 4 << 30
+const maxIDX = 1 << 30
 
 // idxEnd is the error for content that ends, or can't be read on, at an offset.
 func idxEnd(path string, at, want int64, err error) error {

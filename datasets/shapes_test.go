@@ -49,6 +49,9 @@ func TestShapesDoNotDependOnCores(t *testing.T) {
 }
 
 func TestShapesDefaultSize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws and compares 24,000 pictures")
+	}
 	d := loadedShapes(t, Options{Seed: 1})
 	if d.Train.Len() != 20_000 || d.Test.Len() != 4_000 || d.Height != 32 || d.Width != 32 || d.Channels != 3 || len(d.Classes) != 10 {
 		t.Errorf("%d train, %d test of %d×%d×%d in %d classes", d.Train.Len(), d.Test.Len(), d.Height, d.Width, d.Channels, len(d.Classes))
