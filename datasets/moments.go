@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -47,17 +46,13 @@ func (s Split) channelSums() (sums, squares []uint64) {
 		wait.Go(func() {
 			part := s.Images[pixels*w/workers*s.Channels : pixels*(w+1)/workers*s.Channels]
 			sum, square := make([]uint64, s.Channels), make([]uint64, s.Channels)
-			for piece := range slices.Chunk(part, 4096*s.Channels) { // one that stays in the nearest cache
-				for c := range s.Channels {
-					var sc, qc uint64
-					for i := c; i < len(piece); i += s.Channels {
-						x := uint64(piece[i])
-						sc += x
-						qc += x * x
-					}
-					sum[c] += sc
-					square[c] += qc
+			for len(part) > 0 {
+				for c, v := range part[:s.Channels] {
+					x := uint64(v)
+					sum[c] += x
+					square[c] += x * x
 				}
+				part = part[s.Channels:]
 			}
 			lock.Lock()
 			defer lock.Unlock()
