@@ -1,0 +1,176 @@
+package models
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// TestBilinear compares with weights worked by hand: output i lies at (i + 1/2) from/size - 1/2.
+func TestBilinear(t *testing.T) {
+	for _, test := range []struct {
+		from, size int
+		want       [][]float32
+	}{
+		{2, 4, [][]float32{{1, 0}, {.75, .25}, {.25, .75}, {0, 1}}},
+		{4, 2, [][]float32{{.5, .5, 0, 0}, {0, 0, .5, .5}}},
+		{6, 2, [][]float32{{0, 1, 0, 0, 0, 0}, {0, 0, 0, 0, 1, 0}}}, // no antialiasing
+		{1, 3, [][]float32{{1}, {1}, {1}}},
+		{3, 3, [][]float32{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
+	} {
+		got := bilinear(test.from, test.size)
+		if !slices.EqualFunc(got, test.want, slices.Equal) {
+			t.Errorf("%d to %d: %v, want %v", test.from, test.size, got, test.want)
+		}
+	}
+}
+
+// TestResize resizes a plane that is linear in both directions: away from the border bilinear
+// interpolation reproduces it exactly.
+func TestResize(t *testing.T) {
+	const from, size = 10, 25
+	plane := make([]float32, 2*from*from*3)
+	for i := range plane {
+		channel, x, y, image := i%3, i/3%from, i/3/from%from, i/3/from/from
+		plane[i] = float32(x) + 10*float32(y) + 100*float32(channel) + 1000*float32(image)
+	}
+	exec := graph.MustNewExec(goBackend(t), func(x *graph.Node) *graph.Node { return resize(x, size) })
+	defer exec.Finalize()
+	out, err := exec.Call1(tensors.FromFlatDataAndDimensions(plane, 2, from, from, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clamp := func(i int) float64 { return min(max((float64(i)+.5)*from/size-.5, 0), from-1) }
+	for i, got := range tensors.MustCopyFlatData[float32](out) {
+		channel, x, y, image := i%3, i/3%size, i/3/size%size, i/3/size/size
+		want := clamp(x) + 10*clamp(y) + 100*float64(channel) + 1000*float64(image)
+		if math.Abs(float64(got)-want) > 1e-3 {
+			t.Fatalf("image %d, pixel (%d, %d), channel %d: %v, want %v", image, x, y, channel, got, want)
+		}
+	}
+}
+
+// TestPatches cuts an image whose pixels are their own numbers.
+func TestPatches(t *testing.T) {
+	image := make([]float32, 4*4*3)
+	for i := range image {
+		image[i] = float32(i)
+	}
+	exec := graph.MustNewExec(goBackend(t), func(x *graph.Node) *graph.Node { return patches(x, 2) })
+	defer exec.Finalize()
+	out, err := exec.Call1(tensors.FromFlatDataAndDimensions(image, 1, 4, 4, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float32{6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23} // the second patch: columns 2 and 3 of rows 0 and 1
+	if got := tensors.MustCopyFlatData[float32](out)[12:24]; !slices.Equal(got, want) {
+		t.Errorf("second patch is %v, want %v", got, want)
+	}
+}
+
+// TestSetNormalization: pixels become (x - mean)/deviation, wrong numbers of channels are refused.
+func TestSetNormalization(t *testing.T) {
+	c := lookup(t, "mixer-4")
+	store := ready(t, c, 1)
+	if err := SetNormalization(store, []float32{10, 20, 30}, []float32{4, 9, 16}); err != nil {
+		t.Fatal(err)
+	}
+	exec := model.MustNewExec(goBackend(t), store, func(scope *model.Scope, images *graph.Node) *graph.Node {
+		n := &network{Config: c, scope: scope}
+		return n.preprocess(images)
+	})
+	defer exec.Finalize()
+	pixels := make([]uint8, 32*32*3)
+	copy(pixels, []uint8{12, 26, 26, 0, 255, 30})
+	out, err := exec.Call1(tensors.FromFlatDataAndDimensions(pixels, 1, 32, 32, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float32{1, 2, -1, -5, 235. / 3, 0}
+	if got := tensors.MustCopyFlatData[float32](out)[:6]; furthest(t, got, want) > 1e-5 {
+		t.Errorf("pixels become %v, want %v", got, want)
+	}
+	err = SetNormalization(store, []float32{1}, []float32{1})
+	if err == nil || !strings.Contains(err.Error(), "1 values given, the network's images have 3 channels") {
+		t.Errorf("one channel for three: %v", err)
+	}
+	plain := model.NewStore()
+	if err := lookup(t, "convmixer").Init(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := SetNormalization(plain, []float32{1, 2, 3}, []float32{1, 2, 3}); err != nil {
+		t.Errorf("a network without the layer: %v", err)
+	}
+}
+
+// TestBatchNorm follows the layer by hand over a training and an inference pass.
+func TestBatchNorm(t *testing.T) {
+	backend, store := goBackend(t), model.NewStore()
+	run := func(training bool, x []float32) []float32 {
+		exec := model.MustNewExec(backend, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
+			n := &network{scope: scope, pass: Pass{Training: training}}
+			return n.batchNorm("norm", x)
+		})
+		defer exec.Finalize()
+		out, err := exec.Call1(tensors.FromFlatDataAndDimensions(x, 2, 2, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tensors.MustCopyFlatData[float32](out)
+	}
+	x := []float32{1, 3, 5, 7} // mean 4, biased variance 5
+	if got := run(false, x); furthest(t, got, []float32{.9995, 2.9985, 4.9975, 6.9965}) > 1e-4 {
+		t.Errorf("outside training at the start: %v, want x/sqrt(1.001)", got)
+	}
+	scale := float32(1 / math.Sqrt(5.001))
+	if got := run(true, x); furthest(t, got, []float32{-3 * scale, -scale, scale, 3 * scale}) > 1e-5 {
+		t.Errorf("in training: %v, want (x-4)/sqrt(5.001)", got)
+	}
+	if mean := values(t, store, "/norm/moving_mean"); furthest(t, mean, []float32{.04}) > 1e-6 {
+		t.Errorf("moving mean is %v, want .01 * 4", mean)
+	}
+	if variance := values(t, store, "/norm/moving_variance"); furthest(t, variance, []float32{.99 + .05}) > 1e-6 {
+		t.Errorf("moving variance is %v, want .99 + .01 * 5", variance)
+	}
+	scale = float32(1 / math.Sqrt(1.041))
+	if got := run(false, x); furthest(t, got, []float32{.96 * scale, 2.96 * scale, 4.96 * scale, 6.96 * scale}) > 1e-5 {
+		t.Errorf("outside training afterwards: %v, want (x-.04)/sqrt(1.041)", got)
+	}
+}
+
+// TestDepthwise compares both formulations with a plain loop.
+func TestDepthwise(t *testing.T) {
+	backend := anyBackend(t)
+	const size, side = 5, 3
+	for _, dim := range []int{4, maskedWidth + 1} {
+		x, kernel := make([]float32, size*size*dim), make([]float32, side*side*dim)
+		stream(1, "x").fill(1, x)
+		stream(1, "kernel").fill(1, kernel)
+		want := make([]float32, len(x))
+		for i := range want {
+			c, column, row := i%dim, i/dim%size, i/dim/size
+			for ky := range side {
+				for kx := range side {
+					y, z := row+ky-side/2, column+kx-side/2
+					if y >= 0 && y < size && z >= 0 && z < size {
+						want[i] += x[(y*size+z)*dim+c] * kernel[(ky*side+kx)*dim+c]
+					}
+				}
+			}
+		}
+		exec := graph.MustNewExec(backend, depthwise)
+		out, err := exec.Call1(tensors.FromFlatDataAndDimensions(x, 1, size, size, dim), tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := furthest(t, tensors.MustCopyFlatData[float32](out), want); d > 1e-5 {
+			t.Errorf("%d channels: differs by %g from a plain loop", dim, d)
+		}
+		exec.Finalize()
+	}
+}
