@@ -1,54 +1,58 @@
 package models
 
 import (
+	"io"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
-	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // goBackend returns the pure-Go backend.
 func goBackend(t testing.TB) compute.Backend {
 	t.Helper()
-	backend, err := gobackend.New("")
+	pure, err := gobackend.New("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(backend.Finalize)
-	return backend
+	t.Cleanup(pure.Finalize)
+	return pure
 }
 
-// xlaBackend returns XLA on the CPU, or skips the test where its plugin is not at hand.
+// xlaBackend returns XLA on the CPU, or skips the test where it is not installed.
 func xlaBackend(t testing.TB) compute.Backend {
 	t.Helper()
-	if os.Getenv("PJRT_PLUGIN_LIBRARY_PATH") == "" {
-		t.Skip("PJRT_PLUGIN_LIBRARY_PATH is not set: no XLA to test on")
-	}
-	backend, err := xla.New("cpu")
+	xla, err := openXLA(t)
 	if err != nil {
-		t.Skipf("XLA does not start: %v", err)
+		t.Skipf("XLA is not installed here: %v", err)
 	}
-	t.Cleanup(backend.Finalize)
-	return backend
+	return xla
 }
 
-// anyBackend returns XLA where there is one, else the pure-Go backend: for tests that need speed more
+// anyBackend returns XLA where it is installed, else the pure-Go backend: for tests that need speed more
 // than a certain backend.
 func anyBackend(t testing.TB) compute.Backend {
 	t.Helper()
-	if os.Getenv("PJRT_PLUGIN_LIBRARY_PATH") != "" {
-		if backend, err := xla.New("cpu"); err == nil {
-			t.Cleanup(backend.Finalize)
-			return backend
-		}
+	if xla, err := openXLA(t); err == nil {
+		return xla
 	}
 	return goBackend(t)
+}
+
+func openXLA(t testing.TB) (compute.Backend, error) {
+	t.Helper()
+	t.Setenv(backend.OfflineEnv, "1") // a test installs nothing
+	xla, _, err := backend.Open(t.Context(), backend.XLA, io.Discard)
+	if err == nil {
+		t.Cleanup(xla.Finalize)
+	}
+	return xla, err
 }
 
 // pictures returns n deterministic images of size x size x channels with some structure and noise.
