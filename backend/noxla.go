@@ -6,6 +6,6 @@ import "github.com/gomlx/compute"
 
 const xlaBuilt = false
 
-func openXLA(string, Kind) (compute.Backend, string, error) { return nil, "", errNoXLA }
+func openXLA(string, Kind) (compute.Backend, string, error) { return nil, "", ErrNoXLA }
 
 func (o *opener) defaultInstallers() []installer { return nil }

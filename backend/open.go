@@ -52,8 +52,10 @@ func CacheDir() (string, error) {
 }
 
 var (
-	errNotFound = errors.New("no plugin found")
-	errNoXLA    = errors.New("this program was built without XLA (the build tag noxla, or a platform that go-xla does not support)")
+	// ErrNoPlugin is the cause of an error where no PJRT plugin of the wanted kind is installed.
+	ErrNoPlugin = errors.New("no plugin found")
+	// ErrNoXLA is the cause of an error where the program was built without XLA.
+	ErrNoXLA = errors.New("this program was built without XLA (the build tag noxla, or a platform that go-xla does not support)")
 )
 
 // opener carries what one Open needs.
@@ -99,8 +101,8 @@ func (o *opener) openAuto(ctx context.Context) (compute.Backend, Info, error) {
 		if err == nil {
 			return b, info, nil
 		}
-		if errors.Is(err, errNotFound) {
-			hint = "; the NVIDIA GPU stays unused until a CUDA plugin is there: " + cudaInstallCommand
+		if errors.Is(err, ErrNoPlugin) {
+			hint = "; the NVIDIA GPU stays unused until a CUDA plugin is there: " + CUDAInstallCommand
 		} else {
 			hint = "; the NVIDIA GPU stays unused because its plugin failed"
 			o.say("backend: %v", err)
@@ -125,7 +127,7 @@ func goSentence(cause error, offline bool) string {
 	switch {
 	case !xlaBuilt:
 		return slow + "this program was built without XLA; build it without the tag noxla, on a platform that go-xla supports, for more speed."
-	case errors.Is(cause, errNotFound) && offline:
+	case errors.Is(cause, ErrNoPlugin) && offline:
 		return slow + "no XLA plugin is installed and " + OfflineEnv + " forbids downloads; unset it and run \"patchlab setup\" for more speed."
 	}
 	return slow + oneLine(cause) + "; \"patchlab setup\" tries again to install XLA's plugin for more speed."
@@ -136,8 +138,11 @@ func oneLine(err error) string {
 	return strings.TrimRight(strings.Join(strings.Fields(err.Error()), " "), ".")
 }
 
+// openGo opens the pure-Go backend with the nodes of a graph one after the other, each of them in parallel: with nodes
+// in parallel too, compute v0.1.2 deadlocks when every worker runs a node that waits for a worker
+// (ops/unaryops.go calls Pool.WaitToStart from within one).
 func openGo(sentence string) (compute.Backend, Info, error) {
-	b, err := compute.NewWithConfig("go")
+	b, err := compute.NewWithConfig("go:ops_sequential")
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("opening the pure-Go backend: %w", err)
 	}
@@ -148,7 +153,7 @@ func openGo(sentence string) (compute.Backend, Info, error) {
 // asked for.
 func (o *opener) openCPU(ctx context.Context, kind Kind) (compute.Backend, Info, error) {
 	if !xlaBuilt {
-		return nil, Info{}, fmt.Errorf("opening XLA: %w", errNoXLA)
+		return nil, Info{}, fmt.Errorf("opening XLA: %w", ErrNoXLA)
 	}
 	b, info, err := o.tryAll(o.find(ctx, XLA), XLA)
 	if err == nil || ctx.Err() != nil {
@@ -161,7 +166,7 @@ func (o *opener) openCPU(ctx context.Context, kind Kind) (compute.Backend, Info,
 	found, err := o.install(ctx, kind)
 	if err != nil {
 		err = fmt.Errorf("installing XLA's CPU plugin: %w", err)
-		if !errors.Is(failed, errNotFound) {
+		if !errors.Is(failed, ErrNoPlugin) {
 			err = fmt.Errorf("%w; %w", failed, err)
 		}
 		return nil, Info{}, err
@@ -172,11 +177,11 @@ func (o *opener) openCPU(ctx context.Context, kind Kind) (compute.Backend, Info,
 // openCUDA opens the first CUDA plugin that works.
 func (o *opener) openCUDA(ctx context.Context) (compute.Backend, Info, error) {
 	if !xlaBuilt {
-		return nil, Info{}, fmt.Errorf("opening CUDA: %w", errNoXLA)
+		return nil, Info{}, fmt.Errorf("opening CUDA: %w", ErrNoXLA)
 	}
 	b, info, err := o.tryAll(o.find(ctx, CUDA), CUDA)
-	if errors.Is(err, errNotFound) {
-		err = fmt.Errorf("opening CUDA: %w in PJRT_PLUGIN_LIBRARY_PATH, go-xla's folders or Python's packages; install one with: %s", err, cudaInstallCommand)
+	if errors.Is(err, ErrNoPlugin) {
+		err = fmt.Errorf("opening CUDA: %w in PJRT_PLUGIN_LIBRARY_PATH, go-xla's folders or Python's packages; install one with: %s", err, CUDAInstallCommand)
 	}
 	return b, info, err
 }
@@ -185,7 +190,7 @@ func (o *opener) openCUDA(ctx context.Context) (compute.Backend, Info, error) {
 // in the error else.
 func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Info, error) {
 	if len(candidates) == 0 {
-		return nil, Info{}, errNotFound
+		return nil, Info{}, ErrNoPlugin
 	}
 	var failures []error
 	for _, c := range candidates {

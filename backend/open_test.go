@@ -263,7 +263,7 @@ func TestCUDAWithoutPlugin(t *testing.T) {
 	_, _, err := o.open(context.Background(), CUDA)
 	wantError(t, err, "opening CUDA")
 	if xlaBuilt {
-		wantError(t, err, cudaInstallCommand)
+		wantError(t, err, CUDAInstallCommand)
 	}
 }
 
@@ -279,7 +279,7 @@ func TestAutoNamesTheUnusedGPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Finalize()
-	if info.Name != "xla:cpu" || !strings.Contains(info.Sentence, cudaInstallCommand) {
+	if info.Name != "xla:cpu" || !strings.Contains(info.Sentence, CUDAInstallCommand) {
 		t.Errorf("info %+v", info)
 	}
 	checkSentence(t, info.Sentence)

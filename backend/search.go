@@ -15,8 +15,8 @@ import (
 // pluginPathEnv lists folders to look for plugins in; go-xla reads it too.
 const pluginPathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// cudaInstallCommand brings JAX's CUDA plugin and NVIDIA's libraries.
-const cudaInstallCommand = `python3 -m pip install "jax[cuda13]"`
+// CUDAInstallCommand is the command that brings JAX's CUDA plugin and NVIDIA's libraries.
+const CUDAInstallCommand = `python3 -m pip install "jax[cuda13]"`
 
 // candidate is a file that looks like a plugin.
 type candidate struct {
