@@ -80,7 +80,10 @@ func (db *DB) addArtifact(ctx context.Context, id, name string, src io.Reader) (
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO artifact (run, name, sha256, size, created) VALUES (?, ?, ?, ?, ?)`,
 			run, name, digest, size, db.now().UnixMicro())
-		return err
+		if err != nil {
+			return err
+		}
+		return db.touch(ctx, tx, run)
 	})
 }
 

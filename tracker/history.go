@@ -34,51 +34,31 @@ func (db *DB) History(ctx context.Context, id, key string) ([]Point, error) {
 	return points, nil
 }
 
-// samples reads a metric's points in the order of logging. One statement sees
-// one state of the database, so no point is missed or seen twice while a
-// writer seals.
+// samples reads a metric's points in the order of logging, from one state of
+// the database: so no point is missed or seen twice while a writer seals.
 func (db *DB) samples(ctx context.Context, id, key string) ([]sample, error) {
-	rows, err := db.readers.QueryContext(ctx, `
-		WITH place AS (SELECT run.id AS run, key.id AS key FROM run, key WHERE run.ulid = ? AND key.name = ?)
-		SELECT seq, count, data FROM chunk JOIN place USING (run, key)
-		UNION ALL SELECT seq, count, data FROM hot JOIN place USING (run, key) ORDER BY seq`, id, key)
+	tx, err := db.readers.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, explain(err)
 	}
-	defer rows.Close()
+	defer tx.Rollback()
+	var run, name sql.NullInt64
+	err = tx.QueryRowContext(ctx, `SELECT (SELECT id FROM run WHERE ulid = ?), (SELECT id FROM key WHERE name = ?)`, id, key).
+		Scan(&run, &name)
+	switch {
+	case err != nil:
+		return nil, explain(err)
+	case !run.Valid:
+		return nil, fmt.Errorf("the run: %w", ErrNotFound)
+	case !name.Valid:
+		return nil, fmt.Errorf("the metric: %w", ErrNotFound)
+	}
 	codec := db.codecs.Get().(*codec)
 	defer db.codecs.Put(codec)
 	var samples []sample
-	var data sql.RawBytes
-	for rows.Next() {
-		var seq, count int
-		if err := rows.Scan(&seq, &count, &data); err != nil {
-			return nil, explain(err)
-		}
-		if seq != len(samples) {
-			return nil, fmt.Errorf("points %d to %d are missing: the file is damaged", len(samples), seq-1)
-		}
-		if samples, err = codec.decode(samples, data); err != nil {
-			return nil, err
-		}
-		if len(samples) != seq+count {
-			return nil, fmt.Errorf("the batch at point %d holds %d points, not %d: the file is damaged", seq, len(samples)-seq, count)
-		}
+	err = eachBatch(ctx, tx, codec, run.Int64, name.Int64, func(batch []sample) { samples = append(samples, batch...) })
+	if err == nil && samples == nil {
+		err = fmt.Errorf("the metric: %w", ErrNotFound)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, explain(err)
-	}
-	if samples == nil {
-		return nil, db.absent(ctx, id, key)
-	}
-	return samples, nil
-}
-
-// absent says whether the run or its metric does not exist.
-func (db *DB) absent(ctx context.Context, id, key string) error {
-	var n int
-	if err := db.readers.QueryRowContext(ctx, `SELECT 1 FROM run WHERE ulid = ?`, id).Scan(&n); err != nil {
-		return fmt.Errorf("the run: %w", notFound(err))
-	}
-	return fmt.Errorf("the metric: %w", ErrNotFound)
+	return samples, err
 }

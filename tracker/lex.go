@@ -52,7 +52,9 @@ func (t token) String() string {
 }
 
 // is tells whether the token is a keyword, in upper or lower case.
-func (t token) is(keyword string) bool { return t.kind == wordToken && strings.EqualFold(t.text, keyword) }
+func (t token) is(keyword string) bool {
+	return t.kind == wordToken && strings.EqualFold(t.text, keyword)
+}
 
 func (t token) sign(s string) bool { return t.kind == signToken && t.text == s }
 
@@ -114,7 +116,9 @@ func lex(text string) ([]token, error) {
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-func isWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+func isWord(r rune) bool {
+	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
 
 // startsNumber tells whether what follows a sign or a point makes a number of it.
 func startsNumber(rest string, lead rune) bool {

@@ -206,8 +206,16 @@ func (db *DB) update(ctx context.Context, fn func(*sql.Tx) error) error {
 	return explain(tx.Commit())
 }
 
-// newID makes a ULID: sortable by time, unique across machines.
-func (db *DB) newID() (string, error) {
+// chooseID makes a ULID, sortable by time and unique across machines, or
+// checks a given one.
+func (db *DB) chooseID(given string) (string, error) {
+	if given != "" {
+		id, err := ulid.ParseStrict(given)
+		if err != nil || id.String() != given {
+			return "", fmt.Errorf("the ID %q is not a ULID of 26 characters such as 01JD8ZK3T5WXYZ0123456789AB", given)
+		}
+		return given, nil
+	}
 	id, err := ulid.New(ulid.Timestamp(db.now()), db.entropy)
 	return id.String(), err
 }

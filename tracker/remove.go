@@ -48,14 +48,11 @@ func (db *DB) moment(on bool) sql.NullInt64 {
 
 func (db *DB) changeRun(ctx context.Context, id, doing, statement string, value any) error {
 	err := db.update(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, statement, value, id)
-		if err != nil {
-			return err
+		var run int64
+		if err := tx.QueryRowContext(ctx, statement+` RETURNING id`, value, id).Scan(&run); err != nil {
+			return notFound(err)
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, ErrNotFound)
-		}
-		return nil
+		return db.touch(ctx, tx, run)
 	})
 	if err != nil {
 		return fmt.Errorf("%s run %s: %w", doing, id, err)

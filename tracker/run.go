@@ -10,6 +10,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // Status is where a run stands.
@@ -37,9 +39,11 @@ func (s Status) String() string {
 
 // Spec says what a run is when it starts.
 type Spec struct {
-	Experiment  string // "default" where empty
-	Name        string // made from the time where empty
-	Parent      string // ID of the parent run, or ""
+	ID          string    // a new ULID where empty; else one that no run here has
+	Start       time.Time // now where zero
+	Experiment  string    // "default" where empty
+	Name        string    // made from the time where empty
+	Parent      string    // ID of the parent run, or ""
 	Params      map[string]string
 	Tags        map[string]string
 	Environment map[string]string // machine, versions, commit
@@ -69,11 +73,14 @@ func (r *Run) ID() string { return r.id }
 
 // Start begins a run. It is durable when Start returns.
 func (db *DB) Start(ctx context.Context, spec Spec) (*Run, error) {
-	id, err := db.newID()
+	id, err := db.chooseID(spec.ID)
 	if err != nil {
-		return nil, fmt.Errorf("making a run's ID: %w", err)
+		return nil, fmt.Errorf("starting a run: %w", err)
 	}
-	now := db.now()
+	now := spec.Start
+	if now.IsZero() {
+		now = db.now()
+	}
 	if spec.Experiment == "" {
 		spec.Experiment = "default"
 	}
@@ -124,9 +131,13 @@ func insertRun(ctx context.Context, tx *sql.Tx, id string, spec Spec, now int64)
 		return 0, fmt.Errorf("environment: %w", err)
 	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO run
-		(ulid, experiment, environment, name, parent, status, started, params, tags, inputs)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		id, experiment, environment, spec.Name, spec.Parent, Running, now, params, tags, inputs)
+		(ulid, experiment, environment, name, parent, status, started, modified, params, tags, inputs)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, experiment, environment, spec.Name, spec.Parent, Running, now, now, params, tags, inputs)
+	var taken sqlite3.Error
+	if errors.As(err, &taken) && taken.ExtendedCode == sqlite3.ErrConstraintUnique {
+		return 0, fmt.Errorf("there is a run %s already", id)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -140,14 +151,18 @@ func experimentKey(ctx context.Context, tx *sql.Tx, name string, now int64) (key
 	return key, err
 }
 
-func environmentKey(ctx context.Context, tx *sql.Tx, environment map[string]string) (key int64, err error) {
+func environmentKey(ctx context.Context, tx *sql.Tx, environment map[string]string) (int64, error) {
 	fields, err := encodeFields(environment)
 	if err != nil {
 		return 0, err
 	}
+	return environmentRow(ctx, tx, fields)
+}
+
+func environmentRow(ctx context.Context, tx *sql.Tx, fields string) (key int64, err error) {
 	digest := sha256.Sum256([]byte(fields))
 	err = tx.QueryRowContext(ctx, `INSERT INTO environment (digest, fields) VALUES (?, ?)
-		ON CONFLICT (digest) DO UPDATE SET fields = fields RETURNING id`, digest[:], fields).Scan(&key)
+		ON CONFLICT (digest) DO UPDATE SET fields = excluded.fields RETURNING id`, digest[:], fields).Scan(&key)
 	return key, err
 }
 
@@ -282,7 +297,10 @@ func (r *Run) Flush() error {
 
 // Finish makes everything durable and ends the run as Finished, Failed or
 // Killed.
-func (r *Run) Finish(status Status) error {
+func (r *Run) Finish(status Status) error { return r.FinishAt(r.db.now(), status) }
+
+// FinishAt is Finish at a given time.
+func (r *Run) FinishAt(at time.Time, status Status) error {
 	if status != Finished && status != Failed && status != Killed {
 		return fmt.Errorf("finishing run %s: a run cannot end as %v", r.id, status)
 	}
@@ -292,7 +310,7 @@ func (r *Run) Finish(status Status) error {
 	if err := r.Flush(); err != nil {
 		return err
 	}
-	if err := r.db.end(context.Background(), r.id, status, r.db.now().UnixMicro()); err != nil {
+	if err := r.db.end(context.Background(), r.id, status, at.UnixMicro()); err != nil {
 		return fmt.Errorf("finishing run %s: %w", r.id, err)
 	}
 	r.mu.Lock()

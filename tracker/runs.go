@@ -271,8 +271,9 @@ func (s *runScanner) environment(ctx context.Context, q querier, key int64) (map
 // changeFields edits a run's "params" or "tags" in one transaction.
 func (db *DB) changeFields(ctx context.Context, id, column string, change func(map[string]string) error) error {
 	err := db.update(ctx, func(tx *sql.Tx) error {
+		var run int64
 		var text string
-		err := tx.QueryRowContext(ctx, `SELECT `+column+` FROM run WHERE ulid = ?`, id).Scan(&text)
+		err := tx.QueryRowContext(ctx, `SELECT id, `+column+` FROM run WHERE ulid = ?`, id).Scan(&run, &text)
 		if err != nil {
 			return notFound(err)
 		}
@@ -287,8 +288,10 @@ func (db *DB) changeFields(ctx context.Context, id, column string, change func(m
 		if text, err = encodeFields(fields); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE run SET `+column+` = ? WHERE ulid = ?`, text, id)
-		return err
+		if _, err = tx.ExecContext(ctx, `UPDATE run SET `+column+` = ? WHERE id = ?`, text, run); err != nil {
+			return err
+		}
+		return db.touch(ctx, tx, run)
 	})
 	if err != nil {
 		return fmt.Errorf("setting %s of run %s: %w", column, id, err)

@@ -219,8 +219,15 @@ func (db *DB) end(ctx context.Context, id string, status Status, at int64) error
 		if _, err := tx.ExecContext(ctx, `DELETE FROM writer WHERE run = ?`, run); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE run SET status = ?, ended = ? WHERE id = ?`, status, at, run)
-		return err
+		points, err := pointsDigest(ctx, tx, codec, run)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE run SET status = ?, ended = ?, points = ? WHERE id = ?`, status, at, points, run)
+		if err != nil {
+			return err
+		}
+		return db.touch(ctx, tx, run)
 	})
 }
 

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -37,6 +38,11 @@ func (k *keySummary) add(samples []sample) {
 		}
 		k.count++
 	}
+}
+
+// same compares bit for bit.
+func (k keySummary) same(other keySummary) bool {
+	return bytes.Equal(summaries{k}.encode(nil), summaries{other}.encode(nil))
 }
 
 // summaries are ordered by key.
