@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,8 +50,7 @@ func openBackend(cmd *cobra.Command, kind backend.Kind) (compute.Backend, backen
 
 // dataFlags are the flags that say where images come from.
 type dataFlags struct {
-	dir     string
-	offline bool
+	dir string
 }
 
 func (f *dataFlags) add(flags *pflag.FlagSet) {
@@ -63,14 +61,10 @@ func (f *dataFlags) add(flags *pflag.FlagSet) {
 func (f *dataFlags) load(cmd *cobra.Command, name string, trainLimit, testLimit int) (*datasets.Dataset, error) {
 	bar := newDownloadBar(cmd.ErrOrStderr(), name)
 	defer bar.finish()
-	d, err := datasets.Load(cmd.Context(), name, datasets.Options{
+	return datasets.Load(cmd.Context(), name, datasets.Options{
 		Dir: f.dir, TrainLimit: trainLimit, TestLimit: testLimit,
-		Offline: f.offline || backend.Offline(), Progress: bar.progress,
+		Offline: backend.Offline(), Progress: bar.progress,
 	})
-	if errors.Is(err, datasets.ErrUnavailable) {
-		return nil, fmt.Errorf("%w; give its folder with --data-dir, or use the built-in images with --data %s", err, "shapes")
-	}
-	return d, err
 }
 
 // checkpointDir is where a run's checkpoints live while it is incomplete:

@@ -21,7 +21,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "patchlab: going on with slower allocator settings:", err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	defer stop()
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) }) // a second Ctrl-C ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err == nil {
 		return
@@ -59,8 +60,13 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
+		newQuickstartCommand(),
 		newTrainCommand(),
+		newEvaluateCommand(),
+		newPredictCommand(),
 		newModelsCommand(),
+		newRunsCommand(),
+		newCompareCommand(),
 	)
 	return root
 }

@@ -228,8 +228,10 @@ func printResult(w io.Writer, r *experiments.Result) {
 	}
 	fmt.Fprintf(w, "test top-1 %.2f %%, top-5 %.2f %%, loss %.4f on %d images (weights of epoch %d)\n",
 		100*r.Test.Top1, 100*r.Test.Top5, r.Test.Loss, r.Test.Images, r.Best.Epoch)
-	fmt.Fprintf(w, "training %.0f images/s, inference %.0f images/s, step %.1f ms (p95 %.1f)\n",
-		r.TrainImagesPerSecond, r.Test.ImagesPerSecond(), r.StepMedian, r.StepP95)
+	if len(r.Timing.StepMillis) > 0 { // enough steps to leave out the warm-up
+		fmt.Fprintf(w, "training %.0f images/s, step %.1f ms (p95 %.1f), ", r.TrainImagesPerSecond, r.StepMedian, r.StepP95)
+	}
+	fmt.Fprintf(w, "inference %.0f images/s\n", r.Test.ImagesPerSecond())
 	fmt.Fprintf(w, "compiling %v, training %v, evaluation %v\n",
 		seconds(r.Timing.Compile), seconds(r.Timing.Train), seconds(r.Timing.Eval))
 }

@@ -1,0 +1,32 @@
+# Targets for developers; users need only `go run ./cmd/patchlab`.
+
+.PHONY: test deps lint race build clean
+
+# Pure-Go rooms, which the race detector covers.
+RACE := ./datasets/... ./tracker/... ./compare/...
+
+## test: install what the tests need, then vet, lint and run them all
+test: deps lint race
+	go test -timeout 30m ./...
+
+## deps: XLA's plugin and the Python clients that tests speak to, pinned by hash
+deps:
+	go run ./cmd/patchlab setup --no-data
+	scripts/python-env.sh keras models/testdata/requirements.txt
+
+## lint: formatting, vet, staticcheck
+lint:
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+## race: the pure-Go rooms under the race detector
+race:
+	go test -race -short -timeout 20m $(RACE)
+
+## build: the programs into bin/
+build:
+	go build -o bin/ ./cmd/...
+
+clean:
+	rm -rf bin build .venv

@@ -1,0 +1,116 @@
+// Command reference makes results/reference.csv from the database of
+// scripts/reference.sh, and says on its output how far each listed validation
+// accuracy is from the course's:
+//
+//	go run ./bench/reference -db build/reference/reference.db -o results/reference.csv
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"slices"
+	"strconv"
+
+	"patchlab/models"
+	"patchlab/tracker"
+)
+
+func main() {
+	log.SetFlags(0)
+	db := flag.String("db", "build/reference/reference.db", "the database of scripts/reference.sh")
+	out := flag.String("o", "results/reference.csv", "the table to write")
+	flag.Parse()
+	if err := run(context.Background(), *db, *out, os.Stdout); err != nil {
+		log.Fatal("reference: ", err)
+	}
+}
+
+// curve are the epochs that the course printed, besides the last.
+var curve = [...]int{1, 3, 5, 10}
+
+func run(ctx context.Context, path, out string, stdout io.Writer) (err error) {
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	runs, err := db.Runs(ctx, tracker.Query{Experiment: "reference"})
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"id", "seed", "epochs", "params", "val_acc_1", "val_acc_3", "val_acc_5", "val_acc_10", "val_acc_last",
+		"test_acc", "train_images_per_s", "machine", "backend", "data"}}
+	for _, entry := range models.Named() {
+		mine := slices.DeleteFunc(slices.Clone(runs), func(r tracker.RunInfo) bool {
+			return r.Params["model"] != entry.Config.ID || r.Status != tracker.Finished
+		})
+		slices.SortFunc(mine, func(a, b tracker.RunInfo) int { return int(seed(a) - seed(b)) })
+		for _, r := range mine {
+			row, err := describe(ctx, db, r, entry, stdout)
+			if err != nil {
+				return fmt.Errorf("run %s: %w", r.Name, err)
+			}
+			rows = append(rows, row)
+		}
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(csv.NewWriter(f).WriteAll(rows), f.Close())
+}
+
+func seed(r tracker.RunInfo) int64 {
+	n, _ := strconv.ParseInt(r.Params["seed"], 10, 64)
+	return n
+}
+
+// describe is a run's row; it prints the run's distance from the course.
+func describe(ctx context.Context, db *tracker.DB, r tracker.RunInfo, entry models.Entry, stdout io.Writer) ([]string, error) {
+	points, err := db.History(ctx, r.ID, "val_accuracy")
+	if err != nil {
+		return nil, err
+	}
+	accuracy := map[int]float64{}
+	last := 0
+	for _, p := range points {
+		accuracy[int(p.Step)] = p.Value
+		last = max(last, int(p.Step))
+	}
+	percent := func(x float64) string { return strconv.FormatFloat(100*x, 'f', 2, 64) }
+	row := []string{r.Params["model"], r.Params["seed"], strconv.Itoa(last), r.Params["params"]}
+	for _, epoch := range curve {
+		if a, ok := accuracy[epoch]; ok {
+			row = append(row, percent(a))
+		} else {
+			row = append(row, "")
+		}
+	}
+	data := r.Params["data"]
+	for _, in := range r.Inputs {
+		data += " " + in.Digest[:12]
+	}
+	row = append(row, percent(accuracy[last]), percent(r.Metrics["test_accuracy"].Value),
+		strconv.FormatFloat(r.Metrics["train_images_per_s"].Value, 'f', 0, 64),
+		r.Environment["machine"], r.Environment["backend"], data)
+
+	fmt.Fprintf(stdout, "%-16s seed %-2s", r.Params["model"], r.Params["seed"])
+	for _, p := range entry.Reference.ValAccuracy {
+		if a, ok := accuracy[p.Epoch]; ok {
+			gap := 100 * (a - p.Accuracy)
+			mark := " "
+			if gap < -2.5 || gap > 2.5 {
+				mark = "*"
+			}
+			fmt.Fprintf(stdout, "  %2d: %5.2f (%+.1f)%s", p.Epoch, 100*a, gap, mark)
+		}
+	}
+	fmt.Fprintln(stdout)
+	return row, nil
+}
