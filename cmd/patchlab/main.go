@@ -67,6 +67,8 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		newModelsCommand(),
 		newRunsCommand(),
 		newCompareCommand(),
+		newDoctorCommand(),
+		newSetupCommand(),
 	)
 	return root
 }
