@@ -21,7 +21,7 @@ func newRunsCommand() *cobra.Command {
 	var dbPath string
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "List, show, delete, export recorded runs",
+		Short: "List, show, edit, merge, verify and export recorded runs",
 		Long: `Works on the runs in a tracking database (--db, else $PATCHLAB_DB, else patchlab.db).
 
 A RUN is its ID, the beginning of its ID, its name, or "latest".`,
@@ -40,6 +40,12 @@ A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		newRunsExportCommand(reading),
 		newRunsEachCommand(writing, "delete", "Hide runs until `runs gc` removes them", "deleted", (*tracker.DB).Delete),
 		newRunsEachCommand(writing, "restore", "Bring deleted runs back", "restored", (*tracker.DB).Restore),
+		newRunsNoteCommand(writing),
+		newRunsTagCommand(writing),
+		newRunsArchiveCommand(writing),
+		newRunsGCCommand(writing),
+		newRunsVerifyCommand(reading),
+		newRunsMergeCommand(&dbPath),
 	)
 	return cmd
 }
@@ -80,7 +86,7 @@ func newRunsEachCommand(writing runsWrapper, name, short, done string,
 				if err := act(db, ctx, info.ID); err != nil {
 					return err
 				}
-				fmt.Fprintf(out, "%s %s (%s)\n", done, info.ID, info.Name)
+				fmt.Fprintf(out, "%s %s (%s)\n", done, info.ID, oneLine(info.Name))
 			}
 			return nil
 		}),

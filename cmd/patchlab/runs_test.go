@@ -122,3 +122,34 @@ func TestRunsShowDeleteRestoreExport(t *testing.T) {
 		t.Errorf("a missing database: %v", err)
 	}
 }
+
+func TestRunsEditMergeVerifyGC(t *testing.T) {
+	path, ids := recordRuns(t)
+	other, otherIDs := recordRuns(t)
+	expect := func(want string, args ...string) {
+		t.Helper()
+		out, err := runRuns(t, path, args...)
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v printed %q (%v), not %q", args, out, err, want)
+		}
+	}
+	expect("", "tag", ids[0], "course=vision", "grade=A=B")
+	expect("", "note", ids[0], "a", "*fine*", "run")
+	expect("a *fine* run", "show", ids[0])
+	expect("vit-1", "list", "--filter", "params.model = 'vit-1' and metrics.val_accuracy > 0.8")
+	expect("no runs", "list", "--filter", "tags.grade = 'B'")
+	expect("mixer-4", "list", "--filter", "tags.grade = 'A=B'")
+	expect("3 runs added, 0 updated, 0 unchanged", "merge", other)
+	expect("0 runs added, 0 updated, 3 unchanged", "merge", other)
+	expect("6 of 6 runs are whole", "verify")
+	expect("archived "+otherIDs[0], "archive", otherIDs[0])
+	expect("deleted "+otherIDs[1], "delete", otherIDs[1])
+	if out, err := runRuns(t, path, "list"); err != nil || strings.Count(out, "\n") != 5 {
+		t.Errorf("the list is\n%s (%v)", out, err)
+	}
+	expect("removed 1 runs and 0 artifact files", "gc")
+	_, err := runRuns(t, path, "list", "--filter", "metrics.val accuracy > 1")
+	if err == nil || !strings.Contains(err.Error(), "at character 13") {
+		t.Errorf("a wrong filter: %v", err)
+	}
+}

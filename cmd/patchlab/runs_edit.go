@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/tracker"
+)
+
+func newRunsNoteCommand(writing runsWrapper) *cobra.Command {
+	return &cobra.Command{
+		Use:     "note RUN [TEXT…]",
+		Short:   "Set a run's note (Markdown; from standard input where no text is given)",
+		Example: "  patchlab runs note latest \"the *first* run above 60 %\"\n  patchlab runs note latest < report.md",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, _ io.Writer) error {
+			info, err := db.Find(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			text := strings.Join(args[1:], " ")
+			if len(args) == 1 {
+				all, err := io.ReadAll(os.Stdin)
+				if err != nil {
+					return fmt.Errorf("reading the note: %w", err)
+				}
+				text = string(all)
+			}
+			return db.SetNote(ctx, info.ID, text)
+		}),
+	}
+}
+
+func newRunsTagCommand(writing runsWrapper) *cobra.Command {
+	return &cobra.Command{
+		Use:     "tag RUN KEY=VALUE…",
+		Short:   "Set tags of a run",
+		Example: "  patchlab runs tag latest course=vision grade=A",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, _ io.Writer) error {
+			tags := map[string]string{}
+			for _, arg := range args[1:] {
+				key, value, found := strings.Cut(arg, "=")
+				if !found || key == "" {
+					return fmt.Errorf("the tag %q is not of the form KEY=VALUE", arg)
+				}
+				tags[key] = value
+			}
+			info, err := db.Find(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return db.SetTags(ctx, info.ID, tags)
+		}),
+	}
+}
+
+func newRunsArchiveCommand(writing runsWrapper) *cobra.Command {
+	var undo bool
+	cmd := &cobra.Command{
+		Use:     "archive RUN…",
+		Short:   "Keep runs out of lists (--undo shows them again)",
+		Example: "  patchlab runs archive 01JD8ZK3T5\n  patchlab runs archive --undo 01JD8ZK3T5",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			for _, ref := range args {
+				info, err := db.Find(ctx, ref)
+				if err != nil {
+					return err
+				}
+				if err := db.Archive(ctx, info.ID, !undo); err != nil {
+					return err
+				}
+				done := "archived"
+				if undo {
+					done = "listed again"
+				}
+				fmt.Fprintf(out, "%s %s (%s)\n", done, info.ID, oneLine(info.Name))
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&undo, "undo", false, "show archived runs in lists again")
+	return cmd
+}
+
+func newRunsGCCommand(writing runsWrapper) *cobra.Command {
+	var olderThan time.Duration
+	cmd := &cobra.Command{
+		Use:     "gc",
+		Short:   "Remove deleted runs for good, and artifacts that nothing refers to",
+		Example: "  patchlab runs gc\n  patchlab runs gc --older-than 720h",
+		Args:    cobra.NoArgs,
+		RunE: writing(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
+			g, err := db.GC(ctx, olderThan)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "removed %d runs and %d artifact files (%.1f MB)\n", g.Runs, g.Files, float64(g.Bytes)/1e6)
+			return nil
+		}),
+	}
+	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "only runs deleted longer ago than this")
+	return cmd
+}
+
+func newRunsVerifyCommand(reading runsWrapper) *cobra.Command {
+	return &cobra.Command{
+		Use:     "verify [RUN…]",
+		Short:   "Check every digest: points, content, artifacts (default: of all runs)",
+		Example: "  patchlab runs verify\n  patchlab runs verify latest",
+		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			runs, err := chosenRuns(ctx, db, args, tracker.Query{IncludeArchived: true, IncludeDeleted: true})
+			if err != nil {
+				return err
+			}
+			var problems []error
+			for _, run := range runs {
+				if err := db.Verify(ctx, run.ID); err != nil {
+					problems = append(problems, err)
+				}
+			}
+			fmt.Fprintf(out, "%d of %d runs are whole\n", len(runs)-len(problems), len(runs))
+			return errors.Join(problems...)
+		}),
+	}
+}
+
+// newRunsMergeCommand needs no database to be there yet.
+func newRunsMergeCommand(dbPath *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "merge FILE…",
+		Short: "Copy all runs of other databases into this one",
+		Long: `Copies runs with points and artifacts; they keep their identities, so merging
+again changes nothing. Of two copies of one run that differ, the fields of the
+one changed last are kept, and the points of the one that has more.`,
+		Example: "  patchlab runs merge --db class.db ada.db grace.db",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			into, err := tracker.Open(*dbPath)
+			if err != nil {
+				return err
+			}
+			defer into.Close()
+			for _, path := range args {
+				from, err := tracker.Open(path, tracker.ReadOnly())
+				if err != nil {
+					return err
+				}
+				merged, err := into.Merge(cmd.Context(), from)
+				if err = errors.Join(err, from.Close()); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs added, %d updated, %d unchanged\n",
+					path, merged.Added, merged.Updated, merged.Unchanged)
+			}
+			return nil
+		},
+	}
+}
