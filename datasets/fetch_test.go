@@ -1,9 +1,7 @@
 package datasets
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -17,31 +15,6 @@ import (
 	"testing"
 	"time"
 )
-
-// tarEntry is a regular file in an archive.
-type tarEntry struct {
-	name    string
-	content []byte
-}
-
-func archiveOf(t testing.TB, entries []tarEntry) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zipped)
-	for _, e := range entries {
-		if err := archive.WriteHeader(&tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.content)), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := archive.Write(e.content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(archive.Close(), zipped.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 // noisyRecord is a CIFAR record that gzip can't make smaller, so that an archive of them has some length.
 func noisyRecord(label uint8) []byte {
@@ -58,52 +31,6 @@ func cifarArchiveOf(t testing.TB) []byte {
 		entries = append(entries, tarEntry{cifarFolder + "/" + name, append(noisyRecord(uint8(i)), noisyRecord(uint8(i+1))...)})
 	}
 	return archiveOf(t, entries)
-}
-
-// server serves one file, badly: answer decides about each request, which it counts from 1.
-type server struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []string // the Range header of each
-}
-
-func serve(t *testing.T, answer func(w http.ResponseWriter, r *http.Request, request int)) *server {
-	t.Helper()
-	s := &server{}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		s.requests = append(s.requests, r.Header.Get("Range"))
-		n := len(s.requests)
-		s.mu.Unlock()
-		answer(w, r, n)
-	}))
-	t.Cleanup(s.Close)
-	return s
-}
-
-func (s *server) seen() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.requests...)
-}
-
-// shelf is a library that gets CIFAR-10's archive from a server and loses patience early.
-func shelf(archive []byte, bases ...string) library {
-	return library{
-		cifar:         origin{bases: bases, files: []remoteFile{{cifarArchive, int64(len(archive)), sum(archive)}}},
-		fashionSystem: "/nonexistent",
-		patience: patience{
-			connect: time.Second, answer: 2 * time.Second, stall: 150 * time.Millisecond,
-			pause: time.Millisecond, attempts: 3,
-		},
-	}
-}
-
-// whole answers as a good server does, ranges included.
-func whole(archive []byte) func(http.ResponseWriter, *http.Request, int) {
-	return func(w http.ResponseWriter, r *http.Request, _ int) {
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(archive))
-	}
 }
 
 func TestDownload(t *testing.T) {
@@ -290,30 +217,6 @@ func wantNames(t *testing.T, dir string, want ...string) {
 	}
 }
 
-// cutter closes the connection after some bytes of the body.
-type cutter struct {
-	http.ResponseWriter
-	left int
-}
-
-func (c *cutter) Write(p []byte) (int, error) {
-	if len(p) > c.left {
-		c.ResponseWriter.Write(p[:c.left])
-		c.ResponseWriter.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	c.left -= len(p)
-	return c.ResponseWriter.Write(p)
-}
-
-// stallAfter sends so many bytes, then nothing until the client goes away.
-func stallAfter(w http.ResponseWriter, r *http.Request, content []byte, n int) {
-	w.Header().Set("Content-Length", fmt.Sprint(len(content)))
-	w.Write(content[:n])
-	w.(http.Flusher).Flush()
-	<-r.Context().Done()
-}
-
 func TestDownloadWithoutNetworkIsQuick(t *testing.T) {
 	archive := cifarArchiveOf(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -449,52 +352,5 @@ func TestUnwritableCacheSaysSo(t *testing.T) {
 	_, err := shelf(archive, s.URL).load(t.Context(), "cifar10", Options{CacheDir: file})
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), file) {
 		t.Errorf("error is %v, want ErrUnavailable that names %s", err, file)
-	}
-}
-
-func TestUnpackTakesAllOrNothing(t *testing.T) {
-	good := []tarEntry{
-		{"folder/a", []byte("first")}, {"../outside", []byte("evil")}, {"folder/../../a2", []byte("evil")},
-		{"/folder/b", []byte("absolute, not ours")}, {"other/b", []byte("elsewhere")}, {"folder/b", []byte("second")},
-	}
-	for _, c := range []struct {
-		name    string
-		content []byte
-		fails   string
-	}{
-		{"good", archiveOf(t, good), ""},
-		{"a file is missing", archiveOf(t, good[:5]), "folder/b is not in it"},
-		{"a file is too large", archiveOf(t, []tarEntry{{"folder/a", make([]byte, 101)}, {"folder/b", nil}}), "101 bytes long, must be at most 100"},
-		{"cut off", archiveOf(t, good)[:60], "unexpected EOF"},
-		{"not gzip", []byte("<html>not an archive</html>"), "invalid header"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			root := t.TempDir()
-			parent := filepath.Join(root, "parent")
-			if err := os.MkdirAll(filepath.Join(parent, ".unpack-killed"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			archive := filepath.Join(root, "archive.tar.gz")
-			if err := os.WriteFile(archive, c.content, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			err := unpackFolder(t.Context(), archive, parent, "folder", []string{"a", "b"}, 100)
-			wantNames(t, root, "archive.tar.gz", "parent")
-			if c.fails != "" {
-				if err == nil || !strings.Contains(err.Error(), c.fails) || !strings.Contains(err.Error(), archive) {
-					t.Errorf("error is %v, want one with %q that names the archive", err, c.fails)
-				}
-				wantNames(t, parent)
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantNames(t, parent, "folder")
-			wantNames(t, filepath.Join(parent, "folder"), "a", "b")
-			if b, _ := os.ReadFile(filepath.Join(parent, "folder", "b")); string(b) != "second" {
-				t.Errorf("b holds %q", b)
-			}
-		})
 	}
 }

@@ -23,14 +23,14 @@ func (p *painter) draw(class int) {
 	case classTwins, classRivals:
 		p.pair(class)
 	}
-	if p.dice.onceIn(3) {
+	if p.dice.onceIn(4) {
 		p.stroke()
 	}
 }
 
 // develop adds noise, whose strength varies from picture to picture, and writes the bytes.
 func (p *painter) develop(image []uint8) {
-	strength := int32(p.dice.between(8, 48)) // standard deviation 3 to 20 grey levels
+	strength := int32(p.dice.between(6, 40)) // standard deviation 2 to 16 grey levels
 	p.dice.noise(p.noise[:])
 	for i := range p.canvas {
 		for c, level := range p.canvas[i] {
@@ -146,7 +146,7 @@ func (p *painter) smooth(o outline) {
 func (p *painter) patterned(class int) {
 	d := p.dice
 	o := p.anyOutline()
-	f := p.place(o, equalArea(o, d.between(6*pixel, 10*pixel)), -2*pixel)
+	f := p.place(o, equalArea(o, d.between(7*pixel, 10*pixel)), -2*pixel)
 	hue := d.upTo(hueTurn - 1)
 	ink := p.vivid(hue)
 	other := hsv(hue+d.between(-300, 300), d.between(60, 255), d.between(10, 255))
@@ -156,7 +156,7 @@ func (p *painter) patterned(class int) {
 		}
 		other = hsv(d.upTo(hueTurn-1), d.between(0, 255), d.between(0, 255))
 	}
-	period := d.between(3*pixel, 5*pixel)
+	period := d.between(4*pixel, 6*pixel)
 	shiftU, shiftV := d.upTo(period), d.upTo(period)
 	angle := d.upTo(turn - 1) // of the pattern inside the figure
 	sin, cos := sine(angle), cosine(angle)
