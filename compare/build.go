@@ -122,10 +122,7 @@ func plural(aspects []string) string {
 	for i, a := range aspects {
 		out[i] = a + "s"
 	}
-	if len(out) > 1 {
-		return strings.Join(out[:len(out)-1], ", ") + " and " + out[len(out)-1]
-	}
-	return strings.Join(out, "")
+	return join(out, "and")
 }
 
 // builder makes one report.
@@ -158,6 +155,7 @@ func (b *builder) table(runs []tracker.RunInfo) (Table, error) {
 		t.Rows = append(t.Rows, row)
 	}
 	t.sort(b.o.Sort, groups)
+	t.differs(groups, b.o.By)
 	if err := b.fronts(&t, groups); err != nil {
 		return t, err
 	}
@@ -173,6 +171,13 @@ func (b *builder) table(runs []tracker.RunInfo) (Table, error) {
 		}
 	}
 	t.warnVersions(runs)
+	if b.o.BCa {
+		for _, row := range t.Rows {
+			if row.Seeds > 1 && row.Seeds < 10 {
+				t.warnRow(row.Name, "bca", "%s: a bootstrap interval over %d seeds is too narrow; trust it from about 10", row.Name, row.Seeds)
+			}
+		}
+	}
 	t.Verdict = b.verdict(&t)
 	return t, nil
 }

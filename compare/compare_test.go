@@ -248,6 +248,12 @@ func TestEqualBudgets(t *testing.T) {
 	table := r.Tables[0]
 	amount, at := map[string]float64{}, map[string]map[string]float64{}
 	for _, e := range table.Equal {
+		if _, first := amount[e.Budget]; first {
+			if e.Amount <= compare.Number(amount[e.Budget]) || e.Rows[2].Name == "short" && e.Rows[2].Ended != 1 {
+				t.Errorf("the second budget of %s: %+v, want a larger one that short did not use up", e.Budget, e)
+			}
+			continue
+		}
 		amount[e.Budget], at[e.Budget] = float64(e.Amount), map[string]float64{}
 		for _, q := range e.Rows {
 			at[e.Budget][q.Name] = float64(q.Mean)

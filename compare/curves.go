@@ -2,6 +2,7 @@ package compare
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -23,7 +24,8 @@ type Curve struct {
 }
 
 // Equal compares the validation accuracies after the last epoch that each run
-// completed within the same budget, the largest that every run used up.
+// completed within the same budget: the largest that every configuration used
+// up, and, of time and FLOPs, that of the middle configuration as well.
 type Equal struct {
 	Budget string          `json:"budget"` // "epochs", "seconds", "flops"
 	Amount Number          `json:"amount"`
@@ -31,9 +33,11 @@ type Equal struct {
 }
 
 // EqualQuantity is one configuration's accuracy within a budget; N is 0 where
-// no run completed an epoch.
+// no run completed an epoch. Ended counts the runs whose training had ended
+// before the budget was used up.
 type EqualQuantity struct {
-	Name string `json:"name"`
+	Name  string `json:"name"`
+	Ended int    `json:"ended"`
 	Quantity
 }
 
@@ -157,32 +161,61 @@ func (b *builder) equal(t *Table, groups []grouped) {
 			t.warn("no-equal-seconds", "no comparison at equal time: the table mixes %s", plural(t.Mixed))
 			continue
 		}
-		amount := math.Inf(1)
-		for _, row := range t.Rows {
-			for _, c := range row.Curves {
-				spent := budget.spent(c)
-				amount = math.Min(amount, float64(spent[len(spent)-1]))
-			}
+		for _, amount := range amounts(t, budget.name, budget.spent) {
+			t.Equal = append(t.Equal, b.equalAt(t, budget.name, budget.spent, amount))
 		}
-		if math.IsInf(amount, 0) || math.IsNaN(amount) {
-			continue
-		}
-		equal := Equal{Budget: budget.name, Amount: Number(amount)}
-		for _, row := range t.Rows {
-			var values []float64
-			for _, c := range row.Curves {
-				if v := c.within(budget.spent(c), amount); !math.IsNaN(v) {
-					values = append(values, v)
-				}
-			}
-			q, err := quantity(values, b.interval("equal "+budget.name+" "+row.Name))
-			if err != nil {
-				t.warnRow(row.Name, "equal", "%s at equal %s: %v", row.Name, budget.name, err)
-			}
-			equal.Rows = append(equal.Rows, EqualQuantity{Name: row.Name, Quantity: q})
-		}
-		t.Equal = append(t.Equal, equal)
 	}
+}
+
+// amounts are the budgets to compare at.
+func amounts(t *Table, name string, spent func(Curve) []Number) []float64 {
+	var totals []float64 // of each configuration, its run that ended the earliest
+	for _, row := range t.Rows {
+		total := math.Inf(1)
+		for _, c := range row.Curves {
+			all := spent(c)
+			total = math.Min(total, float64(all[len(all)-1]))
+		}
+		switch {
+		case math.IsNaN(total):
+			return nil
+		case !math.IsInf(total, 0):
+			totals = append(totals, total)
+		}
+	}
+	if len(totals) == 0 {
+		return nil
+	}
+	slices.Sort(totals)
+	least, middle := totals[0], totals[len(totals)/2]
+	if name == "epochs" || middle <= least*1.01 {
+		return []float64{least}
+	}
+	return []float64{least, middle}
+}
+
+func (b *builder) equalAt(t *Table, name string, spent func(Curve) []Number, amount float64) Equal {
+	equal := Equal{Budget: name, Amount: Number(amount)}
+	for _, row := range t.Rows {
+		out := EqualQuantity{Name: row.Name}
+		var values []float64
+		for _, c := range row.Curves {
+			all := spent(c)
+			if v := c.within(all, amount); !math.IsNaN(v) {
+				values = append(values, v)
+			}
+			if float64(all[len(all)-1]) < amount*(1-1e-6) {
+				out.Ended++
+			}
+		}
+		var err error
+		out.Quantity, err = quantity(values, b.interval(fmt.Sprint("equal ", name, " ", amount, " ", row.Name)))
+		if err != nil {
+			t.warnRow(row.Name, "equal", "%s at equal %s: %v", row.Name, name, err)
+		}
+		equal.Rows = append(equal.Rows, out)
+	}
+	return equal
 }
 
 // within is the validation accuracy after the last epoch within the budget,

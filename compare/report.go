@@ -65,6 +65,9 @@ type Table struct {
 	Equal    []Equal       `json:"equal,omitempty"`
 	Verdict  string        `json:"verdict"`
 	Warnings []Warning     `json:"warnings"`
+
+	Differs     []Differing   `json:"differs"`     // parameters, besides those grouped by
+	Environment []Environment `json:"environment"` // of all runs
 }
 
 // MarkSetting is one of a table's settings and its letter.

@@ -112,6 +112,14 @@ func (r Run) write(ctx context.Context, db *tracker.DB) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := run.AddArtifact("recipe.json", strings.NewReader(r.recipe())); err != nil {
+		return "", err
+	}
+	if r.Dirty {
+		if err := run.AddArtifact("git.diff", strings.NewReader(r.patch())); err != nil {
+			return "", err
+		}
+	}
 	for epoch := 1; epoch <= r.Epochs; epoch++ {
 		if err := run.Log(int64(epoch), r.epoch(epoch)); err != nil {
 			return "", err
@@ -145,6 +153,16 @@ func (r Run) params() map[string]string {
 		"batch": strconv.Itoa(r.Batch), "params": strconv.FormatInt(r.Params, 10), "flops": strconv.FormatInt(r.FLOPs, 10),
 		"train_images": "45000", "test_images": strconv.Itoa(r.TestImages), "recipe": fmt.Sprintf("%x", recipe),
 	}
+}
+
+func (r Run) recipe() string {
+	return fmt.Sprintf(`{"model": {"ID": %q, "Blocks": [{"kind": "mixer"}]}, "data": {"name": %q}, "batch": %d, "epochs": %d, "seed": %d}`+"\n",
+		r.Model, r.Data, r.Batch, r.Epochs, r.Seed)
+}
+
+// patch is a change that was not committed; it differs between models.
+func (r Run) patch() string {
+	return fmt.Sprintf("--- a/models/mixer.go\n+++ b/models/mixer.go\n@@ -10,3 +10,3 @@\n func mixer() {\n-\twidth := 128\n+\twidth := %d\n }\n", 100+len(r.Model))
 }
 
 func (r Run) environment() map[string]string {

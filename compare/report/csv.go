@@ -85,7 +85,7 @@ func csvRow(r *compare.Report, t *compare.Table, row compare.Row) []string {
 	}
 	line = append(line, reference, gap, target)
 	for _, budget := range [...]string{"epochs", "seconds", "flops"} {
-		line = append(line, equalCell(t, row.Name, budget))
+		line = append(line, csvEqual(t, row.Name, budget))
 	}
 	pair, ok := t.Pair(row.Name, mostAccurate(t))
 	if !ok {
@@ -94,7 +94,8 @@ func csvRow(r *compare.Report, t *compare.Table, row compare.Row) []string {
 	return append(line, string(pair.Verdict), raw(pair.Adjusted), pair.Test, strings.Join(pair.Assumptions, "; "))
 }
 
-func equalCell(t *compare.Table, name, budget string) string {
+// csvEqual is the accuracy at the largest budget that all used up.
+func csvEqual(t *compare.Table, name, budget string) string {
 	for _, e := range t.Equal {
 		for _, q := range e.Rows {
 			if e.Budget == budget && q.Name == name {

@@ -67,8 +67,8 @@ func fields(r *compare.Report, t *compare.Table) []field {
 	for i, e := range t.Equal {
 		all = append(all, field{"equal_" + e.Budget, equalTitle(e), 3, func(row compare.Row) string {
 			for _, q := range t.Equal[i].Rows {
-				if q.Name == row.Name && q.N > 0 {
-					return compare.Decimal(100*float64(q.Mean), 2)
+				if q.Name == row.Name {
+					return equalCell(q)
 				}
 			}
 			return none
@@ -97,6 +97,19 @@ func equalTitle(e compare.Equal) string {
 	default:
 		return fmt.Sprintf("val %% at %.2g FLOP", amount)
 	}
+}
+
+// equalCell is an accuracy within a budget, marked where the training had
+// ended before.
+func equalCell(q compare.EqualQuantity) string {
+	if q.N == 0 {
+		return none
+	}
+	text := compare.Decimal(100*float64(q.Mean), 2)
+	if q.Ended > 0 {
+		text += "‡"
+	}
+	return text
 }
 
 func marked(text, mark string) string {
@@ -186,6 +199,9 @@ func legend(r *compare.Report, t *compare.Table) []string {
 	}
 	if front {
 		out = append(out, "front: probability of being on the Pareto front of training speed and accuracy, * if the means are.")
+	}
+	if len(t.Equal) > 0 {
+		out = append(out, "val % at a budget: validation accuracy after the last epoch completed within it, – if none was; ‡ the training had ended before; FLOP count an image's training as three forward passes.")
 	}
 	if text := correction(t); text != "" {
 		out = append(out, text)

@@ -23,5 +23,5 @@ func ExampleParseFormat() {
 	fmt.Println(err)
 	// Output:
 	// markdown
-	// no format "docx"; there are table, markdown, csv, json
+	// no format "docx"; there are table, markdown, csv, json, latex, svg, png, html
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -19,14 +18,21 @@ const (
 	Markdown Format = "markdown"
 	CSV      Format = "csv"
 	JSON     Format = "json"
+	LaTeX    Format = "latex"
+	SVG      Format = "svg"
+	PNG      Format = "png"
+	HTML     Format = "html"
 )
 
 // Formats lists the formats in the order in which help names them.
-func Formats() []Format { return []Format{Text, Markdown, CSV, JSON} }
+func Formats() []Format { return []Format{Text, Markdown, CSV, JSON, LaTeX, SVG, PNG, HTML} }
 
 // extensions are the endings of file names that mean a format.
 func extensions() map[string]Format {
-	return map[string]Format{".txt": Text, ".md": Markdown, ".csv": CSV, ".json": JSON}
+	return map[string]Format{
+		".txt": Text, ".md": Markdown, ".csv": CSV, ".json": JSON,
+		".tex": LaTeX, ".svg": SVG, ".png": PNG, ".html": HTML, ".htm": HTML,
+	}
 }
 
 // ParseFormat finds a format by name. An empty name takes it from the file
@@ -50,8 +56,22 @@ func ParseFormat(name, file string) (Format, error) {
 
 // Options are what only some formats need.
 type Options struct {
-	Width int  // of Text, in columns; 0: 80
-	Color bool // bold and dim in Text, for terminals
+	Width   int    // of Text, in columns; 0: 80
+	Color   bool   // bold and dim in Text, for terminals
+	Figure  string // of SVG and PNG, one of Figures; "": the first
+	Command string // that made the report, for HTML to say how to make it again
+}
+
+// Needs says what a format shows besides the table, so that no more is read
+// from the database: learning curves, step times.
+func Needs(format Format, figure string) (curves, steps bool) {
+	switch format {
+	case HTML:
+		return true, true
+	case SVG, PNG:
+		return figure == "curves" || figure == "curves-time", figure == "steps"
+	}
+	return false, false
 }
 
 // Write writes the report in a format.
@@ -64,10 +84,13 @@ func Write(w io.Writer, format Format, r *compare.Report, o Options) error {
 	case CSV:
 		return writeCSV(w, r)
 	case JSON:
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return writeJSON(w, r)
+	case LaTeX:
+		return writeLaTeX(w, r)
+	case SVG, PNG:
+		return writePicture(w, format, r, o)
+	case HTML:
+		return writePage(w, r, o)
 	}
 	return fmt.Errorf("no format %q", format)
 }

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"patchlab/compare"
 	"patchlab/compare/report"
 	"patchlab/models"
-	"patchlab/tracker"
 )
 
 // envDB stands in for --db.
@@ -24,6 +24,7 @@ const envDB = "PATCHLAB_DB"
 // flags are the command's own.
 type flags struct {
 	db, format, output, against string
+	figure, command             string
 	by, across                  []string
 	equal                       bool
 	target                      float64 // percent
@@ -52,6 +53,7 @@ The best comes first; "-" before the column puts the worst first.`,
 		Example: examples(program),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.command = commandLine(program, cmd)
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -73,11 +75,31 @@ The best comes first; "-" before the column puts the worst first.`,
 	set.Float64Var(&f.level, "level", 95, "of the intervals, in `percent`; the tests err as often as is left of 100")
 	set.BoolVar(&f.o.BCa, "bca", false, "BCa bootstrap intervals over seeds instead of t intervals")
 	set.IntVar(&f.width, "width", 0, "of the table in `columns` (default: the terminal's, else 80)")
+	set.StringVar(&f.figure, "figure", "pareto", "`figure` of SVG and PNG: "+strings.Join(report.Figures(), ", "))
+	complete(cmd, "figure", report.Figures)
 	complete(cmd, "format", func() []string { return strings.Split(formatNames(), ", ") })
 	complete(cmd, "across", func() []string { return append(compare.Aspects(), "all") })
 	complete(cmd, "against", func() []string { return []string{"reference"} })
 	complete(cmd, "sort", func() []string { return append(strings.Split(columnKeys(), ", "), "name") })
+	cmd.AddCommand(newDiff(program, &f))
 	return cmd
+}
+
+// commandLine is the command as it was given, for the report to say how it was
+// made.
+func commandLine(program string, cmd *cobra.Command) string {
+	out := []string{program}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		if strings.ContainsAny(value, " '\"$*?()<>|&;\\`!#~") || value == "" {
+			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+		}
+		out = append(out, "--"+f.Name+" "+value)
+	})
+	return strings.Join(out, " ")
 }
 
 // complete offers a flag's values to the shell.
@@ -112,7 +134,10 @@ func examples(program string) string {
   COMPARE --filter "params.data = 'cifar10'" --sort train
   COMPARE --by model,dropout --format csv -o runs.csv
   COMPARE --across machine,backend                    one table, every such cell marked
-  COMPARE --equal --target 60                         at equal budgets; time to 60 %`, "COMPARE", program)
+  COMPARE --equal --target 60                         at equal budgets; time to 60 %
+  COMPARE -o report.html                              everything, on one page
+  COMPARE --figure curves -o curves.svg               a figure for a paper
+  COMPARE diff RUN RUN                                all in which two runs differ`, "COMPARE", program)
 }
 
 func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
@@ -124,9 +149,9 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	db, err := tracker.Open(f.db, tracker.ReadOnly())
+	db, err := open(f.db)
 	if err != nil {
-		return fmt.Errorf("%w; --db names the database", err)
+		return err
 	}
 	defer db.Close()
 	r, err := compare.Build(ctx, db, o)
@@ -137,24 +162,19 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if f.output == "" {
 		show = f.terminal(stdout)
 	}
+	show.Figure, show.Command = f.figure, f.command
 	var out bytes.Buffer
 	if err := report.Write(&out, format, r, show); err != nil {
 		return err
 	}
-	if f.output == "" {
-		_, err := stdout.Write(out.Bytes())
-		return err
-	}
-	if err := report.Save(f.output, out.Bytes()); err != nil {
-		return err
-	}
-	fmt.Fprintf(stderr, "wrote %s\n", f.output)
-	return nil
+	return deliver(stdout, stderr, f.output, out.Bytes())
 }
 
-func (f *flags) options(report.Format) (compare.Options, error) {
+func (f *flags) options(format report.Format) (compare.Options, error) {
 	o := f.o
-	o.By, o.Across, o.Curves = f.by, f.across, f.equal
+	o.By, o.Across = f.by, f.across
+	curves, steps := report.Needs(format, f.figure)
+	o.Curves, o.Steps = f.equal || curves, steps
 	o.Made = time.Now().UTC().Truncate(time.Second)
 	if !(f.level > 0 && f.level < 100) {
 		return o, fmt.Errorf("--level is a percentage between 0 and 100, got %v", f.level)

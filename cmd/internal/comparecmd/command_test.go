@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -114,7 +115,7 @@ func TestGolden(t *testing.T) {
 		{"wide.txt", lab(), []string{"--width", "200"}},
 		{"reference.txt", lab(), []string{"--against", "reference", "--sort", "train"}},
 		{"equal.txt", lab(), []string{"--equal", "--target", "60", "--sort", "-name"}},
-		{"bca.txt", lab(), []string{"--bca", "--level", "90"}},
+		{"bca.txt", lab(), []string{"--bca", "--level", "90", "--filter", "params.model LIKE 'mixer%'"}},
 		{"settings.txt", withOther, nil},
 		{"across.txt", withOther, []string{"--across", "machine,backend"}},
 		{"repeats.txt", repeats, nil},
@@ -123,6 +124,8 @@ func TestGolden(t *testing.T) {
 		{"table.md", withOther, []string{"--format", "markdown"}},
 		{"table.csv", withOther, []string{"--format", "csv", "--across", "all", "--equal"}},
 		{"table.json", singles, []string{"--format", "json", "--equal"}},
+		{"table.tex", withOther, []string{"--format", "latex"}},
+		{"nofit.txt", lab(), []string{"--filter", "params.model = 'resnet'"}},
 		{"empty.txt", nil, nil},
 		{"unfinished.txt", lab()[16:], nil},
 	} {
@@ -156,6 +159,9 @@ func TestErrors(t *testing.T) {
 		`nothing called "course"`:                             {"--against", "course"},
 		"--level is a percentage between 0 and 100, got 200":  {"--level", "200"},
 		"--target is a percentage":                            {"--target", "-3"},
+		"
+               ^": {"--filter", "params.model ~ 'mixer'"},
+		`no figure "pie"; there are pareto`:                   {"--format", "svg", "--figure", "pie"},
 		"unknown command":                                     {"all"},
 	} {
 		out, err := compareRuns(t, lab()[:2], args...)
@@ -164,6 +170,37 @@ func TestErrors(t *testing.T) {
 		}
 		if out != "" {
 			t.Errorf("compare %s: printed %q besides its error", strings.Join(args, " "), out)
+		}
+	}
+}
+
+// TestPictures: a picture shows one table whole, or says why it cannot.
+func TestPictures(t *testing.T) {
+	one := []comparetest.Run{{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Epochs: 1}}
+	two := append(lab(), comparetest.Run{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Data: "shapes"})
+	for _, c := range []struct {
+		runs   []comparetest.Run
+		figure string
+		want   string // of the error; "" for a picture
+	}{
+		{lab(), "pareto", ""}, {lab(), "pareto-infer", ""}, {lab(), "curves", ""}, {lab(), "curves-time", ""}, {lab(), "steps", ""},
+		{one, "curves", "no curves to draw"}, {one, "steps", "no step times to draw"},
+		{two, "pareto", "a picture shows one table, there are 2 (cifar10"}, {nil, "pareto", "nothing to draw"},
+	} {
+		for _, format := range []string{"svg", "png"} {
+			got, err := compareRuns(t, c.runs, "--format", format, "--figure", c.figure)
+			switch {
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%s as %s: error %v, want one with %q", c.figure, format, err, c.want)
+			case c.want == "" && err != nil:
+				t.Errorf("%s as %s: %v", c.figure, format, err)
+			case c.want == "" && format == "svg" && !strings.Contains(got, ">mixer-2</text>"):
+				t.Errorf("%s as SVG does not name mixer-2", c.figure)
+			case c.want == "" && format == "png":
+				if picture, err := png.Decode(strings.NewReader(got)); err != nil || picture.Bounds().Dx() != 1860 {
+					t.Errorf("%s as PNG: %v", c.figure, err)
+				}
+			}
 		}
 	}
 }

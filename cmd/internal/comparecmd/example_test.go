@@ -11,5 +11,5 @@ func ExampleNew() {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetArgs([]string{"--format", "docx"})
 	fmt.Println(cmd.Execute())
-	// Output: no format "docx"; there are table, markdown, csv, json
+	// Output: no format "docx"; there are table, markdown, csv, json, latex, svg, png, html
 }

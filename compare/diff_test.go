@@ -1,0 +1,90 @@
+package compare_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"patchlab/compare"
+	"patchlab/compare/comparetest"
+	"patchlab/tracker"
+)
+
+// diff sets the first two of these runs side by side.
+func diff(t *testing.T, a, b comparetest.Run) *compare.Diff {
+	t.Helper()
+	db := open(t, []comparetest.Run{a, b})
+	runs, err := db.Runs(context.Background(), tracker.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := compare.DiffRuns(context.Background(), db, runs[1], runs[0], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func keys(changes []compare.Change) string {
+	var out []string
+	for _, c := range changes {
+		out = append(out, c.Key+": "+c.A+" > "+c.B)
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestDiffOfEqualRuns(t *testing.T) {
+	run := comparetest.Run{Model: "a", Seed: 1, Accuracy: .6, TrainPerS: 1000, Predictions: true, Dirty: true}
+	d := diff(t, run, run)
+	if n := len(d.Params) + len(d.Recipe) + len(d.Code) + len(d.Patch) + len(d.Environment) + len(d.Data); n != 0 {
+		t.Errorf("%d differences between equal runs", n)
+	}
+	want := "Both runs have the same parameters, recipe, code, environment and data. What they trained is the same bit for bit, as far as both went."
+	if d.Verdict != want {
+		t.Errorf("verdict %q, want %q", d.Verdict, want)
+	}
+	for _, r := range d.Results {
+		if !r.Same {
+			t.Errorf("%s: %v and %v are not the same", r.Key, r.A, r.B)
+		}
+	}
+	if d.Predictions == nil || d.Predictions.P != 1 {
+		t.Errorf("predictions %+v, want a test with p = 1", d.Predictions)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	a := comparetest.Run{Model: "a", Seed: 1, Accuracy: .6, TrainPerS: 1000, TestImages: 1000, Predictions: true, Dirty: true}
+	b := comparetest.Run{Model: "longer", Seed: 1, Accuracy: .7, TrainPerS: 1000, TestImages: 1000, Predictions: true,
+		Batch: 64, Epochs: 7, Machine: "other", Commit: "fff", Dirty: true}
+	d := diff(t, a, b)
+	for _, c := range []struct {
+		what, got, want string
+	}{
+		{"parameters", keys(d.Params), "batch: 128 > 64"},
+		{"recipe", keys(d.Recipe), "batch: 128 > 64; epochs: 5 > 7; model.ID: a > longer"},
+		{"environment", keys(d.Environment), "machine: Example CPU × 2 cores > other"},
+		{"code", keys(d.Code), "git_commit: 0123abc > fff"},
+		{"data", keys(d.Data), ""},
+		{"verdict", d.Verdict, "The runs differ in parameters, recipe, code and environment. Their curves part first at step 1, in "},
+	} {
+		if !strings.HasPrefix(c.got, c.want) || c.want == "" && c.got != "" {
+			t.Errorf("%s: %q, want %q", c.what, c.got, c.want)
+		}
+	}
+	if !slices.Contains(d.Patch, "-+\twidth := 101") || !slices.Contains(d.Patch, "++\twidth := 106") || !slices.Contains(d.Patch, " -\twidth := 128") {
+		t.Errorf("patch %q lacks the changed line, or the one that both changed", d.Patch)
+	}
+	for _, c := range d.Curves {
+		if c.Key == "val_accuracy" && (c.Common != 5 || c.OnlyB != 2 || c.OnlyA != 0 || c.First == nil || *c.First != 1) {
+			t.Errorf("val_accuracy: %+v, want 5 common steps, 2 only in B, parting at 1", c)
+		}
+		if compare.Timed(c.Key) {
+			t.Errorf("%s measures the machine and cannot part trainings", c.Key)
+		}
+	}
+	if p := d.Predictions; p == nil || p.Test != "McNemar exact" || p.Verdict != compare.Worse {
+		t.Errorf("predictions: %+v, want McNemar's test to show A worse", p)
+	}
+}

@@ -1,0 +1,101 @@
+package figure
+
+import (
+	"bytes"
+	"fmt"
+	"image/png"
+	"io"
+)
+
+// Size is a chart's in units; a unit is a pixel on a page.
+type Size struct{ Width, Height float64 }
+
+// Wide, Narrow and Print are the sizes for a page, for a telephone, and for a
+// column of a paper.
+func Wide() Size   { return Size{580, 400} }
+func Narrow() Size { return Size{360, 340} }
+
+// Print is the size for a figure in a paper.
+func Print() Size { return Size{620, 400} }
+
+// Chart is something that can be drawn at any size. Alt says in words what it
+// shows.
+type Chart interface {
+	draw(c Canvas, size Size, f fonts)
+	Alt() string
+}
+
+const (
+	small  = 11.5 // font sizes
+	normal = 12.5
+)
+
+// Inline gives a chart as an SVG element for a page that has Style.
+func Inline(chart Chart, size Size, class string) (string, error) {
+	f, err := newFonts()
+	if err != nil {
+		return "", err
+	}
+	c := &svg{}
+	fmt.Fprintf(c, `<svg class="%s" viewBox="0 0 %s %s" role="group" aria-label="%s" font-family="system-ui,sans-serif">`,
+		escape(class), num(size.Width), num(size.Height), escape(chart.Alt()))
+	chart.draw(c, size, f)
+	c.WriteString("</svg>")
+	return c.String(), nil
+}
+
+// WriteSVG writes a chart as an SVG file on white.
+func WriteSVG(w io.Writer, chart Chart, size Size) error {
+	f, err := newFonts()
+	if err != nil {
+		return err
+	}
+	c := &svg{}
+	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]s" height="%[2]s" viewBox="0 0 %[1]s %[2]s" role="img" font-family="Helvetica,Arial,sans-serif">`,
+		num(size.Width), num(size.Height))
+	fmt.Fprintf(c, "<title>%s</title><style>%s</style>", escape(chart.Alt()), Style(false))
+	c.Area([]Point{{0, 0}, {size.Width, 0}, {size.Width, size.Height}, {0, size.Height}}, Paper, 1)
+	chart.draw(&still{c}, size, f)
+	c.WriteString("</svg>\n")
+	_, err = io.WriteString(w, c.String())
+	return err
+}
+
+// still is an SVG canvas without a page around: groups only carry a title.
+type still struct{ *svg }
+
+func (c *still) Group(_ int, words string) { fmt.Fprintf(c, "<g><title>%s</title>", escape(words)) }
+
+// WritePNG writes a chart as a PNG file, scale pixels a unit, on white.
+func WritePNG(w io.Writer, chart Chart, size Size, scale float64) error {
+	f, err := newFonts()
+	if err != nil {
+		return err
+	}
+	if !(scale > 0 && scale <= 10) {
+		return fmt.Errorf("a picture's scale lies between 0 and 10, got %v", scale)
+	}
+	r := newRaster(size.Width, size.Height, scale, f)
+	chart.draw(r, size, f)
+	var out bytes.Buffer
+	if err := png.Encode(&out, r.image); err != nil {
+		return err
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// frame draws axes with their grid and titles, the y axis's title above it.
+func frame(c Canvas, x, y axis, xTitle, yTitle string) {
+	for _, v := range y.ticks {
+		c.Line([]Point{{x.from, y.at(v)}, {x.to, y.at(v)}}, Stroke{Color: Grid, Width: 1})
+		c.Text(Point{x.from - 8, y.at(v) + 4}, End, small, Muted, false, y.format(v))
+	}
+	for _, v := range x.ticks {
+		c.Line([]Point{{x.at(v), y.from}, {x.at(v), y.from + 4}}, Stroke{Color: Muted, Width: 1})
+		c.Text(Point{x.at(v), y.from + 18}, Middle, small, Muted, false, x.format(v))
+	}
+	c.Line([]Point{{x.from, y.from}, {x.to, y.from}}, Stroke{Color: Muted, Width: 1})
+	c.Text(Point{(x.from + x.to) / 2, y.from + 38}, Middle, normal, Ink, false, xTitle)
+	c.Text(Point{4, y.to - 14}, Start, normal, Ink, false, yTitle)
+}

@@ -1,0 +1,39 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"patchlab/compare"
+	"patchlab/compare/figure"
+)
+
+func joinNames(names []string) string { return strings.Join(names, ", ") }
+
+// pngScale makes a figure of a paper's column about 300 dots an inch.
+const pngScale = 3
+
+// writePicture draws one figure of the only table; a picture has no room to
+// say that there are others.
+func writePicture(w io.Writer, format Format, r *compare.Report, o Options) error {
+	switch len(r.Tables) {
+	case 0:
+		return fmt.Errorf("nothing to draw: %s", nothing(r))
+	case 1:
+	default:
+		headings := make([]string, len(r.Tables))
+		for i := range r.Tables {
+			headings[i] = tableTitle(&r.Tables[i])
+		}
+		return fmt.Errorf("a picture shows one table, there are %d (%s); choose one with --filter", len(r.Tables), strings.Join(headings, "; "))
+	}
+	c, size, err := chart(r, &r.Tables[0], o.Figure)
+	if err != nil {
+		return err
+	}
+	if format == SVG {
+		return figure.WriteSVG(w, c, size)
+	}
+	return figure.WritePNG(w, c, size, pngScale)
+}
