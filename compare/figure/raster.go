@@ -92,11 +92,22 @@ func rgba(c Color, alpha float64) color.Color {
 
 // fill fills closed polygons at once; where they overlap they are drawn once.
 func (r *raster) fill(polygons [][]Point, c color.Color) {
-	bounds := r.image.Bounds()
+	low, high := Point{math.Inf(1), math.Inf(1)}, Point{math.Inf(-1), math.Inf(-1)}
+	for _, polygon := range polygons {
+		for _, p := range polygon {
+			low = Point{math.Min(low.X, p.X), math.Min(low.Y, p.Y)}
+			high = Point{math.Max(high.X, p.X), math.Max(high.Y, p.Y)}
+		}
+	}
+	bounds := image.Rect(int(math.Floor(low.X*r.scale)), int(math.Floor(low.Y*r.scale)),
+		int(math.Ceil(high.X*r.scale))+1, int(math.Ceil(high.Y*r.scale))+1).Intersect(r.image.Bounds())
+	if bounds.Empty() {
+		return
+	}
 	z := vector.NewRasterizer(bounds.Dx(), bounds.Dy())
 	for _, polygon := range polygons {
 		for i, p := range polygon {
-			x, y := float32(p.X*r.scale), float32(p.Y*r.scale)
+			x, y := float32(p.X*r.scale)-float32(bounds.Min.X), float32(p.Y*r.scale)-float32(bounds.Min.Y)
 			if i == 0 {
 				z.MoveTo(x, y)
 			} else {

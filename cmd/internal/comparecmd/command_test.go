@@ -159,8 +159,7 @@ func TestErrors(t *testing.T) {
 		`nothing called "course"`:                             {"--against", "course"},
 		"--level is a percentage between 0 and 100, got 200":  {"--level", "200"},
 		"--target is a percentage":                            {"--target", "-3"},
-		"
-               ^": {"--filter", "params.model ~ 'mixer'"},
+		"\n               ^":                                  {"--filter", "params.model ~ 'mixer'"},
 		`no figure "pie"; there are pareto`:                   {"--format", "svg", "--figure", "pie"},
 		"unknown command":                                     {"all"},
 	} {
@@ -187,8 +186,12 @@ func TestPictures(t *testing.T) {
 		{one, "curves", "no curves to draw"}, {one, "steps", "no step times to draw"},
 		{two, "pareto", "a picture shows one table, there are 2 (cifar10"}, {nil, "pareto", "nothing to draw"},
 	} {
+		path := filepath.Join(t.TempDir(), "runs.db")
+		if _, err := comparetest.Create(context.Background(), path, c.runs); err != nil {
+			t.Fatal(err)
+		}
 		for _, format := range []string{"svg", "png"} {
-			got, err := compareRuns(t, c.runs, "--format", format, "--figure", c.figure)
+			got, err := execute(t, "--db", path, "--format", format, "--figure", c.figure)
 			switch {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%s as %s: error %v, want one with %q", c.figure, format, err, c.want)
