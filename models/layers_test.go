@@ -143,11 +143,12 @@ func TestBatchNorm(t *testing.T) {
 	}
 }
 
-// TestDepthwise compares both formulations with a plain loop.
+// TestDepthwise compares both formulations with a plain loop, on odd and even kernels.
 func TestDepthwise(t *testing.T) {
 	backend := anyBackend(t)
-	const size, side = 5, 3
-	for _, dim := range []int{4, maskedWidth + 1} {
+	const size = 5
+	for _, test := range [][2]int{{4, 3}, {maskedWidth + 1, 3}, {4, 4}, {maskedWidth + 1, 4}, {maskedWidth + 1, 1}} {
+		dim, side := test[0], test[1]
 		x, kernel := make([]float32, size*size*dim), make([]float32, side*side*dim)
 		stream(1, "x").fill(1, x)
 		stream(1, "kernel").fill(1, kernel)
@@ -156,7 +157,7 @@ func TestDepthwise(t *testing.T) {
 			c, column, row := i%dim, i/dim%size, i/dim/size
 			for ky := range side {
 				for kx := range side {
-					y, z := row+ky-side/2, column+kx-side/2
+					y, z := row+ky-(side-1)/2, column+kx-(side-1)/2
 					if y >= 0 && y < size && z >= 0 && z < size {
 						want[i] += x[(y*size+z)*dim+c] * kernel[(ky*side+kx)*dim+c]
 					}
@@ -169,7 +170,7 @@ func TestDepthwise(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d := furthest(t, tensors.MustCopyFlatData[float32](out), want); d > 1e-5 {
-			t.Errorf("%d channels: differs by %g from a plain loop", dim, d)
+			t.Errorf("%d channels, kernel %d: differs by %g from a plain loop", dim, side, d)
 		}
 		exec.Finalize()
 	}
