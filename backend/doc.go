@@ -14,8 +14,8 @@
 // A CUDA plugin is never installed unasked (it brings gigabytes of libraries with it). It is found where JAX's
 // Python packages put it, or in one of the folders of the first step.
 //
-// Built with the tag noxla, or for a platform that go-xla does not know, the package has only the pure-Go backend
-// and needs no C compiler.
+// Built with the tag noxla, without cgo, or for a platform that go-xla does not know, the package has only the
+// pure-Go backend and needs no C compiler.
 //
 // [ReexecTuned] gives the process the memory-allocator settings that training is fastest with.
 package backend

@@ -1,4 +1,4 @@
-//go:build linux && (amd64 || arm64) && !noxla
+//go:build linux && (amd64 || arm64) && cgo && !noxla
 
 package backend
 

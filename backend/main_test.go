@@ -11,14 +11,6 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary stand in for a program that calls ReexecTuned first in main.
-func TestMain(m *testing.M) {
-	if os.Getenv("PATCHLAB_TEST_ROLE") == "tuned program" {
-		os.Exit(tunedProgram())
-	}
-	os.Exit(m.Run())
-}
-
 // lonely gives the test an empty home and cache folder and no plugin path, and returns an opener that sees no plugin
 // of the machine, logs into the returned buffer, and has no way to install.
 func lonely(t *testing.T) (*opener, *lines) {

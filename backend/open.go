@@ -55,7 +55,7 @@ var (
 	// ErrNoPlugin is the cause of an error where no PJRT plugin of the wanted kind is installed.
 	ErrNoPlugin = errors.New("no plugin found")
 	// ErrNoXLA is the cause of an error where the program was built without XLA.
-	ErrNoXLA = errors.New("this program was built without XLA (the build tag noxla, or a platform that go-xla does not support)")
+	ErrNoXLA = errors.New("this program was built without XLA (the build tag noxla, no cgo, or a platform that go-xla does not support)")
 )
 
 // opener carries what one Open needs.
@@ -126,7 +126,7 @@ func goSentence(cause error, offline bool) string {
 	const slow = "Computing with GoMLX's pure-Go backend, several times slower than XLA: "
 	switch {
 	case !xlaBuilt:
-		return slow + "this program was built without XLA; build it without the tag noxla, on a platform that go-xla supports, for more speed."
+		return slow + "this program was built without XLA; build it with cgo and without the tag noxla, on a platform that go-xla supports, for more speed."
 	case errors.Is(cause, ErrNoPlugin) && offline:
 		return slow + "no XLA plugin is installed and " + OfflineEnv + " forbids downloads; unset it and run \"patchlab setup\" for more speed."
 	}

@@ -14,6 +14,14 @@ import (
 	"testing"
 )
 
+// TestMain lets the test binary stand in for a program that calls ReexecTuned first in main.
+func TestMain(m *testing.M) {
+	if os.Getenv("PATCHLAB_TEST_ROLE") == "tuned program" {
+		os.Exit(tunedProgram())
+	}
+	os.Exit(m.Run())
+}
+
 // tunedReport is what the stand-in program tells about itself.
 type tunedReport struct {
 	PID        int
