@@ -18,12 +18,15 @@ import (
 // timeFormat keeps the microseconds that the tracker keeps.
 const timeFormat = "2006-01-02T15:04:05.000000Z"
 
+// csvHeader is the first row of WriteCSV's files.
+var csvHeader = []string{"run", "name", "experiment", "metric", "step", "time", "value"}
+
 // WriteCSV writes every point of the runs, one a row, under the header
 // run,name,experiment,metric,step,time,value. Values have the shortest form
 // that reads back the same; those that are not finite are NaN, +Inf and -Inf.
 func WriteCSV(ctx context.Context, w io.Writer, db *tracker.DB, runs []tracker.RunInfo) error {
 	out := csv.NewWriter(w)
-	err := out.Write([]string{"run", "name", "experiment", "metric", "step", "time", "value"})
+	err := out.Write(csvHeader)
 	if err != nil {
 		return fmt.Errorf("writing CSV: %w", err)
 	}

@@ -1,0 +1,247 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"patchlab/tracker"
+)
+
+// point is one value read from a file.
+type point struct {
+	key   string
+	at    time.Time
+	step  int64
+	value float64
+}
+
+// ImportCSV imports a table as one run of that name: a row a step, the first
+// row the metrics' names. A column step, epoch or one without a name holds the
+// steps, else they count from 0; a column time or wall_time holds seconds
+// since 1970. Empty cells and NA are no value. A file that WriteCSV wrote
+// returns as the runs that it came from. Files without times get start's.
+func ImportCSV(ctx context.Context, db *tracker.DB, src io.Reader, name string, start time.Time) (tracker.Merged, error) {
+	content, err := io.ReadAll(src)
+	if err != nil {
+		return tracker.Merged{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")))).ReadAll()
+	if err == nil && len(rows) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return tracker.Merged{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if slices.Equal(rows[0], csvHeader) {
+		return importOwnCSV(ctx, db, rows[1:], name)
+	}
+	points, err := tablePoints(rows, start)
+	if err != nil {
+		return tracker.Merged{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return importPoints(ctx, db, points, name, "csv", start, content)
+}
+
+// tablePoints reads a table with a row a step.
+func tablePoints(rows [][]string, start time.Time) ([]point, error) {
+	header := rows[0]
+	stepColumn, timeColumn := -1, -1
+	for i, name := range header {
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "step", "epoch", "":
+			if stepColumn < 0 {
+				stepColumn = i
+			}
+		case "time", "wall_time", "timestamp":
+			timeColumn = i
+		}
+	}
+	var points []point
+	for r, row := range rows[1:] {
+		fail := func(column int, err error) error {
+			return fmt.Errorf("row %d, column %q: %q is not a number: %w", r+2, header[column], row[column], err)
+		}
+		step, at := int64(r), start
+		if stepColumn >= 0 {
+			v, err := strconv.ParseFloat(row[stepColumn], 64)
+			if err == nil && v != float64(int64(v)) {
+				err = errors.New("a step is a whole number")
+			}
+			if err != nil {
+				return nil, fail(stepColumn, err)
+			}
+			step = int64(v)
+		}
+		if timeColumn >= 0 {
+			seconds, err := strconv.ParseFloat(row[timeColumn], 64)
+			if err != nil {
+				return nil, fail(timeColumn, err)
+			}
+			at = time.UnixMicro(int64(seconds * 1e6))
+		}
+		for i, cell := range row {
+			cell = strings.TrimSpace(cell)
+			if i == stepColumn || i == timeColumn || cell == "" || cell == "NA" {
+				continue
+			}
+			v, err := strconv.ParseFloat(cell, 64)
+			if err != nil && !errors.Is(err, strconv.ErrRange) {
+				return nil, fail(i, err)
+			}
+			points = append(points, point{header[i], at, step, v})
+		}
+	}
+	return points, nil
+}
+
+// importOwnCSV brings back what WriteCSV wrote: points only.
+func importOwnCSV(ctx context.Context, db *tracker.DB, rows [][]string, file string) (tracker.Merged, error) {
+	type run struct {
+		spec   tracker.Spec
+		points []point
+	}
+	var order []string
+	runs := map[string]*run{}
+	for i, row := range rows {
+		step, err1 := strconv.ParseInt(row[4], 10, 64)
+		at, err2 := time.Parse(timeFormat, row[5])
+		value, err3 := strconv.ParseFloat(row[6], 64)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return tracker.Merged{}, fmt.Errorf("reading %s: row %d: %w", file, i+2, err)
+		}
+		r := runs[row[0]]
+		if r == nil {
+			r = &run{spec: tracker.Spec{ID: row[0], Name: row[1], Experiment: row[2], Start: at}}
+			runs[row[0]] = r
+			order = append(order, row[0])
+		}
+		r.points = append(r.points, point{row[3], at, step, value})
+	}
+	return importing(ctx, db, func(s *staging) error {
+		for _, id := range order {
+			if err := s.addPoints(runs[id].spec, runs[id].points); err != nil {
+				return fmt.Errorf("importing %s: %w", file, err)
+			}
+		}
+		return nil
+	})
+}
+
+// ImportKeras imports the history of a Keras training as one run: the JSON
+// object of lists that History.history is, or the table that CSVLogger writes.
+// Steps are the epochs, counted from 1.
+func ImportKeras(ctx context.Context, db *tracker.DB, src io.Reader, name string, start time.Time) (tracker.Merged, error) {
+	content, err := io.ReadAll(src)
+	if err != nil {
+		return tracker.Merged{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	var points []point
+	if strings.HasPrefix(strings.TrimSpace(string(content)), "{") {
+		points, err = historyPoints(content, start)
+	} else {
+		var rows [][]string
+		if rows, err = csv.NewReader(bytes.NewReader(content)).ReadAll(); err == nil && len(rows) > 0 {
+			points, err = tablePoints(rows, start)
+		}
+		for i := range points {
+			points[i].step++
+		}
+	}
+	if err != nil {
+		return tracker.Merged{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return importPoints(ctx, db, points, name, "keras", start, content)
+}
+
+// historyPoints reads {"loss": [1.2, …], "val_loss": […]}. Python's json writes
+// NaN and Infinity, which are no JSON, so these become texts first.
+func historyPoints(content []byte, start time.Time) ([]point, error) {
+	var history map[string][]json.RawMessage
+	if err := json.Unmarshal(quoteNonFinite(content), &history); err != nil {
+		return nil, fmt.Errorf("it is not an object of lists of numbers such as {\"loss\": [0.5]}: %w", err)
+	}
+	var points []point
+	for _, key := range sortedKeys(history) {
+		for i, raw := range history[key] {
+			v, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
+			if err != nil {
+				return nil, fmt.Errorf("value %d of %q is %s, not a number", i+1, key, raw)
+			}
+			points = append(points, point{key, start, int64(i) + 1, v})
+		}
+	}
+	return points, nil
+}
+
+// quoteNonFinite puts NaN, Infinity and -Infinity outside of texts in quotes.
+func quoteNonFinite(content []byte) []byte {
+	var out []byte
+	inText := false
+	for i := 0; i < len(content); i++ {
+		c := content[i]
+		if c == '"' {
+			inText = !inText
+		}
+		if inText && c == '\\' && i+1 < len(content) {
+			out = append(out, c, content[i+1])
+			i++
+			continue
+		}
+		quoted := false
+		for _, word := range []string{"NaN", "-Infinity", "Infinity"} {
+			if !inText && bytes.HasPrefix(content[i:], []byte(word)) {
+				out = append(append(append(out, '"'), word...), '"')
+				i += len(word) - 1
+				quoted = true
+				break
+			}
+		}
+		if !quoted {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// importPoints makes one run of a file; its content is its identity.
+func importPoints(ctx context.Context, db *tracker.DB, points []point, name, source string, start time.Time,
+	content []byte) (tracker.Merged, error) {
+	if len(points) == 0 {
+		return tracker.Merged{}, fmt.Errorf("importing %s: it holds no values", name)
+	}
+	spec := tracker.Spec{ID: identity(start, source, name, string(content)), Start: start, Name: name, Experiment: "imported",
+		Tags: map[string]string{"source": source}}
+	return importing(ctx, db, func(s *staging) error {
+		if err := s.addPoints(spec, points); err != nil {
+			return fmt.Errorf("importing %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+func (s *staging) addPoints(spec tracker.Spec, points []point) error {
+	end := spec.Start
+	for _, p := range points {
+		if p.at.After(end) {
+			end = p.at
+		}
+	}
+	return s.add(imported{Spec: spec, status: tracker.Finished, end: end,
+		points: func(log func(string, time.Time, int64, float64) error) error {
+			for _, p := range points {
+				if err := log(p.key, p.at, p.step, p.value); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+}
