@@ -60,23 +60,50 @@ func SetNormalization(store *model.Store, mean, variance []float32) error {
 }
 
 // resize interpolates [B, H, W, C] bilinearly to [B, S, S, C] as Keras's Resizing layer does
-// (half-pixel centres, no antialiasing): rows, then columns, each a product with a constant matrix.
-// An image of the right size passes untouched.
+// (half-pixel centres, no antialiasing): rows and columns, each a product with a constant matrix, the
+// direction that shrinks first. An image of the right size passes untouched.
 func resize(x *graph.Node, size int) *graph.Node {
-	g, dims := x.Graph(), x.Shape().Dimensions
+	if x.Shape().Dim(1) > size {
+		return resizeColumns(resizeRows(x, size), size)
+	}
+	return resizeRows(resizeColumns(x, size), size)
+}
+
+// resizeRows brings the number of rows to size: [B, H, W, C] -> [B, S, W, C].
+func resizeRows(x *graph.Node, size int) *graph.Node {
+	dims := x.Shape().Dimensions
 	batch, height, width, channels := dims[0], dims[1], dims[2], dims[3]
-	if height != size {
-		rows := graph.Const(g, bilinear(height, size))      // [S, H]
-		x = graph.Reshape(x, batch, height, width*channels) // [B, H, W*C]
-		x = graph.Einsum("sh,bhw->bsw", rows, x)            // [B, S, W*C]
-		x = graph.Reshape(x, batch, size, width, channels)  // [B, S, W, C]
-		x.AssertDims(batch, size, width, channels)
+	if height == size {
+		return x
 	}
-	if width != size {
-		columns := graph.Const(g, bilinear(width, size)) // [S, W]
-		x = graph.Einsum("tw,bswc->bstc", columns, x)    // [B, S, S, C]
+	matrix := graph.BroadcastPrefix(graph.Const(x.Graph(), bilinear(height, size)), batch) // [B, S, H]
+	x = graph.Einsum("bsh,bhw->bsw", matrix, graph.Reshape(x, batch, height, width*channels))
+	return graph.Reshape(x, batch, size, width, channels)
+}
+
+// resizeColumns brings the number of columns to size: [B, H, W, C] -> [B, H, S, C]. The matrix is
+// spread over the channels, [W*C, S*C] with zeros between different channels: C times the arithmetic,
+// but one plain product without a transposition, in half the time for 3 channels.
+func resizeColumns(x *graph.Node, size int) *graph.Node {
+	dims := x.Shape().Dimensions
+	batch, height, width, channels := dims[0], dims[1], dims[2], dims[3]
+	if width == size {
+		return x
 	}
-	return x
+	matrix := make([][]float32, width*channels)
+	for i := range matrix {
+		matrix[i] = make([]float32, size*channels)
+	}
+	for to, weights := range bilinear(width, size) {
+		for from, weight := range weights {
+			for c := range channels {
+				matrix[from*channels+c][to*channels+c] = weight
+			}
+		}
+	}
+	x = graph.Reshape(x, batch*height, width*channels)
+	x = graph.DotProduct(x, graph.Const(x.Graph(), matrix))
+	return graph.Reshape(x, batch, height, size, channels)
 }
 
 // bilinear returns the matrix [size][from] that interpolates a line of from samples linearly at size

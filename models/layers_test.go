@@ -30,27 +30,31 @@ func TestBilinear(t *testing.T) {
 	}
 }
 
-// TestResize resizes a plane that is linear in both directions: away from the border bilinear
+// TestResize resizes a plane that is linear in both directions, up and down: away from the border bilinear
 // interpolation reproduces it exactly.
 func TestResize(t *testing.T) {
-	const from, size = 10, 25
-	plane := make([]float32, 2*from*from*3)
-	for i := range plane {
-		channel, x, y, image := i%3, i/3%from, i/3/from%from, i/3/from/from
-		plane[i] = float32(x) + 10*float32(y) + 100*float32(channel) + 1000*float32(image)
-	}
-	exec := graph.MustNewExec(goBackend(t), func(x *graph.Node) *graph.Node { return resize(x, size) })
-	defer exec.Finalize()
-	out, err := exec.Call1(tensors.FromFlatDataAndDimensions(plane, 2, from, from, 3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	clamp := func(i int) float64 { return min(max((float64(i)+.5)*from/size-.5, 0), from-1) }
-	for i, got := range tensors.MustCopyFlatData[float32](out) {
-		channel, x, y, image := i%3, i/3%size, i/3/size%size, i/3/size/size
-		want := clamp(x) + 10*clamp(y) + 100*float64(channel) + 1000*float64(image)
-		if math.Abs(float64(got)-want) > 1e-3 {
-			t.Fatalf("image %d, pixel (%d, %d), channel %d: %v, want %v", image, x, y, channel, got, want)
+	for _, test := range []struct{ height, width, size int }{{10, 10, 25}, {10, 10, 4}, {30, 8, 12}, {8, 30, 12}, {12, 9, 12}} {
+		height, width, size := test.height, test.width, test.size
+		plane := make([]float32, 2*height*width*3)
+		for i := range plane {
+			channel, x, y, image := i%3, i/3%width, i/3/width%height, i/3/width/height
+			plane[i] = float32(x) + 10*float32(y) + 100*float32(channel) + 1000*float32(image)
+		}
+		exec := graph.MustNewExec(goBackend(t), func(x *graph.Node) *graph.Node { return resize(x, size) })
+		defer exec.Finalize()
+		out, err := exec.Call1(tensors.FromFlatDataAndDimensions(plane, 2, height, width, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(i, from int) float64 {
+			return min(max((float64(i)+.5)*float64(from)/float64(size)-.5, 0), float64(from-1))
+		}
+		for i, got := range tensors.MustCopyFlatData[float32](out) {
+			channel, x, y, image := i%3, i/3%size, i/3/size%size, i/3/size/size
+			want := at(x, width) + 10*at(y, height) + 100*float64(channel) + 1000*float64(image)
+			if math.Abs(float64(got)-want) > 1e-3 {
+				t.Fatalf("%+v: image %d, pixel (%d, %d), channel %d: %v, want %v", test, image, x, y, channel, got, want)
+			}
 		}
 	}
 }
