@@ -56,7 +56,8 @@ func (p Pareto) draw(c Canvas, size Size, f fonts) {
 			}
 		}
 	}
-	for i, g := range p.Configs {
+	for _, i := range p.frontLast() {
+		g := p.Configs[i]
 		at := Point{x.at(g.X), y.at(g.Y)}
 		if !drawable(at) {
 			continue
@@ -83,6 +84,25 @@ func (p Pareto) draw(c Canvas, size Size, f fonts) {
 		}
 		c.EndGroup()
 	}
+}
+
+// frontLast orders the configurations so that those on the front are drawn
+// over the others.
+func (p Pareto) frontLast() []int {
+	order := make([]int, len(p.Configs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		switch {
+		case p.Configs[i].On == p.Configs[j].On:
+			return 0
+		case p.Configs[j].On:
+			return -1
+		}
+		return 1
+	})
+	return order
 }
 
 func drawable(p Point) bool {

@@ -260,7 +260,7 @@ say("followed", section.querySelectorAll("svg.wide .c.lit").length + " of " + se
 say("pressed", chip.getAttribute("aria-pressed"));
 document.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true}));
 say("after escape", section.querySelectorAll(".lit,.dim").length);
-const mark = section.querySelector("svg.wide .c");
+const mark = section.querySelector("svg.wide .c[data-c='0']");
 mark.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
 say("by key", section.dataset.follow);
 mark.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: 200, clientY: 200}));

@@ -50,9 +50,19 @@ type reference struct {
 		bounds
 	}
 	Proportions []struct {
-		Counts       [4]int
-		Statistic, P float64
+		Counts               [4]int
+		Statistic, P, Effect float64
+		bounds
 	} `json:"two_proportions"`
+	Descriptions []struct {
+		Values []float64
+		stats.Summary
+	}
+	Fronts []struct {
+		Trials      int
+		Clouds      [][][2]float64
+		Probability []float64
+	}
 	Holm  []struct{ P, Adjusted []float64 }
 	Seeds []struct {
 		Effect, Alpha, Power float64
@@ -198,6 +208,42 @@ func TestTwoProportionsAgainstStatsmodels(t *testing.T) {
 		}
 		near(t, "statistic", got.Statistic, c.Statistic)
 		near(t, "p", got.P, c.P)
+		near(t, "effect", got.Effect.Value, c.Effect)
+		near(t, "low", got.Interval.Low, c.Low)
+		near(t, "high", got.Interval.High, c.High)
+	}
+}
+
+func TestDescribeAgainstSciPy(t *testing.T) {
+	for _, c := range load(t).Descriptions {
+		got := stats.Describe(c.Values)
+		if got.N != c.N || got.Min != c.Min || got.Max != c.Max {
+			t.Errorf("got %+v, want %+v", got, c.Summary)
+		}
+		near(t, "mean", got.Mean, c.Mean)
+		near(t, "standard deviation", got.StdDev, c.StdDev)
+	}
+}
+
+// TestFrontProbabilityAgainstNumPy allows .015, four standard errors of the
+// two Monte Carlo estimates.
+func TestFrontProbabilityAgainstNumPy(t *testing.T) {
+	for _, c := range load(t).Fronts {
+		var clouds []stats.Cloud
+		for _, runs := range c.Clouds {
+			cloud := stats.Cloud{Trials: c.Trials}
+			for _, run := range runs {
+				cloud.X, cloud.Y = append(cloud.X, run[0]), append(cloud.Y, run[1])
+			}
+			clouds = append(clouds, cloud)
+		}
+		got, err := stats.FrontProbability(clouds, 40_000, rand.NewPCG(1, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range got {
+			within(t, "probability", p, c.Probability[i], .015)
+		}
 	}
 }
 

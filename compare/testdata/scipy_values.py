@@ -21,7 +21,9 @@ from scipy import special, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower, TTestPower
-from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+from statsmodels.stats.proportion import (
+    confint_proportions_2indep, proportion_confint, proportion_effectsize, proportions_ztest,
+)
 
 SAMPLES = {
     "two": ([0.6304, 0.6251], [0.6892, 0.6790]),
@@ -37,6 +39,13 @@ P_VALUES = [
     [0.5, 0.9, 0.2],
     [1e-9, 0.02, 0.02, 0.8, 0.049, 0.011],
     [0.03],
+]
+FRONTS = [
+    (10_000, [[[100, 0.600]], [[100, 0.607]], [[900, 0.300]], [[50, 0.1], [51, 0.11], [52, 0.12]]]),
+    (1_000, [
+        [[1000, 0.61], [1010, 0.63], [990, 0.62]], [[1005, 0.62], [1000, 0.60], [998, 0.625]],
+        [[800, 0.63], [805, 0.60]], [[1200, 0.58]], [[1190, 0.585], [1215, 0.575], [1201, 0.59], [1180, 0.56]],
+    ]),
 ]
 LEVELS = [0.95, 0.9]
 
@@ -134,7 +143,11 @@ def images():
 def two_proportions():
     for (s1, n1), (s2, n2) in zip(PROPORTIONS, PROPORTIONS[1:]):
         statistic, p = proportions_ztest([s1, s2], [n1, n2])
-        yield {"counts": [s1, n1, s2, n2], "statistic": float(statistic), "p": float(p)}
+        low, high = confint_proportions_2indep(s1, n1, s2, n2, compare="diff", method="wald")
+        yield {
+            "counts": [s1, n1, s2, n2], "statistic": float(statistic), "p": float(p),
+            "effect": float(proportion_effectsize(s1 / n1, s2 / n2)), **interval(low, high),
+        }
 
 
 def holm():
@@ -152,6 +165,39 @@ def seeds():
             }
 
 
+def descriptions():
+    for name, (a, _) in SAMPLES.items():
+        d = stats.describe(a)
+        yield {
+            "name": name, "values": a, "n": int(d.nobs), "mean": d.mean, "std_dev": np.sqrt(d.variance),
+            "min": d.minmax[0], "max": d.minmax[1],
+        }
+
+
+def fronts():
+    """The probability of being on the front, drawn here in NumPy.
+
+    Each world draws every configuration's runs again with replacement and
+    stretches the drawn mean about the true one by sqrt(n/(n-1)); a single run
+    has its accuracy drawn from the binomial of its test images.
+    """
+    rng = np.random.default_rng(3)
+    for trials, clouds in FRONTS:
+        worlds = np.empty((40_000, len(clouds), 2))
+        for i, cloud in enumerate(np.asarray(c, float) for c in clouds):
+            n = len(cloud)
+            if n == 1:
+                worlds[:, i, 0] = cloud[0, 0]
+                worlds[:, i, 1] = rng.binomial(trials, cloud[0, 1], len(worlds)) / trials
+                continue
+            means = cloud[rng.integers(0, n, (len(worlds), n))].mean(axis=1)
+            worlds[:, i] = cloud.mean(axis=0) + np.sqrt(n / (n - 1)) * (means - cloud.mean(axis=0))
+        at_least = (worlds[:, :, None] <= worlds[:, None]).all(axis=3)
+        better = (worlds[:, :, None] < worlds[:, None]).any(axis=3)
+        dominated = (at_least & better).any(axis=2)
+        yield {"trials": trials, "clouds": clouds, "probability": (1 - dominated.mean(axis=0)).tolist()}
+
+
 def quantiles():
     values = SAMPLES["skewed"][0]
     for p in (0, 0.05, 0.5, 0.95, 1):
@@ -159,7 +205,7 @@ def quantiles():
 
 
 def main():
-    parts = (t_intervals, bca, wilson, paired, welch, one_against, images, two_proportions, holm, seeds, quantiles)
+    parts = (t_intervals, bca, wilson, paired, welch, one_against, images, two_proportions, holm, seeds, descriptions, fronts, quantiles)
     made_by = f"SciPy {scipy.__version__}, statsmodels {statsmodels.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     document = {"made_by": made_by, **{part.__name__: list(part()) for part in parts}}
     json.dump(document, sys.stdout, indent=1, default=float)
