@@ -45,6 +45,28 @@ func TestLoadStopsWhenCancelled(t *testing.T) {
 	}
 }
 
+func TestDescribeAgreesWithLoad(t *testing.T) {
+	dirs := map[string]string{"cifar10": writeCIFAR(t, nil), "fashion-mnist": writeFiles(t, fashionContent())}
+	for _, name := range Names() {
+		described, err := Describe(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Load(t.Context(), name, Options{Dir: dirs[name], TrainLimit: 2, TestLimit: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(described.Classes, loaded.Classes) || described.Name != loaded.Name || described.Height != loaded.Height ||
+			described.Width != loaded.Width || described.Channels != loaded.Channels {
+			t.Errorf("%s is described as %+v, loaded with %d×%d×%d and classes %v", name, described,
+				loaded.Height, loaded.Width, loaded.Channels, loaded.Classes)
+		}
+	}
+	if _, err := Describe("imagenet"); err == nil || !strings.Contains(err.Error(), `"imagenet"`) {
+		t.Errorf("error is %v, want one that names imagenet", err)
+	}
+}
+
 func TestHoldoutIsTheLastFraction(t *testing.T) {
 	for _, c := range []struct {
 		n, train int
