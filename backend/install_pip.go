@@ -109,8 +109,10 @@ func (o *opener) pipDownload(ctx context.Context, python string, w wheel, dir st
 		return "", fmt.Errorf("pip found a %s %s whose SHA-256 is not %s; it was not used", w.name, w.version, w.sha256)
 	case strings.Contains(text, "No module named pip"):
 		return "", fmt.Errorf("%s has no pip", python)
+	case lastError(text) != "":
+		return "", fmt.Errorf("pip download: %s", lastError(text))
 	default:
-		return "", fmt.Errorf("pip download: %w: %s", err, lastError(text))
+		return "", fmt.Errorf("pip download: %w", err)
 	}
 	files, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "*.whl"))
 	if len(files) != 1 {

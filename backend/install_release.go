@@ -115,7 +115,7 @@ func (o *opener) download(ctx context.Context, url, path string) error {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 			err = cause
 		}
-		return fmt.Errorf("downloading %s: %w", url, err)
+		return fmt.Errorf("downloading from %s: %w", request.URL.Host, err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -127,7 +127,7 @@ func (o *opener) download(ctx context.Context, url, path string) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return why(fmt.Errorf("the server answers %s", response.Status))
+		return why(fmt.Errorf("%s: the server answers %s", request.URL.Path, response.Status))
 	}
 	silence.Stop()
 	silence = time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("nothing arrived for %s", stallTimeout)) })
