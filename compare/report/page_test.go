@@ -291,3 +291,68 @@ document.title = out.join("; ");`
 		}
 	}
 }
+
+// TestJSONIsDocumented: every field that is written stands in JSON.md.
+func TestJSONIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("JSON.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, found := range regexp.MustCompile("`([a-z0-9_]+)`").FindAllStringSubmatch(string(text), -1) {
+		documented[found[1]] = true
+	}
+	r := build(t, mixed(), compare.Options{
+		Across: []string{"machine"}, Target: .5, Name: "reference",
+		Against: []compare.Reference{{ID: "mixer-2", Data: "cifar10", Accuracy: .68, Top5: .9}},
+	})
+	var value any
+	if err := json.Unmarshal([]byte(write(t, report.JSON, r)), &value); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	var walk func(value any, free bool)
+	walk = func(value any, free bool) {
+		switch v := value.(type) {
+		case map[string]any:
+			for key, child := range v {
+				if !free {
+					seen[key] = true
+				}
+				walk(child, key == "group") // whose keys are the user's
+			}
+		case []any:
+			for _, child := range v {
+				walk(child, false)
+			}
+		}
+	}
+	walk(value, false)
+	for key := range seen {
+		if !documented[key] {
+			t.Errorf("the field %q is not in JSON.md", key)
+		}
+	}
+	if len(seen) < 60 {
+		t.Errorf("only %d fields seen: the test looks at too little", len(seen))
+	}
+}
+
+// TestTextColour: escape codes only where they are asked for, and the same
+// words either way.
+func TestTextColour(t *testing.T) {
+	r := build(t, mixed(), compare.Options{})
+	var plain, coloured bytes.Buffer
+	if err := report.Write(&plain, report.Text, r, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Write(&coloured, report.Text, r, report.Options{Color: true}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(plain.String(), "\x1b") || !strings.Contains(coloured.String(), "\x1b[1m") {
+		t.Error("escape codes without being asked for, or none")
+	}
+	if stripped := regexp.MustCompile(`\x1b\[[0-9]*m`).ReplaceAllString(coloured.String(), ""); stripped != plain.String() {
+		t.Error("colour changes the words")
+	}
+}
