@@ -2,7 +2,6 @@ package compare
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -309,22 +308,42 @@ func (d *Diff) verdict() string {
 	if len(differ) > 0 {
 		text = fmt.Sprintf("The runs differ in %s.", join(differ, "and"))
 	}
-	var parted []CurveChange
-	common := 0
-	for _, c := range d.Curves {
+	common, first := 0, (*CurveChange)(nil)
+	for i, c := range d.Curves {
 		common += c.Common
-		if c.First != nil {
-			parted = append(parted, c)
+		if c.First != nil && c.outcome() && (first == nil || c.earlier(first)) {
+			first = &d.Curves[i]
 		}
 	}
 	switch {
 	case common == 0:
 		return text + " They have no curve in common."
-	case len(parted) == 0:
+	case first == nil:
 		return text + " What they trained is the same bit for bit, as far as both went."
 	}
-	slices.SortStableFunc(parted, func(a, b CurveChange) int { return cmp.Compare(*a.First, *b.First) })
-	return text + fmt.Sprintf(" Their curves part first at step %d, in %s.", *parted[0].First, parted[0].Key)
+	unit := "after epoch"
+	if first.perStep() {
+		unit = "at training step"
+	}
+	return text + fmt.Sprintf(" What they trained parts %s %d, in %s.", unit, *first.First, first.Key)
+}
+
+// outcome reports whether the curve is of what was trained, not of how.
+func (c *CurveChange) outcome() bool { return c.Key != "learning_rate" }
+
+// perStep reports whether the curve has a value a training step, not an epoch.
+func (c *CurveChange) perStep() bool { return strings.HasPrefix(c.Key, "step_") }
+
+// earlier orders departures: a training step tells more than an epoch, and of
+// equal ones a loss more than what follows from it.
+func (c *CurveChange) earlier(than *CurveChange) bool {
+	if c.perStep() != than.perStep() {
+		return c.perStep()
+	}
+	if *c.First != *than.First {
+		return *c.First < *than.First
+	}
+	return strings.HasSuffix(c.Key, "loss") && !strings.HasSuffix(than.Key, "loss")
 }
 
 func join(names []string, last string) string {

@@ -67,7 +67,7 @@ func TestDiff(t *testing.T) {
 		{"environment", keys(d.Environment), "machine: Example CPU × 2 cores > other"},
 		{"code", keys(d.Code), "git_commit: 0123abc > fff"},
 		{"data", keys(d.Data), ""},
-		{"verdict", d.Verdict, "The runs differ in parameters, recipe, code and environment. Their curves part first at step 1, in "},
+		{"verdict", d.Verdict, "The runs differ in parameters, recipe, code and environment. What they trained parts after epoch 1, in train_loss."},
 	} {
 		if !strings.HasPrefix(c.got, c.want) || c.want == "" && c.got != "" {
 			t.Errorf("%s: %q, want %q", c.what, c.got, c.want)

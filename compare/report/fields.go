@@ -200,6 +200,9 @@ func legend(r *compare.Report, t *compare.Table) []string {
 	if front {
 		out = append(out, "front: probability of being on the Pareto front of training speed and accuracy, * if the means are.")
 	}
+	if slices.ContainsFunc(t.Rows, func(row compare.Row) bool { return row.Reference != nil }) {
+		out = append(out, fmt.Sprintf("ref %%, gap: the %s's test accuracy (one run of its own), and the points from it to ours.", r.Against))
+	}
 	if len(t.Equal) > 0 {
 		out = append(out, "val % at a budget: validation accuracy after the last epoch completed within it, – if none was; ‡ the training had ended before; FLOP count an image's training as three forward passes.")
 	}

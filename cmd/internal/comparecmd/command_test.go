@@ -18,14 +18,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files under testdata")
 
-// compareRuns runs the command on a database of these runs.
-func compareRuns(t *testing.T, runs []comparetest.Run, args ...string) (string, error) {
+// database makes a database of these runs.
+func database(t *testing.T, runs []comparetest.Run) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "runs.db")
 	if _, err := comparetest.Create(context.Background(), path, runs); err != nil {
 		t.Fatal(err)
 	}
-	return execute(t, append([]string{"--db", path}, args...)...)
+	return path
 }
 
 func execute(t *testing.T, args ...string) (string, error) {
@@ -101,36 +101,38 @@ func TestGolden(t *testing.T) {
 	repeats := append(seeds("mixer-2", .68, 1900, 76_305, 15_000_000), seeds("mixer-4", .63, 2300, 90_065, 9_000_000)...)
 	repeats = append(repeats, repeats[0], repeats[1],
 		comparetest.Run{Model: "mixer-4", Seed: 9, Accuracy: .64, TrainPerS: 2300, Params: 90_065, FLOPs: 9_000_000, Batch: 64, Commit: "89abcde", Dirty: true})
+	labDB, otherDB, repeatsDB := database(t, lab()), database(t, withOther), database(t, repeats)
 	singles := []comparetest.Run{
 		{Model: "mixer-2", Seed: 1, Accuracy: .6892, TrainPerS: 1900, TestImages: 1000, Predictions: true},
 		{Model: "mixer-4", Seed: 1, Accuracy: .6304, TrainPerS: 2300, TestImages: 1000, Predictions: true},
 		{Model: "vit-2", Seed: 1, Accuracy: .684, TrainPerS: 900, TestImages: 1000},
 	}
+	singlesDB := database(t, singles)
 	for _, c := range []struct {
 		name string
-		runs []comparetest.Run
+		db   string
 		args []string
 	}{
-		{"table.txt", lab(), nil},
-		{"wide.txt", lab(), []string{"--width", "200"}},
-		{"reference.txt", lab(), []string{"--against", "reference", "--sort", "train"}},
-		{"equal.txt", lab(), []string{"--equal", "--target", "60", "--sort", "-name"}},
-		{"bca.txt", lab(), []string{"--bca", "--level", "90", "--filter", "params.model LIKE 'mixer%'"}},
-		{"settings.txt", withOther, nil},
-		{"across.txt", withOther, []string{"--across", "machine,backend"}},
-		{"repeats.txt", repeats, nil},
-		{"by.txt", repeats, []string{"--by", "model,batch", "--sort", "params"}},
-		{"singles.txt", singles, nil},
-		{"table.md", withOther, []string{"--format", "markdown"}},
-		{"table.csv", withOther, []string{"--format", "csv", "--across", "all", "--equal"}},
-		{"table.json", singles, []string{"--format", "json", "--equal"}},
-		{"table.tex", withOther, []string{"--format", "latex"}},
-		{"nofit.txt", lab(), []string{"--filter", "params.model = 'resnet'"}},
-		{"empty.txt", nil, nil},
-		{"unfinished.txt", lab()[16:], nil},
+		{"table.txt", labDB, nil},
+		{"wide.txt", labDB, []string{"--width", "200"}},
+		{"reference.txt", labDB, []string{"--against", "reference", "--sort", "train"}},
+		{"equal.txt", labDB, []string{"--equal", "--target", "60", "--sort", "-name"}},
+		{"bca.txt", labDB, []string{"--bca", "--level", "90", "--filter", "params.model LIKE 'mixer%'"}},
+		{"settings.txt", otherDB, nil},
+		{"across.txt", otherDB, []string{"--across", "machine,backend"}},
+		{"repeats.txt", repeatsDB, nil},
+		{"by.txt", repeatsDB, []string{"--by", "model,batch", "--sort", "params"}},
+		{"singles.txt", singlesDB, nil},
+		{"table.md", otherDB, []string{"--format", "markdown"}},
+		{"table.csv", otherDB, []string{"--format", "csv", "--across", "all", "--equal"}},
+		{"table.json", singlesDB, []string{"--format", "json", "--equal"}},
+		{"table.tex", otherDB, []string{"--format", "latex"}},
+		{"nofit.txt", labDB, []string{"--filter", "params.model = 'resnet'"}},
+		{"empty.txt", database(t, nil), nil},
+		{"unfinished.txt", database(t, lab()[16:]), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := compareRuns(t, c.runs, c.args...)
+			got, err := execute(t, append([]string{"--db", c.db}, c.args...)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,6 +151,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	path := database(t, lab()[:2])
 	for want, args := range map[string][]string{
 		"there is no such file":                               {"--db", filepath.Join(t.TempDir(), "none.db")},
 		`cannot group by "modle"`:                             {"--by", "modle"},
@@ -163,7 +166,7 @@ func TestErrors(t *testing.T) {
 		`no figure "pie"; there are pareto`:                   {"--format", "svg", "--figure", "pie"},
 		"unknown command":                                     {"all"},
 	} {
-		out, err := compareRuns(t, lab()[:2], args...)
+		out, err := execute(t, append([]string{"--db", path}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("compare %s: got error %v, want one with %q", strings.Join(args, " "), err, want)
 		}
@@ -175,23 +178,20 @@ func TestErrors(t *testing.T) {
 
 // TestPictures: a picture shows one table whole, or says why it cannot.
 func TestPictures(t *testing.T) {
-	one := []comparetest.Run{{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Epochs: 1}}
-	two := append(lab(), comparetest.Run{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Data: "shapes"})
+	labDB := database(t, lab())
+	one := database(t, []comparetest.Run{{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Epochs: 1}})
+	two := database(t, append(lab(), comparetest.Run{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Data: "shapes"}))
 	for _, c := range []struct {
-		runs   []comparetest.Run
+		db     string
 		figure string
 		want   string // of the error; "" for a picture
 	}{
-		{lab(), "pareto", ""}, {lab(), "pareto-infer", ""}, {lab(), "curves", ""}, {lab(), "curves-time", ""}, {lab(), "steps", ""},
+		{labDB, "pareto", ""}, {labDB, "pareto-infer", ""}, {labDB, "curves", ""}, {labDB, "curves-time", ""}, {labDB, "steps", ""},
 		{one, "curves", "no curves to draw"}, {one, "steps", "no step times to draw"},
-		{two, "pareto", "a picture shows one table, there are 2 (cifar10"}, {nil, "pareto", "nothing to draw"},
+		{two, "pareto", "a picture shows one table, there are 2 (cifar10"}, {database(t, nil), "pareto", "nothing to draw"},
 	} {
-		path := filepath.Join(t.TempDir(), "runs.db")
-		if _, err := comparetest.Create(context.Background(), path, c.runs); err != nil {
-			t.Fatal(err)
-		}
 		for _, format := range []string{"svg", "png"} {
-			got, err := execute(t, "--db", path, "--format", format, "--figure", c.figure)
+			got, err := execute(t, "--db", c.db, "--format", format, "--figure", c.figure)
 			switch {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%s as %s: error %v, want one with %q", c.figure, format, err, c.want)
@@ -211,9 +211,9 @@ func TestPictures(t *testing.T) {
 // TestOutputFile: the file is written whole, a failure leaves the old one, and
 // no temporary file stays.
 func TestOutputFile(t *testing.T) {
-	folder := t.TempDir()
+	db, folder := database(t, lab()), t.TempDir()
 	path := filepath.Join(folder, "table.md")
-	if _, err := compareRuns(t, lab(), "-o", path); err != nil {
+	if _, err := execute(t, "--db", db, "-o", path); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(path)
@@ -223,13 +223,13 @@ func TestOutputFile(t *testing.T) {
 	if !strings.HasPrefix(string(content), "## cifar10") {
 		t.Errorf("the format is taken from the file's name: got %.60q, want Markdown", content)
 	}
-	if _, err := compareRuns(t, lab(), "-o", path, "--by", "nothing"); err == nil {
+	if _, err := execute(t, "--db", db, "-o", path, "--by", "nothing"); err == nil {
 		t.Error("a bad --by with -o gave no error")
 	}
 	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, content) {
 		t.Errorf("a failed comparison changed the file: %v", err)
 	}
-	if _, err := compareRuns(t, lab(), "-o", filepath.Join(folder, "absent", "x.csv")); err == nil || !strings.Contains(err.Error(), "x.csv") {
+	if _, err := execute(t, "--db", db, "-o", filepath.Join(folder, "absent", "x.csv")); err == nil || !strings.Contains(err.Error(), "x.csv") {
 		t.Errorf("writing into a folder that is not there: %v", err)
 	}
 	entries, err := os.ReadDir(folder)
