@@ -63,7 +63,7 @@ func (a *axis) linearTicks(most int) {
 		}
 	}
 	for k := math.Ceil(a.low / step); k*step <= a.high+1e-9*step; k++ {
-		a.ticks = append(a.ticks, k*step)
+		a.ticks = append(a.ticks, k*step+0) // + 0: no tick is -0
 	}
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	a.format = func(v float64) string { return grouped(v, decimals) }
