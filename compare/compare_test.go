@@ -328,3 +328,23 @@ func TestDamagedPredictions(t *testing.T) {
 		t.Errorf("error %v, want one that names row and index", err)
 	}
 }
+
+// TestBandsEndTogether: where one run ended before another, the mean over
+// seeds ends too, instead of jumping to the one that went on.
+func TestBandsEndTogether(t *testing.T) {
+	curve := func(values ...compare.Number) (c compare.Curve) {
+		for i, v := range values {
+			c.Epochs = append(c.Epochs, int64(i+1))
+			c.ValAccuracy, c.Seconds = append(c.ValAccuracy, v), append(c.Seconds, compare.Number(i+1))
+		}
+		return c
+	}
+	bands := compare.Bands([]compare.Curve{curve(.1, .2, .3), curve(.3, .4)}, .95)
+	if len(bands) != 2 || bands[1].N != 2 {
+		t.Fatalf("bands %+v, want two epochs of two runs each", bands)
+	}
+	near(t, "mean after epoch 2", compare.Number(bands[1].Mean), .3)
+	if !(bands[1].Low < .2 && bands[1].High > .4) {
+		t.Errorf("interval %v to %v of .2 and .4, want a wide one", bands[1].Low, bands[1].High)
+	}
+}

@@ -321,7 +321,8 @@ type Band struct {
 	N               int
 }
 
-// Bands averages curves epoch by epoch.
+// Bands averages curves epoch by epoch, as far as all of them went: a mean
+// over those alone that went on would jump where one ended.
 func Bands(curves []Curve, level float64) []Band {
 	type sums struct{ accuracy, seconds []float64 }
 	at := map[int64]*sums{}
@@ -339,6 +340,9 @@ func Bands(curves []Curve, level float64) []Band {
 	}
 	bands := make([]Band, 0, len(at))
 	for e, s := range at {
+		if len(s.accuracy) < len(curves) {
+			continue
+		}
 		band := Band{
 			Epoch: e, N: len(s.accuracy), Low: math.NaN(), High: math.NaN(),
 			Mean: stats.Describe(s.accuracy).Mean, Seconds: stats.Describe(s.seconds).Mean,

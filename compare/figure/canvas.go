@@ -38,13 +38,19 @@ type Stroke struct {
 	Alpha float64 // 0 means 1
 }
 
+// Value is what a line shows at a place, for hovering.
+type Value struct {
+	At   Point
+	X, Y string
+}
+
 // Canvas is what charts are drawn on. Groups mark what belongs to the i-th
 // configuration and say in words what the mark shows.
 type Canvas interface {
 	Line(points []Point, s Stroke)
 	Area(points []Point, fill Color, alpha float64)
 	Text(at Point, anchor Anchor, size float64, color Color, bold bool, text string)
-	Group(series int, words string)
+	Group(series int, words string, values []Value)
 	EndGroup()
 }
 

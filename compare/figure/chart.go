@@ -37,8 +37,12 @@ func Inline(chart Chart, size Size, class string) (string, error) {
 		return "", err
 	}
 	c := &svg{}
-	fmt.Fprintf(c, `<svg class="%s" viewBox="0 0 %s %s" role="group" aria-label="%s" font-family="system-ui,sans-serif">`,
+	fmt.Fprintf(c, `<svg class="%s" viewBox="0 0 %s %s" role="group" aria-label="%s" font-family="system-ui,sans-serif"`,
 		escape(class), num(size.Width), num(size.Height), escape(chart.Alt()))
+	if lines, ok := chart.(Curves); ok {
+		fmt.Fprintf(c, ` data-x="%s" data-y="%s"`, escape(lines.XTitle), escape(lines.YTitle))
+	}
+	c.WriteString(">")
 	chart.draw(c, size, f)
 	c.WriteString("</svg>")
 	return c.String(), nil
@@ -64,7 +68,9 @@ func WriteSVG(w io.Writer, chart Chart, size Size) error {
 // still is an SVG canvas without a page around: groups only carry a title.
 type still struct{ *svg }
 
-func (c *still) Group(_ int, words string) { fmt.Fprintf(c, "<g><title>%s</title>", escape(words)) }
+func (c *still) Group(_ int, words string, _ []Value) {
+	fmt.Fprintf(c, "<g><title>%s</title>", escape(words))
+}
 
 // WritePNG writes a chart as a PNG file, scale pixels a unit, on white.
 func WritePNG(w io.Writer, chart Chart, size Size, scale float64) error {

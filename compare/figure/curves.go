@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // Curve is one configuration's line with a band, points in ascending X. Low
@@ -47,14 +48,16 @@ func (p Curves) draw(c Canvas, size Size, f fonts) {
 		if len(l.X) == 0 {
 			continue
 		}
-		c.Group(i, l.Words)
-		p.band(c, i, l, x, y)
 		var line []Point
+		var values []Value
 		for k := range l.X {
 			if at := (Point{x.at(l.X[k]), y.at(l.Y[k])}); drawable(at) {
 				line = append(line, at)
+				values = append(values, Value{at, strconv.FormatFloat(l.X[k], 'g', 4, 64), strconv.FormatFloat(l.Y[k], 'f', 2, 64)})
 			}
 		}
+		c.Group(i, l.Words, values)
+		p.band(c, i, l, x, y)
 		if len(line) > 1 {
 			c.Line(line, Stroke{Color: Series(i), Width: 2, Dash: dash(i)})
 		}

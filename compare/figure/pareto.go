@@ -62,7 +62,7 @@ func (p Pareto) draw(c Canvas, size Size, f fonts) {
 		if !drawable(at) {
 			continue
 		}
-		c.Group(i, g.Words)
+		c.Group(i, g.Words, nil)
 		bar := Stroke{Color: Series(i), Width: 1.5, Alpha: .65}
 		if !math.IsNaN(g.YLow) {
 			c.Line([]Point{{at.X, y.at(g.YLow)}, {at.X, y.at(g.YHigh)}}, bar)

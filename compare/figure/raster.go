@@ -199,5 +199,5 @@ func (r *raster) Text(at Point, anchor Anchor, size float64, c Color, bold bool,
 	d.DrawString(text)
 }
 
-func (r *raster) Group(int, string) {}
-func (r *raster) EndGroup()         {}
+func (r *raster) Group(int, string, []Value) {}
+func (r *raster) EndGroup()                  {}

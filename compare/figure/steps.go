@@ -54,7 +54,7 @@ func (p Spreads) draw(c Canvas, size Size, f fonts) {
 }
 
 func (p Spreads) row(c Canvas, r Spread, x axis, y, left float64) {
-	c.Group(r.Series, r.Words)
+	c.Group(r.Series, r.Words, nil)
 	c.Text(Point{left - 12, y + 4}, End, normal, Series(r.Series), false, r.Name)
 	most := 0
 	for _, n := range r.Count {

@@ -44,8 +44,16 @@ func (c *svg) Text(at Point, anchor Anchor, size float64, color Color, bold bool
 	fmt.Fprintf(c, ">%s</text>", escape(text))
 }
 
-func (c *svg) Group(series int, words string) {
-	fmt.Fprintf(c, `<g class="c" data-c="%d" data-tip="%s" tabindex="0" role="button" aria-label="%s">`, series, escape(words), escape(words))
+func (c *svg) Group(series int, words string, values []Value) {
+	fmt.Fprintf(c, `<g class="c" data-c="%d" data-tip="%s" tabindex="0" role="button" aria-label="%s"`, series, escape(words), escape(words))
+	if len(values) > 0 {
+		c.WriteString(` data-at="`)
+		for i, v := range values {
+			fmt.Fprintf(c, "%s%s %s %s %s", ";"[:min(i, 1)], num(v.At.X), num(v.At.Y), v.X, v.Y)
+		}
+		c.WriteString(`"`)
+	}
+	c.WriteString(">")
 }
 
 func (c *svg) EndGroup() { c.WriteString("</g>") }

@@ -48,6 +48,18 @@
     tip.style.top = (above > 4 ? above : Math.min(at.bottom + 8, innerHeight - box.height - 8)) + "px";
   }
   const told = event => event.target.closest && event.target.closest("[data-tip]");
+  // The value of a line nearest to the pointer, in the chart's own units.
+  function nearest(line, event) {
+    const svg = line.ownerSVGElement, at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    let best, least = Infinity;
+    for (const part of line.dataset.at.split(";")) {
+      const [x, y, ...shown] = part.split(" ");
+      const far = Math.hypot(x - at.x, (y - at.y) / 4);
+      if (far < least) { least = far; best = shown; }
+    }
+    const name = line.dataset.tip.slice(0, line.dataset.tip.lastIndexOf(": "));
+    return name + ": " + svg.dataset.y + " " + best[1] + ", " + svg.dataset.x.replace(" (log scale)", "") + " " + best[0];
+  }
   // Where lines cross a chart, what is said stands beside the pointer, not above the whole line.
   function point(event) {
     const element = told(event);
@@ -55,6 +67,7 @@
     say(element);
     const box = tip.getBoundingClientRect();
     if (!element.matches(".c")) return;
+    if (element.dataset.at) tip.textContent = nearest(element, event);
     tip.style.left = Math.min(Math.max(8, event.clientX - box.width / 2), innerWidth - box.width - 8) + "px";
     tip.style.top = (event.clientY - box.height - 14 > 4 ? event.clientY - box.height - 14 : event.clientY + 18) + "px";
   }

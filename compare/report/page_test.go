@@ -265,6 +265,9 @@ mark.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, ca
 say("by key", section.dataset.follow);
 mark.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: 200, clientY: 200}));
 say("tip", document.getElementById("tip").textContent.split(":")[0] + (document.getElementById("tip").hidden ? " hidden" : ""));
+const line = section.querySelector("svg.wide .c[data-at][data-c='0']"), box = line.ownerSVGElement.getBoundingClientRect();
+line.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: box.left, clientY: box.top + box.height / 2}));
+say("value", document.getElementById("tip").textContent.replace(/[0-9.]+, /, "N, "));
 say("wider than the window", document.documentElement.scrollWidth > innerWidth);
 document.title = out.join("; ");`
 	sum := sha256.Sum256([]byte(script))
@@ -284,7 +287,7 @@ document.title = out.join("; ");`
 		want := []string{
 			"start=mixer-2 vit-2 convmixer", "train=convmixer vit-2 mixer-2", "train again=mixer-2 vit-2 convmixer",
 			"name=convmixer mixer-2 vit-2", "sorted=ascending", "followed=5 of 15", "pressed=true", "after escape=0",
-			"by key=0", "tip=mixer-2", "wider than the window=false",
+			"by key=0", "tip=mixer-2", "value=mixer-2: validation accuracy, % N, epoch 1", "wider than the window=false",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("at %s the page did\n%s\nwant\n%s", width, strings.Join(got, "\n"), strings.Join(want, "\n"))

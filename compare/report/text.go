@@ -129,9 +129,8 @@ func blocks(name string, all []field, rows []compare.Row, width int) []grid {
 	for _, row := range rows {
 		names = append(names, row.Name)
 	}
-	longest := 24
 	for i, n := range names {
-		names[i] = shorten(n, longest)
+		names[i] = shorten(n, min(34, width/2))
 	}
 	columns := make([][]string, len(all))
 	total := widest(names)
@@ -199,18 +198,18 @@ func (w *textWriter) against(r *compare.Report, t *compare.Table) {
 	if best == "" {
 		return
 	}
-	g := grid{{"against " + shorten(best, 24), "points", compare.Decimal(100*r.Level, 0) + " % interval", "p (Holm)", "", "test"}}
+	g := grid{{"against " + best, "points", compare.Decimal(100*r.Level, 0) + " % interval", "p (Holm)", "", "test"}}
 	for _, row := range t.Rows {
 		p, ok := t.Pair(row.Name, best)
 		if !ok {
 			continue
 		}
 		g = append(g, []string{
-			shorten(row.Name, 24), signed(100*float64(p.Difference), 2), pointInterval(p), pValue(float64(p.Adjusted)),
+			row.Name, signed(100*float64(p.Difference), 2), pointInterval(p), pValue(float64(p.Adjusted)),
 			verdictText(p), p.Test,
 		})
 	}
-	w.grid(g)
+	w.grid(g.narrowed(w.width))
 	fmt.Fprintln(w)
 }
 
@@ -248,11 +247,15 @@ func widest(cells []string) int {
 	return n
 }
 
+// shorten leaves out the middle: stacks of blocks often begin alike and end
+// apart.
 func shorten(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
+	runes := []rune(s)
+	if len(runes) <= most {
 		return s
 	}
-	return string([]rune(s)[:most-1]) + "…"
+	head := most / 2
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-head-1):])
 }
 
 // wrap breaks text at spaces into lines of at most width runes; a longer word

@@ -92,6 +92,15 @@ func lab() []comparetest.Run {
 	return runs
 }
 
+// stacks have long names that begin alike.
+func stacks() []comparetest.Run {
+	var runs []comparetest.Run
+	for i, last := range []string{"vit:1", "vit:2", "convmixer:3"} {
+		runs = append(runs, seeds("convmixer:1,mixer:2,vit:1,mixer:2,"+last, .6+.01*float64(i), 900+100*float64(i), int64(70_000+13*i), 9_000_000)...)
+	}
+	return runs
+}
+
 func TestGolden(t *testing.T) {
 	withOther := append(lab(),
 		comparetest.Run{Model: "mixer-4", Seed: 1, Accuracy: .6304, TrainPerS: 40_000, Params: 90_065, FLOPs: 9_000_000, Machine: "Example GPU", Backend: "xla:cuda"},
@@ -128,6 +137,7 @@ func TestGolden(t *testing.T) {
 		{"table.json", singlesDB, []string{"--format", "json", "--equal"}},
 		{"table.tex", otherDB, []string{"--format", "latex"}},
 		{"nofit.txt", labDB, []string{"--filter", "params.model = 'resnet'"}},
+		{"names.txt", database(t, stacks()), nil},
 		{"empty.txt", database(t, nil), nil},
 		{"unfinished.txt", database(t, lab()[16:]), nil},
 	} {
