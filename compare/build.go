@@ -178,6 +178,8 @@ func (b *builder) table(runs []tracker.RunInfo) (Table, error) {
 			}
 		}
 	}
+	t.warnAveraged(b.o.By)
+	t.gatherWarnings()
 	t.Verdict = b.verdict(&t)
 	return t, nil
 }
@@ -224,14 +226,6 @@ func (t *Table) marks(runs []tracker.RunInfo, kind Kind) string {
 		}
 	}
 	return strings.Join(sorted(letters), "+")
-}
-
-func (t *Table) warn(code, format string, args ...any) {
-	t.warnRow("", code, format, args...)
-}
-
-func (t *Table) warnRow(row, code, format string, args ...any) {
-	t.Warnings = append(t.Warnings, Warning{Code: code, Row: row, Text: fmt.Sprintf(format, args...)})
 }
 
 // sort orders rows and their groups alike, the best of a column first; rows

@@ -348,3 +348,24 @@ func TestBandsEndTogether(t *testing.T) {
 		t.Errorf("interval %v to %v of .2 and .4, want a wide one", bands[1].Low, bands[1].High)
 	}
 }
+
+// TestWarningsAreGathered: many rows with the same trouble give one sentence
+// that names them.
+func TestWarningsAreGathered(t *testing.T) {
+	var runs []comparetest.Run
+	for _, model := range []string{"a", "b", "c", "d", "e"} {
+		runs = append(runs, append(seeded(model, .5), seeded(model, .5)...)...)
+	}
+	var texts []string
+	for _, w := range build(t, runs, compare.Options{}).Tables[0].Warnings {
+		if w.Code == "repeats" {
+			texts = append(texts, w.Text)
+		}
+	}
+	if len(texts) != 1 || !strings.HasPrefix(texts[0], "a: 1 of 2 runs") || !strings.HasSuffix(texts[0], "likewise b, c, d and e") {
+		t.Errorf("warnings %q, want one that names all five", texts)
+	}
+	if n := len(build(t, runs[:4], compare.Options{}).Tables[0].Warnings); n != 2 {
+		t.Errorf("%d warnings of two rows, want one each", n)
+	}
+}

@@ -133,7 +133,8 @@ func examples(program string) string {
   COMPARE --against reference                         with the course's figures and the gap
   COMPARE --filter "params.data = 'cifar10'" --sort train
   COMPARE --by model,dropout --format csv -o runs.csv
-  COMPARE --across machine,backend                    one table, every such cell marked
+  COMPARE --across machine,backend --by model,env.backend
+                                                      one table, every such cell marked
   COMPARE --equal --target 60                         at equal budgets; time to 60 %
   COMPARE -o report.html                              everything, on one page
   COMPARE --figure curves -o curves.svg               a figure for a paper
