@@ -44,10 +44,12 @@ func (db *DB) root(create bool) (*os.Root, error) {
 	return os.OpenRoot(db.artifactFolder())
 }
 
-// addArtifact writes content into a temporary file while hashing it, then,
-// holding the write lock, gives it its final name and records it: so that gc
-// never takes away content that is about to be used.
-func (db *DB) addArtifact(ctx context.Context, id, name string, src io.Reader) (err error) {
+// AddArtifact stores src's content under a name of any run; see Run.AddArtifact.
+//
+// It writes the content into a temporary file while hashing it, then, holding
+// the write lock, gives it its final name and records it: so that GC never
+// takes away content that is about to be used.
+func (db *DB) AddArtifact(ctx context.Context, id, name string, src io.Reader) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("adding artifact %q to run %s: %w", name, id, err)

@@ -10,6 +10,10 @@ import (
 var (
 	// ErrNotFound is wrapped where a run, metric or artifact does not exist.
 	ErrNotFound = errors.New("not found")
+	// ErrExists is wrapped where a name or an ID is taken.
+	ErrExists = errors.New("there is one already")
+	// ErrWriting is wrapped where a run is to be resumed that a living process writes.
+	ErrWriting = errors.New("another process is writing it")
 	// ErrFinished is wrapped where a finished run is written to.
 	ErrFinished = errors.New("the run is finished")
 )

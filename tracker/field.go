@@ -144,6 +144,8 @@ func (p *parser) attribute(at token) (field, error) {
 		return text(func(r *RunInfo) string { return r.Note })
 	case "user_id", "user":
 		return mapField(at.text, "mlflow.user", func(r *RunInfo) map[string]string { return r.Tags }), nil
+	case "lifecycle_stage":
+		return text(func(r *RunInfo) string { return map[bool]string{true: "deleted", false: "active"}[r.Deleted] })
 	case "status":
 		f, _ := text(func(r *RunInfo) string { return r.Status.String() })
 		f.ignoreCase = true

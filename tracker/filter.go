@@ -26,7 +26,17 @@ import (
 // predicate tells whether a run is wanted.
 type predicate func(*RunInfo) bool
 
-// parseFilter turns a filter into a predicate; nil wants every run.
+// ParseFilter turns a filter in MLflow's search grammar into a function that
+// tells whether a run is wanted. Errors are SyntaxErrors.
+func ParseFilter(text string) (func(*RunInfo) bool, error) {
+	wanted, err := parseFilter(text)
+	if wanted == nil {
+		wanted = func(*RunInfo) bool { return true }
+	}
+	return wanted, err
+}
+
+// parseFilter is ParseFilter; nil wants every run.
 func parseFilter(text string) (predicate, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil

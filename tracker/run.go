@@ -10,8 +10,6 @@ import (
 	"maps"
 	"sync"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
 )
 
 // Status is where a run stands.
@@ -134,12 +132,8 @@ func insertRun(ctx context.Context, tx *sql.Tx, id string, spec Spec, now int64)
 		(ulid, experiment, environment, name, parent, status, started, modified, params, tags, inputs)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		id, experiment, environment, spec.Name, spec.Parent, Running, now, now, params, tags, inputs)
-	var taken sqlite3.Error
-	if errors.As(err, &taken) && taken.ExtendedCode == sqlite3.ErrConstraintUnique {
-		return 0, fmt.Errorf("there is a run %s already", id)
-	}
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("run %s: %w", id, taken(err))
 	}
 	return result.LastInsertId()
 }
@@ -190,7 +184,7 @@ func (db *DB) Resume(ctx context.Context, id string) (*Run, error) {
 				return err
 			}
 			if alive {
-				return errors.New("another process is writing it")
+				return ErrWriting
 			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE run SET status = ?, ended = NULL, points = NULL, digest = NULL WHERE id = ?`,
@@ -254,15 +248,7 @@ func (r *Run) writable() error {
 // SetParams adds parameters. A parameter keeps its value: giving it another
 // is an error, and nothing changes.
 func (r *Run) SetParams(params map[string]string) error {
-	return r.db.changeFields(context.Background(), r.id, "params", func(fields map[string]string) error {
-		for k, v := range params {
-			if old, set := fields[k]; set && old != v {
-				return fmt.Errorf("parameter %q is %q already and cannot become %q", k, old, v)
-			}
-			fields[k] = v
-		}
-		return nil
-	})
+	return r.db.SetParams(context.Background(), r.id, params)
 }
 
 // SetTags sets tags, replacing those of the same names.
@@ -281,7 +267,7 @@ func (r *Run) AddArtifact(name string, src io.Reader) error {
 	if err := r.writable(); err != nil {
 		return err
 	}
-	return r.db.addArtifact(context.Background(), r.id, name, src)
+	return r.db.AddArtifact(context.Background(), r.id, name, src)
 }
 
 // Flush returns when everything logged so far is durable, or says why it is

@@ -44,11 +44,13 @@ type Metric struct {
 // Query selects runs. The zero Query selects all that are neither deleted nor
 // archived, the latest start first.
 type Query struct {
-	Experiment      string // a name, or "" for all
-	Filter          string // in MLflow's search grammar
-	OrderBy         string // such as "metrics.val_accuracy DESC, attributes.start_time"
-	Limit, Offset   int    // no limit where 0
+	Experiment      string   // a name, or "" for all
+	Experiments     []string // names, where there are several; none means all
+	Filter          string   // in MLflow's search grammar
+	OrderBy         string   // such as "metrics.val_accuracy DESC, attributes.start_time"
+	Limit, Offset   int      // no limit where 0
 	IncludeDeleted  bool
+	DeletedOnly     bool
 	IncludeArchived bool
 }
 
@@ -69,10 +71,22 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 	}
 	where := []string{"true"}
 	var args []any
+	names := query.Experiments
 	if query.Experiment != "" {
-		where, args = append(where, "experiment.name = ?"), append(args, query.Experiment)
+		names = append(slices.Clone(names), query.Experiment)
 	}
-	if !query.IncludeDeleted {
+	if len(names) > 0 {
+		list, err := encodeJSON(names)
+		if err != nil {
+			return nil, fmt.Errorf("listing runs: %w", err)
+		}
+		where = append(where, "run.experiment IN (SELECT id FROM experiment WHERE name IN (SELECT value FROM json_each(?)))")
+		args = append(args, list)
+	}
+	switch {
+	case query.DeletedOnly:
+		where = append(where, "run.deleted IS NOT NULL")
+	case !query.IncludeDeleted:
 		where = append(where, "run.deleted IS NULL")
 	}
 	if !query.IncludeArchived {

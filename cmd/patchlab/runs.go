@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/tracker"
-	"patchlab/tracker/exchange"
 )
 
 // newRunsCommand is `patchlab runs`: everything about recorded runs.
@@ -46,6 +45,7 @@ A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		newRunsGCCommand(writing),
 		newRunsVerifyCommand(reading),
 		newRunsMergeCommand(&dbPath),
+		newRunsImportCommand(&dbPath),
 	)
 	return cmd
 }
@@ -91,40 +91,6 @@ func newRunsEachCommand(writing runsWrapper, name, short, done string,
 			return nil
 		}),
 	}
-}
-
-func newRunsExportCommand(reading runsWrapper) *cobra.Command {
-	var format, output, filter string
-	cmd := &cobra.Command{
-		Use:   "export [RUN…]",
-		Short: "Write runs with all their points as CSV or JSON",
-		Example: `  patchlab runs export --format json latest
-  patchlab runs export --format csv --filter "params.model = 'mixer-4'" --output points.csv`,
-		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) (err error) {
-			write := map[string]func(context.Context, io.Writer, *tracker.DB, []tracker.RunInfo) error{
-				"csv": exchange.WriteCSV, "json": exchange.WriteJSON,
-			}[format]
-			if write == nil {
-				return fmt.Errorf("unknown format %q: csv and json are known", format)
-			}
-			runs, err := chosenRuns(ctx, db, args, tracker.Query{Filter: filter})
-			if err != nil {
-				return err
-			}
-			if output != "" {
-				file, err := os.Create(output)
-				if err != nil {
-					return err
-				}
-				return errors.Join(write(ctx, file, db, runs), file.Close())
-			}
-			return write(ctx, out, db, runs)
-		}),
-	}
-	cmd.Flags().StringVar(&format, "format", "csv", "csv or json")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "the file to write (default: standard output)")
-	cmd.Flags().StringVar(&filter, "filter", "", "which runs, where none is named")
-	return cmd
 }
 
 // chosenRuns are those that args name, or those that query selects.

@@ -11,55 +11,6 @@ import (
 	"time"
 )
 
-// SetTags sets tags of any run, replacing those of the same names.
-func (db *DB) SetTags(ctx context.Context, id string, tags map[string]string) error {
-	return db.changeFields(ctx, id, "tags", func(fields map[string]string) error {
-		for k, v := range tags {
-			fields[k] = v
-		}
-		return nil
-	})
-}
-
-// SetNote replaces the Markdown note of any run.
-func (db *DB) SetNote(ctx context.Context, id, markdown string) error {
-	return db.changeRun(ctx, id, "noting", `UPDATE run SET note = ? WHERE ulid = ?`, markdown)
-}
-
-// Archive hides a run from lists, or shows it again.
-func (db *DB) Archive(ctx context.Context, id string, archived bool) error {
-	return db.changeRun(ctx, id, "archiving", `UPDATE run SET archived = ? WHERE ulid = ?`, db.moment(archived))
-}
-
-// Delete hides a run until GC removes it; Restore brings it back before that.
-func (db *DB) Delete(ctx context.Context, id string) error {
-	return db.changeRun(ctx, id, "deleting", `UPDATE run SET deleted = ? WHERE ulid = ?`, db.moment(true))
-}
-
-// Restore undoes Delete.
-func (db *DB) Restore(ctx context.Context, id string) error {
-	return db.changeRun(ctx, id, "restoring", `UPDATE run SET deleted = ? WHERE ulid = ?`, db.moment(false))
-}
-
-// moment is now in microseconds where on, else NULL.
-func (db *DB) moment(on bool) sql.NullInt64 {
-	return sql.NullInt64{Int64: db.now().UnixMicro(), Valid: on}
-}
-
-func (db *DB) changeRun(ctx context.Context, id, doing, statement string, value any) error {
-	err := db.update(ctx, func(tx *sql.Tx) error {
-		var run int64
-		if err := tx.QueryRowContext(ctx, statement+` RETURNING id`, value, id).Scan(&run); err != nil {
-			return notFound(err)
-		}
-		return db.touch(ctx, tx, run)
-	})
-	if err != nil {
-		return fmt.Errorf("%s run %s: %w", doing, id, err)
-	}
-	return nil
-}
-
 // Garbage is what GC removed.
 type Garbage struct {
 	Runs  int

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/tracker"
+	"patchlab/tracker/exchange"
+)
+
+func newRunsExportCommand(reading runsWrapper) *cobra.Command {
+	var format, output, filter, address string
+	cmd := &cobra.Command{
+		Use:   "export [RUN…]",
+		Short: "Write runs with all their points as CSV, JSON or Parquet, or to an MLflow server",
+		Example: `  patchlab runs export --format json latest
+  patchlab runs export --format parquet --output points.parquet
+  patchlab runs export --filter "params.model = 'mixer-4'" --to http://127.0.0.1:5000`,
+		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			write := map[string]func(context.Context, io.Writer, *tracker.DB, []tracker.RunInfo) error{
+				"csv": exchange.WriteCSV, "json": exchange.WriteJSON, "parquet": exchange.WriteParquet,
+			}[format]
+			if write == nil {
+				return fmt.Errorf("unknown format %q: csv, json and parquet are known", format)
+			}
+			runs, err := chosenRuns(ctx, db, args, tracker.Query{Filter: filter})
+			if err != nil {
+				return err
+			}
+			if address != "" {
+				sent, skipped, err := exchange.ExportMLflow(ctx, db, runs, address, os.Getenv("MLFLOW_TRACKING_TOKEN"))
+				fmt.Fprintf(out, "%s: %d runs sent, %d there already\n", address, sent, skipped)
+				return err
+			}
+			if output != "" {
+				file, err := os.Create(output)
+				if err != nil {
+					return err
+				}
+				return errors.Join(write(ctx, file, db, runs), file.Close())
+			}
+			return write(ctx, out, db, runs)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&format, "format", "csv", "csv, json or parquet")
+	flags.StringVarP(&output, "output", "o", "", "the file to write (default: standard output)")
+	flags.StringVar(&filter, "filter", "", "which runs, where none is named")
+	flags.StringVar(&address, "to", "", "the address of an MLflow server to copy the runs to")
+	return cmd
+}
