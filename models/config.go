@@ -32,12 +32,12 @@ const (
 )
 
 // Head describes what follows the blocks: LayerNorm (or not), pooling, Dropout, then for each
-// hidden width Dense-GELU-Dropout, then the Dense layer that gives the logits. All dropout here has
-// the rate Config.Dropout.
+// hidden width Dense-GELU-Dropout, then the Dense layer that gives the logits.
 type Head struct {
-	Norm   bool  `json:"norm,omitempty"`   // LayerNorm before pooling
-	Pool   Pool  `json:"pool,omitempty"`   // "" is AveragePool
-	Hidden []int `json:"hidden,omitempty"` // widths of hidden Dense layers
+	Norm    bool    `json:"norm,omitempty"`    // LayerNorm before pooling
+	Pool    Pool    `json:"pool,omitempty"`    // "" is AveragePool
+	Dropout float64 `json:"dropout,omitempty"` // rate, 0 to below 1
+	Hidden  []int   `json:"hidden,omitempty"`  // widths of hidden Dense layers
 }
 
 // Config describes one network wholly. Two configs with the same JSON are the same network.
@@ -58,7 +58,7 @@ type Config struct {
 	Blocks   Stack `json:"blocks"`
 	Head     Head  `json:"head,omitzero"`
 
-	// Dropout is the rate (0 to below 1) within Mixer blocks and in the head. ViT blocks have their own.
+	// Dropout is the rate (0 to below 1) within Mixer blocks. ViT blocks and the head have their own.
 	Dropout float64 `json:"dropout,omitempty"`
 }
 
@@ -110,6 +110,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.Dropout >= 0 && c.Dropout < 1) { // also refuses NaN
 		fault("dropout is %v, but must be at least 0 and below 1", c.Dropout)
+	}
+	if !(c.Head.Dropout >= 0 && c.Head.Dropout < 1) {
+		fault("dropout of the head is %v, but must be at least 0 and below 1", c.Head.Dropout)
 	}
 	if len(c.Blocks) == 0 {
 		fault("the stack has no blocks, at least one is needed")
@@ -187,10 +190,10 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 		x = graph.ReduceMean(x, 1)
 	}
 	x.AssertDims(batch, width) // [B, C], or [B, T*C] where flattened
-	x = n.dropout(x, n.Dropout)
+	x = n.dropout(x, n.Head.Dropout)
 	for i, hidden := range n.Head.Hidden {
 		x = gelu(n.dense(fmt.Sprintf("head/dense_%d", i), x, hidden))
-		x = n.dropout(x, n.Dropout)
+		x = n.dropout(x, n.Head.Dropout)
 	}
 	x = n.dense("classifier", x, n.Classes)
 	x.AssertDims(batch, n.Classes)

@@ -50,12 +50,12 @@ type Training struct {
 func hybrid(id string, dim int, dropout float64, blocks Stack) Config {
 	return Config{
 		ID: id, ImageSize: 64, PatchSize: 8, Dim: dim, Channels: 3, Classes: 10,
-		Normalize: true, Blocks: blocks, Dropout: dropout,
+		Normalize: true, Blocks: blocks, Dropout: dropout, Head: Head{Dropout: dropout},
 	}
 }
 
 // conv is the frame of the reference's two conv rows: ConvMixer-16 with kernel 5 and patches of 2, on
-// x/255.
+// x/255, without dropout in the head.
 func conv(id string, dropout float64, blocks Stack) Config {
 	return Config{
 		ID: id, ImageSize: 32, PatchSize: 2, Dim: 16, Channels: 3, Classes: 10,
@@ -96,7 +96,7 @@ func entry(c Config, summary string, batch int, rate float64, epochs int, params
 func Named() []Entry {
 	vis := hybrid("vit-vis", 64, 0.5, Stack{ViT{Hidden: 128}}).sized(72, 6)
 	vis.Position = true
-	vis.Head = Head{Norm: true, Pool: FlattenPool, Hidden: []int{2048, 1024}}
+	vis.Head = Head{Norm: true, Pool: FlattenPool, Dropout: .5, Hidden: []int{2048, 1024}}
 	first := entry(vis, "ViT, 1 layer, whose attention the course draws", 256, .001, 15, 21_084_369, 69.35, 65, [5]float64{.462, .578, .624, .683, .705})
 	first.Reference.TestTop5 = .9757
 	first.Training.Plateau, first.Training.KeepBest = false, "val_accuracy" // no schedule

@@ -44,7 +44,7 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&r.imageSize, "image-size", 0, "`pixels` a side after resizing (default: the model's)")
 	f.IntVar(&r.patchSize, "patch-size", 0, "`pixels` a side of a patch (default: the model's)")
 	f.IntVar(&r.dim, "dim", 0, "embed `dim` (default: the model's)")
-	f.Float64Var(&r.dropout, "dropout", 0, "`rate` (default: the model's)")
+	f.Float64Var(&r.dropout, "dropout", 0, "`rate` in Mixer blocks, and in the head where it has one (default: the model's)")
 }
 
 // recipe is what the flags come to, validated.
@@ -67,7 +67,12 @@ func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
 		"image-size":    func() { recipe.Model.ImageSize = r.imageSize },
 		"patch-size":    func() { recipe.Model.PatchSize = r.patchSize },
 		"dim":           func() { recipe.Model.Dim = r.dim },
-		"dropout":       func() { recipe.Model.Dropout = r.dropout },
+		"dropout": func() {
+			recipe.Model.Dropout = r.dropout
+			if recipe.Model.Head.Dropout > 0 {
+				recipe.Model.Head.Dropout = r.dropout
+			}
+		},
 	} {
 		if f.Changed(name) {
 			set()
