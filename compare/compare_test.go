@@ -105,14 +105,15 @@ func hasWarning(warnings []compare.Warning, code string) bool {
 // it names.
 func TestNeverMixed(t *testing.T) {
 	base := comparetest.Run{Model: "mixer-2", Seed: 1, Accuracy: .6, TrainPerS: 1000}
-	gpu, cuda, shapes, fewer := base, base, base, base
+	gpu, cuda, half, shapes, fewer := base, base, base, base, base
+	half.Precision = "bfloat16"
 	gpu.Machine, cuda.Backend, shapes.Data, fewer.TestImages = "Example GPU", "xla:cuda", "shapes", 2000
-	runs := []comparetest.Run{base, gpu, cuda, shapes, fewer}
+	runs := []comparetest.Run{base, gpu, cuda, half, shapes, fewer}
 	for _, c := range []struct {
 		across string
 		tables int
 	}{
-		{"", 5}, {"machine", 4}, {"machine,backend", 3}, {"dataset", 3}, {"all", 1}, {"precision", 5},
+		{"", 6}, {"machine", 5}, {"machine,backend", 4}, {"dataset", 4}, {"all", 1}, {"precision", 5},
 	} {
 		var across []string
 		if c.across != "" {
@@ -367,5 +368,35 @@ func TestWarningsAreGathered(t *testing.T) {
 	}
 	if n := len(build(t, runs[:4], compare.Options{}).Tables[0].Warnings); n != 2 {
 		t.Errorf("%d warnings of two rows, want one each", n)
+	}
+}
+
+// TestIntervalsStayAccuracies: two seeds far apart make a t interval wider
+// than there are accuracies; it is cut at 0 and 1.
+func TestIntervalsStayAccuracies(t *testing.T) {
+	q := build(t, seeded("a", .2, .9), compare.Options{}).Tables[0].Rows[0].Quantities["accuracy"]
+	if q.Low != 0 || q.High != 1 || q.Method != "t" {
+		t.Errorf("interval %v to %v by %s, want 0 to 1 by t", q.Low, q.High, q.Method)
+	}
+	single := build(t, seeded("a", .2), compare.Options{}).Tables[0].Rows[0].Quantities["top5"]
+	if !(single.Low > 0 && single.Low < single.Mean && single.Mean < single.High && single.High < 1) {
+		t.Errorf("binomial interval %v to %v about %v", single.Low, single.High, single.Mean)
+	}
+}
+
+// TestByAnything: parameters, environment, tags, experiment and run group.
+func TestByAnything(t *testing.T) {
+	runs := append(seeded("a", .5, .6), seeded("b", .5)...)
+	runs[1].Batch = 64
+	for by, want := range map[string]int{
+		"model": 2, "batch": 2, "seed": 2, "environment.os": 1, "env.os": 1, "params.model": 2, "experiment": 1, "run": 3,
+	} {
+		if rows := build(t, runs, compare.Options{By: []string{by}}).Tables[0].Rows; len(rows) != want {
+			t.Errorf("by %s: %d rows, want %d", by, len(rows), want)
+		}
+	}
+	rows := build(t, runs, compare.Options{By: []string{"model", "batch"}, Sort: "name"}).Tables[0].Rows
+	if len(rows) != 3 || rows[0].Name != "a · 64" || rows[0].Group["batch"] != "64" {
+		t.Errorf("by model and batch: %d rows, the first %q", len(rows), rows[0].Name)
 	}
 }

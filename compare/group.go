@@ -207,7 +207,11 @@ func (b *builder) quantity(g *grouped, c Column) (Quantity, error) {
 			add(c.read(r))
 		}
 	}
-	return quantity(values, b.interval(g.name+" "+c.Key))
+	q, err := quantity(values, b.interval(g.name+" "+c.Key))
+	if c.Kind == Accuracy { // no accuracy lies beyond; the interval covers no less for being cut there
+		q.Low, q.High = max(q.Low, 0), min(q.High, 1)
+	}
+	return q, err
 }
 
 func (b *builder) interval(use string) func([]float64) (stats.Interval, error) {

@@ -13,7 +13,7 @@ import (
 // by accuracy and gives 95 % intervals.
 type Options struct {
 	Filter  string    // in the tracker's grammar; "" for all runs
-	By      []string  // parameters, or env.NAME, tag.NAME, experiment, run; nil: model
+	By      []string  // parameters, or environment.NAME, tags.NAME, experiment, run; nil: model
 	Sort    string    // a column's key or "name", best first; "-" before it: worst first; "": accuracy
 	Level   float64   // of the intervals; 0: 0.95
 	Across  []string  // aspects of the setting that one table may mix; see [Aspects]
@@ -77,7 +77,7 @@ func groupValue(r tracker.RunInfo, key string) (string, bool) {
 		return r.Name, true
 	case dotted && (where == "tag" || where == "tags"):
 		v, ok = r.Tags[name]
-	case dotted && where == "env":
+	case dotted && (where == "env" || where == "environment"):
 		v, ok = r.Environment[name]
 	case dotted && (where == "param" || where == "params"):
 		v, ok = r.Params[name]
@@ -99,10 +99,10 @@ func checkBy(runs []tracker.RunInfo, by []string) error {
 				keys[k] = true
 			}
 			for k := range r.Tags {
-				keys["tag."+k] = true
+				keys["tags."+k] = true
 			}
 			for k := range r.Environment {
-				keys["env."+k] = true
+				keys["environment."+k] = true
 			}
 		}
 		return fmt.Errorf("cannot group by %q: no run has it; there are experiment, run, %s",

@@ -28,7 +28,7 @@ func (t *Table) warnAveraged(by []string) {
 	keys := slices.Clone(by)
 	for _, aspect := range t.Mixed {
 		keys = append(keys, map[string]string{
-			"machine": "env.machine", "backend": "env.backend", "precision": "precision", "dataset": "data",
+			"machine": "environment.machine", "backend": "environment.backend", "precision": "precision", "dataset": "data",
 		}[aspect])
 	}
 	t.warn("averaged", "%d of %d rows average over different %s; --by %s gives each a row of its own",

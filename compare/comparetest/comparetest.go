@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type Run struct {
 	Steps       int            // step times to record [0]
 	Machine     string         // ["Example CPU × 2 cores"]
 	Backend     string         // ["xla:cpu"]
+	Precision   string         // [not recorded]
 	Data        string         // ["cifar10"]
 	TestImages  int            // [10,000]
 	Status      tracker.Status // [Finished]
@@ -147,12 +149,17 @@ func (r Run) write(ctx context.Context, db *tracker.DB) (string, error) {
 }
 
 func (r Run) params() map[string]string {
+	params := map[string]string{}
+	if r.Precision != "" {
+		params["precision"] = r.Precision
+	}
 	recipe := sha256.Sum256(fmt.Appendf(nil, "%s %d %d %d %s", r.Model, r.Seed, r.Epochs, r.Batch, r.Data))
-	return map[string]string{
+	maps.Copy(params, map[string]string{
 		"model": r.Model, "seed": strconv.Itoa(r.Seed), "data": r.Data, "epochs": strconv.Itoa(r.Epochs),
 		"batch": strconv.Itoa(r.Batch), "params": strconv.FormatInt(r.Params, 10), "flops": strconv.FormatInt(r.FLOPs, 10),
 		"train_images": "45000", "test_images": strconv.Itoa(r.TestImages), "recipe": fmt.Sprintf("%x", recipe),
-	}
+	})
+	return params
 }
 
 func (r Run) recipe() string {

@@ -53,6 +53,9 @@ func (p Curves) draw(c Canvas, size Size, f fonts) {
 		for k := range l.X {
 			if at := (Point{x.at(l.X[k]), y.at(l.Y[k])}); drawable(at) {
 				line = append(line, at)
+				if size.Width <= Narrow().Width {
+					continue // a telephone has no pointer to hover with
+				}
 				values = append(values, Value{at, strconv.FormatFloat(l.X[k], 'g', 4, 64), strconv.FormatFloat(l.Y[k], 'f', 2, 64)})
 			}
 		}

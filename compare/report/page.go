@@ -113,9 +113,8 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 	}
 	style := figure.Style(true) + pageStyle
 	p := page{
-		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'",
-			hash(style), hash(pageScript)),
-		Style: template.CSS(style), Script: template.JS(pageScript),
+		Policy: Policy(),
+		Style:  template.CSS(style), Script: template.JS(pageScript),
 		Title: "Patchlab: comparison by " + heading(r), Report: r, By: heading(r), Level: compare.Decimal(100*r.Level, 0),
 		Excluded: notCounted(r), Command: o.Command,
 	}
@@ -130,6 +129,14 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 		p.Tables = append(p.Tables, t)
 	}
 	return parsed.Execute(w, p)
+}
+
+// Policy is the Content-Security-Policy that the page carries, for a server
+// that sends one with it: nothing from anywhere, and only the page's own style
+// and script, by their hashes.
+func Policy() string {
+	return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'",
+		hash(figure.Style(true)+pageStyle), hash(pageScript))
 }
 
 // hash names a text in a Content-Security-Policy.

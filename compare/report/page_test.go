@@ -94,7 +94,7 @@ func TestEveryFormatWarns(t *testing.T) {
 	plain := func(s string) string { // without what each format's own rules add
 		s = html.UnescapeString(s)
 		s = strings.NewReplacer(`\textbackslash{}`, "", `\_`, "_", `\%`, "%", `\&`, "&", `\*`, "*", `\~`, "~", `\[`, "[", `\|`, "|",
-			`\textasciitilde{}`, "~", `$-$`, "−", `\"`, `"`).Replace(s)
+			`$\sim$`, "~", "-{}-", "--", `$-$`, "−", `\"`, `"`).Replace(s)
 		return strings.Join(strings.Fields(s), " ")
 	}
 	for _, format := range []report.Format{report.Text, report.Markdown, report.CSV, report.JSON, report.LaTeX, report.HTML} {
@@ -193,7 +193,7 @@ func TestPageSize(t *testing.T) {
 	var runs []comparetest.Run
 	for i := range 100 {
 		runs = append(runs, comparetest.Run{Model: fmt.Sprintf("mixer:%d,vit:%d", i/10, i%10), Seed: 1, Accuracy: .4 + .003*float64(i%50),
-			TrainPerS: 500 + 31*float64(i), Epochs: 30, Steps: 50})
+			TrainPerS: 500 + 31*float64(i), Epochs: 50, Steps: 50})
 	}
 	page := write(t, report.HTML, build(t, runs, compare.Options{}))
 	if len(page) > 2<<20 {
@@ -357,5 +357,32 @@ func TestTextColour(t *testing.T) {
 	}
 	if stripped := regexp.MustCompile(`\x1b\[[0-9]*m`).ReplaceAllString(coloured.String(), ""); stripped != plain.String() {
 		t.Error("colour changes the words")
+	}
+}
+
+// TestLaTeXCompiles: where there is a LaTeX, it takes the tables without an
+// error, a line too wide or a float too tall.
+func TestLaTeXCompiles(t *testing.T) {
+	compiler, err := exec.LookPath("pdflatex")
+	if err != nil {
+		t.Skip("no pdflatex in PATH: the tables are not compiled")
+	}
+	r := build(t, mixed(), compare.Options{Across: []string{"machine"}, Target: .5})
+	folder := t.TempDir()
+	document := "\\documentclass{article}\\usepackage{booktabs}\\usepackage[margin=2.5cm]{geometry}\\begin{document}\n" +
+		write(t, report.LaTeX, r) + "\\end{document}\n"
+	if err := os.WriteFile(filepath.Join(folder, "page.tex"), []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(compiler, "-interaction=nonstopmode", "page.tex")
+	cmd.Dir = folder
+	log, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("pdflatex: %v\n%s", err, log)
+	}
+	for _, bad := range []string{"Overfull", "Float too large", "Missing character", "\n!"} {
+		if strings.Contains(string(log), bad) {
+			t.Errorf("LaTeX says %q:\n%s", bad, log)
+		}
 	}
 }

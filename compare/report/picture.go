@@ -26,7 +26,7 @@ func writePicture(w io.Writer, format Format, r *compare.Report, o Options) erro
 		for i := range r.Tables {
 			headings[i] = tableTitle(&r.Tables[i])
 		}
-		return fmt.Errorf("a picture shows one table, there are %d (%s); choose one with --filter", len(r.Tables), strings.Join(headings, "; "))
+		return fmt.Errorf("a picture shows one table, there are %d (%s); choose one with --filter, such as \"environment.backend = 'xla:cpu'\"", len(r.Tables), strings.Join(headings, "; "))
 	}
 	c, size, err := chart(r, &r.Tables[0], o.Figure)
 	if err != nil {

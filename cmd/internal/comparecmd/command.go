@@ -64,7 +64,7 @@ The best comes first; "-" before the column puts the worst first.`,
 	}
 	cmd.PersistentFlags().StringVar(&f.db, "db", def, "the tracker's `file` ($"+envDB+")")
 	set.StringVar(&f.o.Filter, "filter", "", "compare only runs that fit, such as `\"params.data = 'cifar10'\"`")
-	set.StringSliceVar(&f.by, "by", []string{"model"}, "group by these `keys`: parameters, env.NAME, tag.NAME, experiment, run")
+	set.StringSliceVar(&f.by, "by", []string{"model"}, "group by these `keys`: parameters, environment.NAME, tags.NAME, experiment, run")
 	set.StringVar(&f.o.Sort, "sort", "accuracy", "order rows by this `column`, the best first")
 	set.StringVar(&f.format, "format", "", "write as `format`: "+formatNames()+" (default: by the output file's name, else table)")
 	set.StringVarP(&f.output, "output", "o", "", "write into this `file`, whole or not at all")
@@ -133,7 +133,7 @@ func examples(program string) string {
   COMPARE --against reference                         with the course's figures and the gap
   COMPARE --filter "params.data = 'cifar10'" --sort train
   COMPARE --by model,dropout --format csv -o runs.csv
-  COMPARE --across machine,backend --by model,env.backend
+  COMPARE --across machine,backend --by model,environment.backend
                                                       one table, every such cell marked
   COMPARE --equal --target 60                         at equal budgets; time to 60 %
   COMPARE -o report.html                              everything, on one page

@@ -165,7 +165,7 @@ func TestErrors(t *testing.T) {
 	for want, args := range map[string][]string{
 		"there is no such file":                               {"--db", filepath.Join(t.TempDir(), "none.db")},
 		`cannot group by "modle"`:                             {"--by", "modle"},
-		"there are experiment, run, batch, data, env.backend": {"--by", "modle"},
+		"there are experiment, run, batch, data, environment.backend": {"--by", "modle"},
 		`no column "speed"; there are accuracy, top5`:         {"--sort", "speed"},
 		`no format "xml"; there are table, markdown`:          {"--format", "xml"},
 		`cannot mix across "gpu"; there are machine, backend`: {"--across", "gpu"},
