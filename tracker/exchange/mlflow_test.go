@@ -1,0 +1,194 @@
+package exchange
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"patchlab/tracker"
+	"patchlab/tracker/server"
+)
+
+// richRun is a run with all that MLflow can carry.
+func richRun(t *testing.T) (*tracker.DB, tracker.RunInfo) {
+	t.Helper()
+	db := newDB(t)
+	params := map[string]string{}
+	for i := range 150 { // more than a batch holds
+		params[fmt.Sprintf("p%03d", i)] = fmt.Sprint(i)
+	}
+	run, err := db.Start(t.Context(), tracker.Spec{Name: "rich run", Experiment: "an experiment", Params: params, Start: noon,
+		Tags: map[string]string{"course": "vision"}, Inputs: []tracker.Input{{Name: "cifar10", Digest: "abc", Context: "train"}}})
+	must(t, err)
+	for i := range int64(2500) {
+		must(t, run.LogAt(noon.Add(time.Duration(i)*time.Millisecond), i-100, map[string]float64{"loss/a b": 1 / float64(i+1)}))
+	}
+	for i, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 5e-324} {
+		must(t, run.LogAt(noon, int64(i), map[string]float64{"odd": v}))
+	}
+	must(t, run.SetNote("# Note"))
+	must(t, run.AddArtifact("plots/a b.txt", strings.NewReader("content")))
+	must(t, run.AddArtifact("top.txt", strings.NewReader("")))
+	must(t, run.FinishAt(noon.Add(time.Hour), tracker.Killed))
+	info, err := db.Find(t.Context(), run.ID())
+	must(t, err)
+	return db, info
+}
+
+// sameRun compares a run with its copy that went through MLflow.
+func sameRun(t *testing.T, into *tracker.DB, got tracker.RunInfo, from *tracker.DB, want tracker.RunInfo) {
+	t.Helper()
+	if got.Name != want.Name || got.Experiment != want.Experiment || got.Status != want.Status || got.Note != want.Note ||
+		!got.Start.Equal(want.Start) || !got.End.Equal(want.End) || len(got.Params) != len(want.Params) || got.Params["p149"] != "149" ||
+		got.Tags["course"] != "vision" || got.Tags[idTag] != want.ID || len(got.Inputs) != 1 || got.Inputs[0] != want.Inputs[0] {
+		t.Errorf("the copy is %+v\nof %+v", got, want)
+	}
+	for key := range want.Metrics {
+		a, err := into.History(t.Context(), got.ID, key)
+		must(t, err)
+		b, err := from.History(t.Context(), want.ID, key)
+		must(t, err)
+		samePoints(t, a, b)
+	}
+	artifacts, err := into.Artifacts(t.Context(), got.ID)
+	must(t, err)
+	original, err := from.Artifacts(t.Context(), want.ID)
+	must(t, err)
+	if fmt.Sprint(artifacts) != fmt.Sprint(original) {
+		t.Errorf("the artifacts are %v, not %v", artifacts, original)
+	}
+	must(t, into.Verify(t.Context(), got.ID))
+}
+
+func TestThroughOurServerAndBack(t *testing.T) {
+	from, info := richRun(t)
+	middle := newDB(t)
+	web := httptest.NewServer(server.New(middle, server.Options{Token: "t"}))
+	defer web.Close()
+	for i, want := range [][2]int{{1, 0}, {0, 1}} {
+		sent, skipped, err := ExportMLflow(t.Context(), from, []tracker.RunInfo{info}, web.URL, "t")
+		must(t, err)
+		if [2]int{sent, skipped} != want {
+			t.Errorf("export %d sent %d and skipped %d", i+1, sent, skipped)
+		}
+	}
+	into := newDB(t)
+	for i, want := range []tracker.Merged{{Added: 1}, {Unchanged: 1}} {
+		got, err := ImportMLflowServer(t.Context(), into, web.URL, "t")
+		must(t, err)
+		if got != want {
+			t.Errorf("import %d did %+v", i+1, got)
+		}
+	}
+	runs, err := into.Runs(t.Context(), tracker.Query{})
+	must(t, err)
+	there, err := middle.Runs(t.Context(), tracker.Query{})
+	must(t, err)
+	if len(runs) != 1 || runs[0].ID != there[0].ID {
+		t.Fatalf("the runs are %+v", runs)
+	}
+	sameRun(t, into, runs[0], from, info)
+	if _, _, err := ExportMLflow(t.Context(), from, []tracker.RunInfo{info}, web.URL, "wrong"); err == nil || !strings.Contains(err.Error(), "UNAUTHENTICATED") {
+		t.Errorf("with a wrong token: %v", err)
+	}
+	if _, err := ImportMLflowServer(t.Context(), into, "ftp://x", ""); err == nil || !strings.Contains(err.Error(), "http://HOST:PORT") {
+		t.Errorf("a wrong address: %v", err)
+	}
+}
+
+// mlflowServe starts a real MLflow server, pinned, on SQLite.
+func mlflowServe(t *testing.T) (base, database string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("MLflow's server takes half a minute")
+	}
+	root, err := filepath.Abs("../..")
+	must(t, err)
+	requirements := filepath.Join(root, "tracker/server/testdata/requirements.txt")
+	if out, err := exec.Command(filepath.Join(root, "scripts/python-env.sh"), "mlflow", requirements).CombinedOutput(); err != nil {
+		t.Skipf("the Python environment with mlflow cannot be made: %v\n%s", err, out)
+	}
+	folder := t.TempDir()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	address := listener.Addr().String()
+	must(t, listener.Close())
+	_, port, _ := net.SplitHostPort(address)
+	database = filepath.Join(folder, "mlflow.db")
+	cmd := exec.Command(filepath.Join(root, ".venv/mlflow/bin/python"), "-m", "mlflow", "server", "--backend-store-uri", "sqlite:///"+database,
+		"--artifacts-destination", filepath.Join(folder, "artifacts"), "--host", "127.0.0.1", "--port", port, "--workers", "1")
+	cmd.Env = append(os.Environ(), "MLFLOW_DISABLE_TELEMETRY=true")
+	stop, err := cmd.StdinPipe()
+	must(t, err)
+	startInGroup(cmd)
+	must(t, cmd.Start())
+	t.Cleanup(func() { stop.Close(); killGroup(cmd); cmd.Wait() })
+	base = "http://" + address
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		answer, err := http.Get(base + "/health")
+		if err == nil {
+			io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+			if answer.StatusCode == 200 {
+				return base, database
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("MLflow's server does not start")
+		}
+	}
+}
+
+func TestThroughRealMLflowAndBack(t *testing.T) {
+	from, info := richRun(t)
+	base, database := mlflowServe(t)
+	for i, want := range [][2]int{{1, 0}, {0, 1}} {
+		sent, skipped, err := ExportMLflow(t.Context(), from, []tracker.RunInfo{info}, base, "")
+		must(t, err)
+		if [2]int{sent, skipped} != want {
+			t.Errorf("export %d sent %d and skipped %d", i+1, sent, skipped)
+		}
+	}
+	byServer, byFile := newDB(t), newDB(t)
+	for i, want := range []tracker.Merged{{Added: 1}, {Unchanged: 1}} {
+		for _, one := range []func() (tracker.Merged, error){
+			func() (tracker.Merged, error) { return ImportMLflowServer(t.Context(), byServer, base, "") },
+			func() (tracker.Merged, error) { return ImportMLflowDB(t.Context(), byFile, database) },
+		} {
+			got, err := one()
+			must(t, err)
+			if got != want {
+				t.Errorf("import %d did %+v", i+1, got)
+			}
+		}
+	}
+	var ids []string
+	for name, db := range map[string]*tracker.DB{"server": byServer, "file": byFile} {
+		runs, err := db.Runs(t.Context(), tracker.Query{})
+		must(t, err)
+		if len(runs) != 1 {
+			t.Fatalf("%s: %d runs", name, len(runs))
+		}
+		ids = append(ids, runs[0].ID)
+		if name == "server" { // the file's artifacts are where only the server finds them
+			sameRun(t, db, runs[0], from, info)
+		}
+	}
+	if ids[0] != ids[1] {
+		t.Errorf("one run has two identities: %v", ids)
+	}
+	merged, err := byFile.Merge(t.Context(), byServer)
+	must(t, err)
+	if merged.Added != 0 {
+		t.Errorf("merging the two imports did %+v", merged)
+	}
+}
