@@ -26,7 +26,7 @@ func Example() {
 	}
 	fmt.Printf("%s: %d tokens, %d parameters, %d FLOPs\n", config.ID, config.Tokens(), counts.Total, config.FLOPs())
 
-	backend, err := gobackend.New("")
+	backend, err := gobackend.New("ops_sequential") // programs take patchlab/backend's Open
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -40,9 +40,10 @@ func glorot(random generator, dims []int, values []float32) {
 	random.fill(math.Sqrt(6/float64(in+out)), values)
 }
 
-// fans returns fan-in and fan-out as Keras counts them: the last two axes are inputs and outputs, and
+// fans returns fan-in and fan-out as Keras 2 counts them: the last two axes are inputs and outputs, and
 // all before multiply both. It does so for the three-axis kernels of multi-head attention too, whose
-// axes mean something else: the limit is then smaller than Glorot's, and the reference has that quirk.
+// axes mean something else: the limit is then smaller than Glorot's. The reference ran with that quirk;
+// Keras 3 has mended it since (3.15 counts those axes by their meaning).
 func fans(dims []int) (in, out int) {
 	rest := 1
 	for _, d := range dims[:len(dims)-2] {

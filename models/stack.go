@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 const maxBlocks = 256
 
 // Block is one layer of a stack: Mixer, ViT or ConvMixer. To add one, write its file and name it in
-// Kinds and newBlock.
+// blocks.
 type Block interface {
 	// Kind returns the name by which JSON and Parse know the block.
 	Kind() string
@@ -25,30 +26,33 @@ type Block interface {
 	flops(tokens, dim int) int64
 }
 
+// blocks returns one of each kind of block, with the reference's values.
+func blocks() []Block { return []Block{Mixer{}, ViT{}, ConvMixer{}} }
+
 // Kinds returns the names of the blocks there are.
-func Kinds() []string { return []string{"mixer", "vit", "convmixer"} }
+func Kinds() []string {
+	var names []string
+	for _, block := range blocks() {
+		names = append(names, block.Kind())
+	}
+	return names
+}
 
 // newBlock decodes the block of a kind from the JSON of its fields.
 func newBlock(kind string, fields []byte) (Block, error) {
-	switch kind {
-	case "mixer":
-		return decode[Mixer](fields)
-	case "vit":
-		return decode[ViT](fields)
-	case "convmixer":
-		return decode[ConvMixer](fields)
+	for _, block := range blocks() {
+		if block.Kind() != kind {
+			continue
+		}
+		decoded := reflect.New(reflect.TypeOf(block))
+		decoder := json.NewDecoder(bytes.NewReader(fields))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(decoded.Interface()); err != nil {
+			return nil, fmt.Errorf("its fields, as those of %q: %w", kind, err)
+		}
+		return decoded.Elem().Interface().(Block), nil
 	}
 	return nil, fmt.Errorf("there is no block %q, allowed are %s", kind, strings.Join(Kinds(), ", "))
-}
-
-func decode[B Block](fields []byte) (Block, error) {
-	var block B
-	decoder := json.NewDecoder(bytes.NewReader(fields))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&block); err != nil {
-		return nil, fmt.Errorf("reading block %q: %w", block.Kind(), err)
-	}
-	return block, nil
 }
 
 // orDefault returns value, or the default where value is 0.

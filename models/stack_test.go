@@ -62,7 +62,7 @@ func TestJSON(t *testing.T) {
 	configs := []Config{{
 		ID: "own", ImageSize: 30, PatchSize: 3, Dim: 12, Channels: 1, Classes: 7, Stem: ConvStem, Position: true,
 		Blocks:  Stack{Mixer{TokenHidden: 5, ChannelHidden: 6, SeparateNorms: true}, ViT{Heads: 2, KeyDim: 3, Hidden: 4, Dropout: -1}, ConvMixer{Kernel: 7}},
-		Head:    Head{Norm: true, Pool: FlattenPool, Hidden: []int{8, 9}},
+		Head:    Head{Norm: true, Pool: FlattenPool, Dropout: 0.75, Hidden: []int{8, 9}},
 		Dropout: 0.25,
 	}}
 	for _, entry := range Named() {
@@ -85,7 +85,7 @@ func TestJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"id":"mixer1-vit1","image_size":64,"patch_size":8,"dim":128,"channels":3,"classes":10,"normalize":true,"blocks":[{"kind":"mixer"},{"kind":"vit"}],"dropout":0.4}`
+	const want = `{"id":"mixer1-vit1","image_size":64,"patch_size":8,"dim":128,"channels":3,"classes":10,"normalize":true,"blocks":[{"kind":"mixer"},{"kind":"vit"}],"head":{"dropout":0.4},"dropout":0.4}`
 	if string(text) != want {
 		t.Errorf("JSON is\n%s, want\n%s", text, want)
 	}
@@ -115,6 +115,7 @@ func TestValidate(t *testing.T) {
 		`pool of the head is "max", allowed are "average" and "flatten"`:                 func(c *Config) { c.Head.Pool = "max" },
 		"hidden width 1 of the head is 0, but must be at least 1":                        func(c *Config) { c.Head.Hidden = []int{5, 0} },
 		"dropout is 1, but must be at least 0 and below 1":                               func(c *Config) { c.Dropout = 1 },
+		"dropout of the head is -0.1, but must be at least 0 and below 1":                func(c *Config) { c.Head.Dropout = -0.1 },
 		"the stack has no blocks, at least one is needed":                                func(c *Config) { c.Blocks = nil },
 		"the stack has 257 blocks, at most 256 are allowed":                              func(c *Config) { c.Blocks = Repeat(Mixer{}, 257) },
 		"block 1 is nil, allowed are mixer, vit, convmixer":                              func(c *Config) { c.Blocks = Stack{ViT{}, nil} },
@@ -166,6 +167,12 @@ func TestNamedTable(t *testing.T) {
 		}
 		if last := r.ValAccuracy[len(r.ValAccuracy)-1]; last.Epoch != r.Epochs {
 			t.Errorf("%s: the curve ends at epoch %d of %d", id, last.Epoch, r.Epochs)
+		}
+	}
+	// Where the reference drops out: at one rate in Mixer blocks and head, but not in the conv rows' heads.
+	for id, want := range map[string][2]float64{"mixer-4": {.2, .2}, "vit-1": {.3, .3}, "convmixer": {0, 0}, "convmixer-mixer": {.9, 0}} {
+		if c := lookup(t, id); c.Dropout != want[0] || c.Head.Dropout != want[1] {
+			t.Errorf("%s drops %v out in blocks and %v in the head, want %v", id, c.Dropout, c.Head.Dropout, want)
 		}
 	}
 	if len(seen) != 10 {
