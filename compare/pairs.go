@@ -23,16 +23,17 @@ const power = .8
 // comparisons.
 func (b *builder) pairs(t *Table, groups []grouped) error {
 	answers := map[string][]bool{}
+	var tests []stats.Test
 	for i := range groups {
 		for j := i + 1; j < len(groups); j++ {
 			if i > 0 && len(groups) > allPairs {
 				break
 			}
-			p, err := b.pair(&groups[i], &groups[j], answers)
+			p, test, err := b.pair(&groups[i], &groups[j], answers)
 			if err != nil {
 				return fmt.Errorf("%s against %s: %w", groups[i].name, groups[j].name, err)
 			}
-			t.Pairs = append(t.Pairs, p)
+			t.Pairs, tests = append(t.Pairs, p), append(tests, test)
 		}
 	}
 	if len(groups) > allPairs {
@@ -42,15 +43,23 @@ func (b *builder) pairs(t *Table, groups []grouped) error {
 	for i, p := range t.Pairs {
 		raw[i] = float64(p.P)
 	}
+	alpha, open := 1-b.o.Level, 0
 	for i, p := range stats.Holm(raw) {
-		t.Pairs[i].Adjusted = Number(p)
-		t.Pairs[i].Verdict = NotShown
-		if p < 1-b.o.Level {
-			t.Pairs[i].MoreSeeds = 0
-			t.Pairs[i].Verdict = Worse
-			if t.Pairs[i].Difference > 0 {
-				t.Pairs[i].Verdict = Better
-			}
+		pair := &t.Pairs[i]
+		pair.Adjusted = Number(p)
+		switch {
+		case !(p < alpha):
+			pair.Verdict = NotShown
+			open++
+		case pair.Difference > 0:
+			pair.Verdict = Better
+		default:
+			pair.Verdict = Worse
+		}
+	}
+	for i := range t.Pairs {
+		if t.Pairs[i].Verdict == NotShown {
+			t.Pairs[i].MoreSeeds = moreSeeds(tests[i], alpha/float64(open))
 		}
 	}
 	return nil
@@ -59,7 +68,7 @@ func (b *builder) pairs(t *Table, groups []grouped) error {
 // pair chooses the test that the data allow: paired by seed where both have the
 // same seeds, else Welch; one run against several by the
 // pooled t test; single runs by their predictions, else by their proportions.
-func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, error) {
+func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, stats.Test, error) {
 	p := Pair{A: g.name, B: h.name}
 	x, y := g.accuracies(), h.accuracies()
 	var test stats.Test
@@ -80,14 +89,13 @@ func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, error) {
 		test, err = b.singles(g, h, answers)
 	}
 	if err != nil {
-		return p, err
+		return p, test, err
 	}
 	p.fill(test)
-	p.MoreSeeds = moreSeeds(test, 1-b.o.Level)
 	if d := differing([]Setting{settingOf(g.runs[0]), settingOf(h.runs[0])}); slices.Contains(d, "dataset") {
 		p.Warnings = append(p.Warnings, "different datasets: the accuracies do not measure the same thing")
 	}
-	return p, nil
+	return p, test, nil
 }
 
 func (p *Pair) fill(t stats.Test) {
@@ -170,11 +178,12 @@ func (b *builder) answers(g *grouped, cache map[string][]bool) ([]bool, error) {
 }
 
 // moreSeeds says how many seeds more for each configuration would likely (with
-// power .8) show the difference seen, were it true; 0 if that is unknown or
-// out of reach.
+// power .8) show the difference seen, were it true, at level alpha: the level
+// asked for, divided by the number of comparisons that show nothing yet, as
+// Holm's correction would. It is 0 if that is unknown or out of reach.
 func moreSeeds(t stats.Test, alpha float64) int {
 	have := min(t.N1, t.N2)
-	if t.P < alpha || math.IsNaN(t.Statistic) || have < 2 {
+	if math.IsNaN(t.Statistic) || have < 2 {
 		return 0
 	}
 	var need int

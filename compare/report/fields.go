@@ -226,7 +226,7 @@ func correction(t *compare.Table) string {
 	case 1:
 		return "~: no difference shown, which is not the same as none."
 	}
-	return fmt.Sprintf("p is corrected for %d comparisons (Holm); ~: no difference shown, which is not the same as none; + seeds: how many more for each would likely (4 times of 5) show one of this size.", len(t.Pairs))
+	return fmt.Sprintf("p is corrected for %d comparisons (Holm); ~: no difference shown, which is not the same as none; + seeds: how many more for each would likely (4 times of 5) show one of this size, were it true.", len(t.Pairs))
 }
 
 // pairNotes gathers what the tests of a table assume and warn of, each said

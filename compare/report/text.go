@@ -234,6 +234,9 @@ func pointInterval(p compare.Pair) string {
 // verdictText is "worse", "better", or "~" with the seeds that would help.
 func verdictText(p compare.Pair) string {
 	if p.Verdict == compare.NotShown && p.MoreSeeds > 0 {
+		if p.MoreSeeds == 1 {
+			return "~ +1 seed"
+		}
 		return fmt.Sprintf("~ +%d seeds", p.MoreSeeds)
 	}
 	return string(p.Verdict)

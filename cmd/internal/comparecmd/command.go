@@ -48,7 +48,8 @@ Runs of different machines, backends, precisions or datasets get a table each;
 --across puts them into one and marks the cells. Only finished runs count, the
 others are counted apart. A repeat of a recipe with its seed counts once.
 
-Columns to sort by: name, ` + columnKeys() + `.
+Columns to sort by: name,
+` + columnKeys() + `.
 The best comes first; "-" before the column puts the worst first.`,
 		Example: examples(program),
 		Args:    cobra.NoArgs,
@@ -63,7 +64,7 @@ The best comes first; "-" before the column puts the worst first.`,
 		def = "patchlab.db"
 	}
 	cmd.PersistentFlags().StringVar(&f.db, "db", def, "the tracker's `file` ($"+envDB+")")
-	set.StringVar(&f.o.Filter, "filter", "", "compare only runs that fit, such as `\"params.data = 'cifar10'\"`")
+	set.StringVar(&f.o.Filter, "filter", "", "compare only the runs that fit this `filter`, such as params.data = 'cifar10'")
 	set.StringSliceVar(&f.by, "by", []string{"model"}, "group by these `keys`: parameters, environment.NAME, tags.NAME, experiment, run")
 	set.StringVar(&f.o.Sort, "sort", "accuracy", "order rows by this `column`, the best first")
 	set.StringVar(&f.format, "format", "", "write as `format`: "+formatNames()+" (default: by the output file's name, else table)")

@@ -163,18 +163,18 @@ func TestGolden(t *testing.T) {
 func TestErrors(t *testing.T) {
 	path := database(t, lab()[:2])
 	for want, args := range map[string][]string{
-		"there is no such file":                               {"--db", filepath.Join(t.TempDir(), "none.db")},
-		`cannot group by "modle"`:                             {"--by", "modle"},
+		"there is no such file":   {"--db", filepath.Join(t.TempDir(), "none.db")},
+		`cannot group by "modle"`: {"--by", "modle"},
 		"there are experiment, run, batch, data, environment.backend": {"--by", "modle"},
-		`no column "speed"; there are accuracy, top5`:         {"--sort", "speed"},
-		`no format "xml"; there are table, markdown`:          {"--format", "xml"},
-		`cannot mix across "gpu"; there are machine, backend`: {"--across", "gpu"},
-		`nothing called "course"`:                             {"--against", "course"},
-		"--level is a percentage between 0 and 100, got 200":  {"--level", "200"},
-		"--target is a percentage":                            {"--target", "-3"},
-		"\n               ^":                                  {"--filter", "params.model ~ 'mixer'"},
-		`no figure "pie"; there are pareto`:                   {"--format", "svg", "--figure", "pie"},
-		"unknown command":                                     {"all"},
+		`no column "speed"; there are accuracy, top5`:                 {"--sort", "speed"},
+		`no format "xml"; there are table, markdown`:                  {"--format", "xml"},
+		`cannot mix across "gpu"; there are machine, backend`:         {"--across", "gpu"},
+		`nothing called "course"`:                                     {"--against", "course"},
+		"--level is a percentage between 0 and 100, got 200":          {"--level", "200"},
+		"--target is a percentage":                                    {"--target", "-3"},
+		"\n               ^":                                          {"--filter", "params.model ~ 'mixer'"},
+		`no figure "pie"; there are pareto`:                           {"--format", "svg", "--figure", "pie"},
+		"unknown command":                                             {"all"},
 	} {
 		out, err := execute(t, append([]string{"--db", path}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), want) {
