@@ -47,7 +47,7 @@ func TestKeep(t *testing.T) {
 
 // AdamW against the same formulas in float64, for both kinds of decay.
 func TestAdamW(t *testing.T) {
-	backend, err := gobackend.New("")
+	backend, err := gobackend.New("ops_sequential")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 	root.AddCommand(
 		newQuickstartCommand(),
 		newTrainCommand(),
+		newRerunCommand(),
 		newEvaluateCommand(),
 		newPredictCommand(),
 		newModelsCommand(),

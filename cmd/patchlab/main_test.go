@@ -103,6 +103,67 @@ func TestTrainEvaluatePredict(t *testing.T) {
 	}
 }
 
+// A rerun says what it found, and both runs keep it.
+func TestRerun(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "lab.db")
+	must(t, smallTraining(db, "--name", "first")...)
+	if out := must(t, "rerun", "first", "--db", db); !strings.Contains(out, "first: reproduced bit for bit\n") {
+		t.Errorf("the rerun said:\n%s", out)
+	}
+	// A run that claims other losses than its recipe gives.
+	lab, err := tracker.Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	first, err := lab.Find(t.Context(), "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe, err := lab.OpenArtifact(t.Context(), first.ID, "recipe.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer recipe.Close()
+	forged, err := lab.Start(t.Context(), tracker.Spec{Name: "forged", Environment: first.Environment, Inputs: first.Inputs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := forged.AddArtifact("recipe.json", recipe); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"step_loss", "val_loss"} {
+		points, err := lab.History(t.Context(), first.ID, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range points {
+			if i > 0 {
+				p.Value /= 2
+			}
+			if err := forged.Log(p.Step, map[string]float64{key: p.Value}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := forged.Finish(tracker.Finished); err != nil {
+		t.Fatal(err)
+	}
+	out := must(t, "rerun", "forged", "--db", db)
+	if !strings.Contains(out, "forged: not reproduced") {
+		t.Errorf("the rerun of a forged run said:\n%s", out)
+	}
+	for ref, want := range map[string]string{"first": "reproduced bit for bit", "first again": "reproduced bit for bit", "forged": "not reproduced"} {
+		info, err := lab.Find(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Tags["rerun.verdict"]; !strings.HasPrefix(got, want) {
+			t.Errorf("%s carries the verdict %q, want %q", ref, got, want)
+		}
+	}
+}
+
 func picture(t *testing.T, path string, width, height int, encode func(io.Writer, image.Image) error) string {
 	t.Helper()
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))

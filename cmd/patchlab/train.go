@@ -105,24 +105,12 @@ func (o *trainOptions) newRun(cmd *cobra.Command) error {
 
 // resumeRun continues a run with what it recorded of itself.
 func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
-	db, info, err := readRun(cmd.Context(), o.db, o.resume)
+	recipe, info, err := o.recorded(cmd, o.resume)
 	if err != nil {
 		return err
 	}
-	recipe, err := runRecipe(cmd.Context(), db, info)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
 	if info.Status == tracker.Finished {
-		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab train --seed N\" makes another", info.Name)
-	}
-	if o.data.dir == "" {
-		o.data.dir = info.Environment["data_dir"]
-	}
-	if !cmd.Flags().Changed("backend") {
-		if o.backend, err = kindOf(info.Environment["backend"]); err != nil {
-			return err
-		}
+		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", info.Name, info.Name)
 	}
 	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
 	if err != nil {

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/compare"
+	"patchlab/experiments"
+	"patchlab/tracker"
+)
+
+// Tags that keep a rerun's verdict with both runs.
+const (
+	tagRerunOf      = "rerun.of"      // on the new run: the old one's ID
+	tagRerunVerdict = "rerun.verdict" // on both
+	tagRerunBy      = "rerun.by"      // on the old run: the last rerun's ID
+)
+
+func newRerunCommand() *cobra.Command {
+	o := &trainOptions{}
+	var tolerance float64
+	cmd := &cobra.Command{
+		Use:   "rerun RUN",
+		Short: "Train by a run's recipe again and say whether the result is the same",
+		Long: `Train by a run's recipe again and say whether the result is the same.
+
+The recipe is the one that the run recorded; the images must have the digest that
+it recorded. The verdict is one of: reproduced bit for bit (every loss, accuracy
+and weight); within tolerance (no epoch's loss or accuracy differs by more than
+--tolerance); or where the two first depart. It is stored as a tag of both runs.`,
+		Example: `  patchlab rerun mixer-4-1
+  patchlab rerun latest --backend go --tolerance 0.05`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !(tolerance >= 0) {
+				return fmt.Errorf("tolerance %g; allowed: 0 or more", tolerance)
+			}
+			return o.rerun(cmd, args[0], tolerance)
+		},
+	}
+	f := cmd.Flags()
+	o.data.add(f)
+	backendFlag(f, &o.backend)
+	dbFlag(f, &o.db)
+	f.Float64Var(&tolerance, "tolerance", .01, "largest difference of an epoch's loss or accuracy (a fraction) that still passes")
+	return cmd
+}
+
+func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) error {
+	recipe, old, err := o.recorded(cmd, ref)
+	if err != nil {
+		return err
+	}
+	if old.Status != tracker.Finished {
+		return fmt.Errorf("run %s is %s; only a finished run can be rerun", old.Name, old.Status)
+	}
+	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(old.Inputs, func(in tracker.Input) bool { return in.Digest == d.Digest }) {
+		return fmt.Errorf("run %s was made with other images: none of its inputs has the digest %.12s of the %s found here; name their folder with --data-dir",
+			old.Name, d.Digest, d.Name)
+	}
+	var id string
+	err = o.carryOut(cmd, recipe, d, func(db *tracker.DB, env map[string]string) (*tracker.Run, error) {
+		run, err := db.Start(cmd.Context(), tracker.Spec{
+			Experiment: old.Experiment, Name: old.Name + " again", Parent: old.ID, Environment: env,
+			Tags: map[string]string{tagRerunOf: old.ID}, Inputs: old.Inputs,
+		})
+		if err == nil {
+			id = run.ID()
+		}
+		return run, err
+	})
+	if err != nil {
+		return err
+	}
+	verdict, err := storeVerdict(cmd.Context(), o.db, old.ID, id, tolerance)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", old.Name, verdict)
+	return nil
+}
+
+// recorded reads a run's recipe, and sets data folder and backend to those it
+// recorded where the user gives none.
+func (o *trainOptions) recorded(cmd *cobra.Command, ref string) (experiments.Recipe, tracker.RunInfo, error) {
+	db, info, err := readRun(cmd.Context(), o.db, ref)
+	if err != nil {
+		return experiments.Recipe{}, info, err
+	}
+	recipe, err := runRecipe(cmd.Context(), db, info)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return experiments.Recipe{}, info, err
+	}
+	if !cmd.Flags().Changed("data-dir") && info.Environment["data_dir"] != "" {
+		o.data.dir = info.Environment["data_dir"]
+	}
+	if !cmd.Flags().Changed("backend") {
+		o.backend, err = kindOf(info.Environment["backend"])
+	}
+	return recipe, info, err
+}
+
+// storeVerdict sets the runs side by side and tags both with what that gives.
+func storeVerdict(ctx context.Context, path, oldID, newID string, tolerance float64) (verdict string, err error) {
+	db, err := tracker.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var runs [2]tracker.RunInfo
+	var weights [2]string
+	for i, id := range []string{oldID, newID} {
+		if runs[i], err = db.Find(ctx, id); err != nil {
+			return "", err
+		}
+		artifacts, err := db.Artifacts(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range artifacts {
+			if a.Name == "weights.safetensors" {
+				weights[i] = a.SHA256
+			}
+		}
+	}
+	diff, err := compare.DiffRuns(ctx, db, runs[0], runs[1], 1)
+	if err != nil {
+		return "", err
+	}
+	verdict = judge(diff, weights[0] == weights[1], tolerance)
+	err = errors.Join(
+		db.SetTags(ctx, newID, map[string]string{tagRerunVerdict: verdict}),
+		db.SetTags(ctx, oldID, map[string]string{tagRerunVerdict: verdict, tagRerunBy: newID}))
+	return verdict, err
+}
+
+// judge is the verdict over two runs' histories; what measures the machine
+// counts for nothing.
+func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
+	same := sameWeights
+	var first *compare.CurveChange // the one that departs at the earliest training step
+	largest := 0.
+	for i, c := range diff.Curves {
+		if compare.Timed(c.Key) {
+			continue
+		}
+		if c.OnlyA > 0 || c.OnlyB > 0 {
+			same = false
+			largest = math.Inf(1)
+		}
+		if c.First == nil {
+			continue
+		}
+		same = false
+		if c.Key == "step_loss" {
+			first = &diff.Curves[i]
+		} else {
+			if first == nil || first.Key != "step_loss" && *c.First < *first.First {
+				first = &diff.Curves[i]
+			}
+			largest = max(largest, float64(c.Largest))
+		}
+	}
+	departs := ""
+	if first != nil {
+		departs = fmt.Sprintf("%s first departs at step %d, by at most %.3g", first.Key, *first.First, float64(first.Largest))
+	}
+	switch {
+	case same:
+		return "reproduced bit for bit"
+	case math.IsInf(largest, 1):
+		return "not reproduced: the runs have different steps"
+	case largest <= tolerance && departs == "":
+		return "within tolerance: the same losses, other weights"
+	case largest <= tolerance:
+		return fmt.Sprintf("within tolerance: no epoch differs by more than %.3g; %s", largest, departs)
+	default:
+		return fmt.Sprintf("not reproduced: an epoch differs by %.3g; %s", largest, departs)
+	}
+}
