@@ -39,13 +39,25 @@ func paretoChart(t *compare.Table, speed string) figure.Pareto {
 	return p
 }
 
+// linesMost is the number of configurations of which a chart of curves or of
+// distributions can tell anything; of more it shows the table's first.
+const linesMost = 60
+
+// firstOnly says that a chart leaves configurations out.
+func firstOnly(t *compare.Table) string {
+	if len(t.Rows) <= linesMost {
+		return ""
+	}
+	return fmt.Sprintf(" (the first %d of %d configurations)", linesMost, len(t.Rows))
+}
+
 // curvesChart is the validation accuracy by epoch, or by training time.
 func curvesChart(r *compare.Report, t *compare.Table, byTime bool) figure.Curves {
 	p := figure.Curves{XTitle: "epoch", YTitle: "validation accuracy, %"}
 	if byTime {
 		p.XTitle, p.Log = "training time, s (log scale)", true
 	}
-	for _, row := range t.Rows {
+	for _, row := range t.Rows[:min(linesMost, len(t.Rows))] {
 		line := figure.Curve{Name: shorten(row.Name, 24)}
 		bands := compare.Bands(row.Curves, r.Level)
 		for _, b := range bands {
@@ -69,7 +81,7 @@ func curvesChart(r *compare.Report, t *compare.Table, byTime bool) figure.Curves
 // stepsChart is the distributions of step times; no rows without any.
 func stepsChart(t *compare.Table) figure.Spreads {
 	p := figure.Spreads{XTitle: "training step, ms"}
-	for i, row := range t.Rows {
+	for i, row := range t.Rows[:min(linesMost, len(t.Rows))] {
 		d := row.Steps
 		if d == nil {
 			continue

@@ -275,8 +275,8 @@ func (p *pageTable) charts(r *compare.Report, t *compare.Table) error {
 	}{
 		{len(t.Rows) > 1 && hasSpeed(t, "train"), "Accuracy against training speed", paretoChart(t, "train")},
 		{len(t.Rows) > 1 && hasSpeed(t, "infer"), "Accuracy against inference speed", paretoChart(t, "infer")},
-		{hasCurves(t), "Learning curves by epoch", curvesChart(r, t, false)},
-		{hasCurves(t) && len(t.Mixed) == 0, "Learning curves by training time", curvesChart(r, t, true)},
+		{hasCurves(t), "Learning curves by epoch" + firstOnly(t), curvesChart(r, t, false)},
+		{hasCurves(t) && len(t.Mixed) == 0, "Learning curves by training time" + firstOnly(t), curvesChart(r, t, true)},
 	} {
 		if !part.want {
 			continue
@@ -286,7 +286,7 @@ func (p *pageTable) charts(r *compare.Report, t *compare.Table) error {
 		}
 	}
 	if steps := stepsChart(t); len(steps.Rows) > 0 {
-		return add("Step times", steps, steps.Fit(figure.Wide()), steps.Fit(figure.Narrow()))
+		return add("Step times"+firstOnly(t), steps, steps.Fit(figure.Wide()), steps.Fit(figure.Narrow()))
 	}
 	return nil
 }
