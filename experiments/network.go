@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph-building code reads as formulas
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
@@ -46,7 +46,7 @@ func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Net
 	}
 	slices.Sort(n.names)
 	err := guard("build network", func() (err error) {
-		n.forward, err = model.NewExec(backend, n.store, func(scope *model.Scope, images *Node) *Node {
+		n.forward, err = model.NewExec(backend, n.store, func(scope *model.Scope, images *graph.Node) *graph.Node {
 			return config.Logits(scope, images, models.Pass{})
 		})
 		return err

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph-building code reads as formulas
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -79,30 +79,30 @@ const optimizerScope = "optimizer"
 
 // Update adds to the graph of a scalar loss one step on every trainable
 // variable of the store. Rates, [2], come from [AdamW.Rates].
-func (o AdamW) Update(store *model.Store, loss, rates *Node) {
+func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 	rates.AssertDims(2)
 	g := loss.Graph()
-	alpha := Squeeze(Slice(rates, AxisElem(0)))
-	decay := Squeeze(Slice(rates, AxisElem(1)))
+	alpha := graph.Squeeze(graph.Slice(rates, graph.AxisElem(0)))
+	decay := graph.Squeeze(graph.Slice(rates, graph.AxisElem(1)))
 
 	var weights []*model.Variable
-	var nodes []*Node
+	var nodes []*graph.Node
 	for v := range store.IterVariables() {
 		if v.Trainable && v.InUseByGraph(g) {
 			weights = append(weights, v)
 			nodes = append(nodes, v.NodeValue(g))
 		}
 	}
-	for i, grad := range Gradient(loss, nodes...) {
+	for i, grad := range graph.Gradient(loss, nodes...) {
 		v, w := weights[i], nodes[i]
 		m := moment(store, "m", v)
 		s := moment(store, "v", v)
-		mean := Add(m.NodeValue(g), MulScalar(Sub(grad, m.NodeValue(g)), 1-o.Beta1))
-		square := Add(s.NodeValue(g), MulScalar(Sub(Square(grad), s.NodeValue(g)), 1-o.Beta2))
+		mean := graph.Add(m.NodeValue(g), graph.MulScalar(graph.Sub(grad, m.NodeValue(g)), 1-o.Beta1))
+		square := graph.Add(s.NodeValue(g), graph.MulScalar(graph.Sub(graph.Square(grad), s.NodeValue(g)), 1-o.Beta2))
 		m.SetNodeValue(mean)
 		s.SetNodeValue(square)
-		w = Sub(w, Mul(w, decay))
-		v.SetNodeValue(Sub(w, Div(Mul(mean, alpha), AddScalar(Sqrt(square), o.Epsilon))))
+		w = graph.Sub(w, graph.Mul(w, decay))
+		v.SetNodeValue(graph.Sub(w, graph.Div(graph.Mul(mean, alpha), graph.AddScalar(graph.Sqrt(square), o.Epsilon))))
 	}
 }
 

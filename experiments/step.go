@@ -6,7 +6,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph-building code reads as formulas
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -38,23 +38,23 @@ func newStepper(net *Network, recipe Recipe) (*stepper, error) {
 // rates [2] float32 from [AdamW.Rates], seed a uint32 scalar that decides the
 // dropout masks. It returns [3] float32: the mean loss, and how many of the
 // true classes were ranked first and among the first five.
-func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *Node) *Node {
+func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.Node) *graph.Node {
 	logits := s.net.Config.Logits(scope, images, models.Pass{Training: true, Seed: seed})
 	loss, top1, top5 := score(logits, labels)
 	s.recipe.Optimizer.Update(scope.Store(), loss, rates)
-	return Stack([]*Node{loss, top1, top5}, 0)
+	return graph.Stack([]*graph.Node{loss, top1, top5}, 0)
 }
 
 // score returns three scalars: the mean cross-entropy of logits [B, K] against
 // labels [B], and the number of labels of rank 1 and of rank 5 or better.
-func score(logits, labels *Node) (loss, top1, top5 *Node) {
+func score(logits, labels *graph.Node) (loss, top1, top5 *graph.Node) {
 	classes := logits.Shape().Dim(-1)
-	truth := OneHot(labels, classes, dtypes.Float32)                             // [B, K]
-	loss = Neg(ReduceAllMean(ReduceSum(Mul(truth, LogSoftmax(logits, -1)), -1))) // []
-	own := ReduceAndKeep(Mul(truth, logits), ReduceSum, -1)                      // [B, 1]
-	above := ReduceSum(ConvertDType(GreaterThan(logits, own), dtypes.Float32), -1)
-	within := func(k int) *Node {
-		return ReduceAllSum(ConvertDType(LessThan(above, Scalar(above.Graph(), dtypes.Float32, k)), dtypes.Float32))
+	truth := graph.OneHot(labels, classes, dtypes.Float32)                                                     // [B, K]
+	loss = graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(truth, graph.LogSoftmax(logits, -1)), -1))) // []
+	own := graph.ReduceAndKeep(graph.Mul(truth, logits), graph.ReduceSum, -1)                                  // [B, 1]
+	above := graph.ReduceSum(graph.ConvertDType(graph.GreaterThan(logits, own), dtypes.Float32), -1)
+	within := func(k int) *graph.Node {
+		return graph.ReduceAllSum(graph.ConvertDType(graph.LessThan(above, graph.Scalar(above.Graph(), dtypes.Float32, k)), dtypes.Float32))
 	}
 	return loss, within(1), within(topK)
 }
