@@ -178,6 +178,10 @@ func (b *builder) table(runs []tracker.RunInfo) (Table, error) {
 			}
 		}
 	}
+	if len(t.shorter) > 0 {
+		t.warn("reference-epochs", "trained for fewer epochs than the %s, so the gap is not one of accuracy alone: %s",
+			b.o.Name, strings.Join(t.shorter, ", "))
+	}
 	t.warnAveraged(b.o.By)
 	t.gatherWarnings()
 	t.Verdict = b.verdict(&t)

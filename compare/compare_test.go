@@ -363,7 +363,7 @@ func TestWarningsAreGathered(t *testing.T) {
 			texts = append(texts, w.Text)
 		}
 	}
-	if len(texts) != 1 || !strings.HasPrefix(texts[0], "a: 1 of 2 runs") || !strings.HasSuffix(texts[0], "likewise b, c, d and e") {
+	if len(texts) != 1 || !strings.HasPrefix(texts[0], "a: 1 of 2 runs") || !strings.HasSuffix(texts[0], "much the same goes for b, c, d and e") {
 		t.Errorf("warnings %q, want one that names all five", texts)
 	}
 	if n := len(build(t, runs[:4], compare.Options{}).Tables[0].Warnings); n != 2 {

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -270,7 +271,7 @@ func (b *builder) against(t *Table, g *grouped, row *Row) {
 			epochs[r.Epochs] = true
 		}
 		if ref.Epochs > 0 && len(row.Runs) > 0 && row.Runs[0].Epochs < int64(ref.Epochs) && len(epochs) == 1 {
-			t.warnRow(g.name, "reference-epochs", "%s: trained for %d epochs, the %s for %d", g.name, row.Runs[0].Epochs, b.o.Name, ref.Epochs)
+			t.shorter = append(t.shorter, fmt.Sprintf("%s (%d of %d)", g.name, row.Runs[0].Epochs, ref.Epochs))
 		}
 		if n, err := strconv.Atoi(first.Params["train_images"]); err == nil && ref.TrainImages > 0 && n < ref.TrainImages {
 			t.warnRow(g.name, "reference-images", "%s: trained on %s images, the %s on %s", g.name,

@@ -68,6 +68,8 @@ type Table struct {
 
 	Differs     []Differing   `json:"differs"`     // parameters, besides those grouped by
 	Environment []Environment `json:"environment"` // of all runs
+
+	shorter []string // rows trained for fewer epochs than the reference
 }
 
 // MarkSetting is one of a table's settings and its letter.

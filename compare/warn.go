@@ -56,7 +56,7 @@ func (t *Table) gatherWarnings() {
 			out = append(out, w)
 		case !said[w.Code]:
 			said[w.Code] = true
-			out = append(out, Warning{Code: w.Code, Text: fmt.Sprintf("%s; likewise %s", w.Text, join(names[1:], "and"))})
+			out = append(out, Warning{Code: w.Code, Text: fmt.Sprintf("%s; much the same goes for %s", w.Text, join(names[1:], "and"))})
 		}
 	}
 	t.Warnings = append([]Warning{}, out...)

@@ -83,12 +83,12 @@ func shape(i int, at Point, r float64) []Point {
 // at each turn of the colours.
 func dash(i int) float64 { return []float64{0, 7, 4, 2}[i/len(palette())%4] }
 
-// palette holds the colours of the series, light then dark, apart for the
-// colour-blind (after Okabe and Ito 2008, with two more).
+// palette holds the colours of the series, light then dark, apart for most eyes
+// (after Okabe and Ito 2008, darkened until text in them can be read on paper).
 func palette() [][2]string {
 	return [][2]string{
-		{"#0072b2", "#5cb0e6"}, {"#d55e00", "#ff9a55"}, {"#00855f", "#3ecf9f"}, {"#b8578f", "#ec9fca"},
-		{"#b07800", "#ffc75a"}, {"#6a4aa0", "#b79af0"}, {"#2f9fd0", "#9bdcff"}, {"#6e6e00", "#cfcf55"},
+		{"#0072b2", "#5cb0e6"}, {"#c25400", "#ff9a55"}, {"#00855f", "#3ecf9f"}, {"#ad4d85", "#ec9fca"},
+		{"#946400", "#ffc75a"}, {"#6a4aa0", "#b79af0"}, {"#a3262e", "#ff9494"}, {"#6e6e00", "#cfcf55"},
 	}
 }
 

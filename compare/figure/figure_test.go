@@ -12,6 +12,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -204,4 +206,50 @@ func TestManySeries(t *testing.T) {
 		}
 		seen[mark] = i
 	}
+}
+
+// TestContrast: every colour that text is set in has a contrast of at least
+// 4.5 to 1 on its paper, light and dark (WCAG 2.2, 1.4.3).
+func TestContrast(t *testing.T) {
+	rule := regexp.MustCompile(`--([a-z0-9]+):(#[0-9a-f]{6});`)
+	light, dark, found := strings.Cut(figure.Style(true), "@media")
+	if !found {
+		t.Fatal("no rules for a dark page")
+	}
+	for name, css := range map[string]string{"light": light, "dark": dark} {
+		colors := map[string]string{}
+		for _, m := range rule.FindAllStringSubmatch(css, -1) {
+			colors[m[1]] = m[2]
+		}
+		if len(colors) < 12 {
+			t.Errorf("%s: only the colours %v", name, colors)
+		}
+		paper := luminance(t, colors["paper"])
+		for role, hex := range colors {
+			if role == "paper" || role == "grid" {
+				continue
+			}
+			a, b := luminance(t, hex), paper
+			if ratio := (math.Max(a, b) + .05) / (math.Min(a, b) + .05); ratio < 4.5 {
+				t.Errorf("%s: %s (%s) has a contrast of %.2f to 1, want 4.5", name, role, hex, ratio)
+			}
+		}
+	}
+}
+
+// luminance is WCAG's relative luminance of #rrggbb.
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	v, err := strconv.ParseUint(strings.TrimPrefix(hex, "#"), 16, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	linear := func(shift uint) float64 {
+		c := float64(v>>shift&0xff) / 255
+		if c <= .04045 {
+			return c / 12.92
+		}
+		return math.Pow((c+.055)/1.055, 2.4)
+	}
+	return .2126*linear(16) + .7152*linear(8) + .0722*linear(0)
 }
