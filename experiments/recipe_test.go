@@ -93,5 +93,5 @@ func ExampleReferenceRecipe() {
 	fmt.Println(r.Digest()[:12])
 	// Output:
 	// mixer:4 128 30 0.005 plain
-	// b8748db06564
+	// 570fbd56987c
 }
