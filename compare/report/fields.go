@@ -198,7 +198,11 @@ func legend(r *compare.Report, t *compare.Table) []string {
 		out = append(out, fmt.Sprintf("¹ one seed: %s %% binomial (Wilson) interval from the number of test images; it knows nothing of other seeds.", level))
 	}
 	if front {
-		out = append(out, "front: probability of being on the Pareto front of training speed and accuracy, * if the means are.")
+		text := "front: probability of being on the Pareto front of training speed and accuracy, * if the means are"
+		if methods["Wilson"] {
+			text += "; a single run varies there by its test images alone"
+		}
+		out = append(out, text+".")
 	}
 	if slices.ContainsFunc(t.Rows, func(row compare.Row) bool { return row.Reference != nil }) {
 		out = append(out, fmt.Sprintf("ref %%, gap: the %s's test accuracy (one run of its own), and the points from it to ours.", r.Against))

@@ -53,12 +53,12 @@ func writeText(out io.Writer, r *compare.Report, o Options) error {
 func (w *textWriter) table(r *compare.Report, t *compare.Table) {
 	w.title(tableTitle(t))
 	fmt.Fprintln(w)
+	w.paragraph("", t.Verdict)
+	fmt.Fprintln(w)
 	for _, block := range blocks(heading(r), fields(r, t), t.Rows, w.width) {
 		w.grid(block)
 		fmt.Fprintln(w)
 	}
-	w.paragraph("", t.Verdict)
-	fmt.Fprintln(w)
 	if len(t.Pairs) > 0 {
 		w.against(r, t)
 	}
