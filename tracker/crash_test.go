@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// kills is how often TestKilledWriterLosesNothing kills the writer.
+// kills is how often TestKilledWriterLosesNothing kills the writer; a tenth as
+// often where tests are to be short.
 const kills = 200
 
 func TestKilledWriterLosesNothing(t *testing.T) {
@@ -21,7 +22,11 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 		finished bool
 	}
 	promised := map[string]promise{}
-	for range kills {
+	times := kills
+	if testing.Short() {
+		times /= 10
+	}
+	for range times {
 		cmd, out := child(t, "write", path)
 		var run string
 		var kill *time.Timer
@@ -78,7 +83,7 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 			points += p.flushed
 		}
 	}
-	t.Logf("%d kills, %d runs (%d finished), %d promised points: all there", kills, len(promised), finished, points)
+	t.Logf("%d kills, %d runs (%d finished), %d promised points: all there", times, len(promised), finished, points)
 }
 
 func checkIntegrity(t *testing.T, db *DB) {

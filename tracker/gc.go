@@ -40,6 +40,10 @@ func (db *DB) GC(ctx context.Context, olderThan time.Duration) (Garbage, error) 
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM environment WHERE id NOT IN (SELECT environment FROM run)`)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM experiment WHERE deleted <= ? AND id NOT IN (SELECT experiment FROM run)`, before)
 		return err
 	})
 	// Only when the rows are surely gone may the files go; the write lock keeps

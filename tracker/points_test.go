@@ -50,7 +50,6 @@ func FuzzPoints(f *testing.F) {
 	f.Add(c.compressed(nil, samples))
 	f.Add(summaries{{key: 1, count: 2, last: samples[0]}}.encode(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c := newCodec()
 		check := func(samples []sample) {
 			for _, encoded := range [][]byte{c.plain(nil, samples), c.compressed(nil, samples)} {
 				got, err := c.decode(nil, encoded)

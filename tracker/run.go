@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,9 +62,9 @@ type Run struct {
 	key int64 // the run's row
 	id  string
 
-	mu       sync.Mutex
+	mu       sync.RWMutex // read-held while logging, held to end
 	finished bool
-	lost     error // why its points can no longer be stored
+	lost     atomic.Pointer[error] // why its points can no longer be stored
 }
 
 // ID returns the run's ULID, by which every database knows it.
@@ -227,6 +228,8 @@ func (r *Run) log(step, at int64, values func(func(string, float64) bool)) error
 			return fmt.Errorf("logging: %w", err)
 		}
 	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	if err := r.writable(); err != nil {
 		return err
 	}
@@ -236,13 +239,19 @@ func (r *Run) log(step, at int64, values func(func(string, float64) bool)) error
 	return nil
 }
 
+// writable says why the run takes nothing more; r.mu must be held.
 func (r *Run) writable() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.finished {
 		return fmt.Errorf("run %s: %w", r.id, ErrFinished)
 	}
-	return r.lost
+	return r.whyLost()
+}
+
+func (r *Run) whyLost() error {
+	if lost := r.lost.Load(); lost != nil {
+		return *lost
+	}
+	return nil
 }
 
 // SetParams adds parameters. A parameter keeps its value: giving it another
@@ -264,6 +273,8 @@ func (r *Run) SetNote(markdown string) error {
 // AddArtifact stores src's content under a name such as "plots/loss.png"; it
 // replaces an artifact of that name. Equal content is stored once.
 func (r *Run) AddArtifact(name string, src io.Reader) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	if err := r.writable(); err != nil {
 		return err
 	}
@@ -276,9 +287,7 @@ func (r *Run) Flush() error {
 	if err := r.db.queue.flush(); err != nil {
 		return fmt.Errorf("flushing run %s: %w", r.id, err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.lost
+	return r.whyLost()
 }
 
 // Finish makes everything durable and ends the run as Finished, Failed or
@@ -290,6 +299,8 @@ func (r *Run) FinishAt(at time.Time, status Status) error {
 	if status != Finished && status != Failed && status != Killed {
 		return fmt.Errorf("finishing run %s: a run cannot end as %v", r.id, status)
 	}
+	r.mu.Lock() // no Log is under way, none begins
+	defer r.mu.Unlock()
 	if err := r.writable(); err != nil {
 		return err
 	}
@@ -299,9 +310,7 @@ func (r *Run) FinishAt(at time.Time, status Status) error {
 	if err := r.db.end(context.Background(), r.id, status, at.UnixMicro()); err != nil {
 		return fmt.Errorf("finishing run %s: %w", r.id, err)
 	}
-	r.mu.Lock()
 	r.finished = true
-	r.mu.Unlock()
 	r.db.mu.Lock()
 	delete(r.db.open, r.key)
 	r.db.mu.Unlock()

@@ -238,8 +238,7 @@ func (db *DB) loseRun(key int64) {
 	delete(db.open, key)
 	db.mu.Unlock()
 	if r != nil {
-		r.mu.Lock()
-		r.lost = fmt.Errorf("run %s was removed from the database", r.id)
-		r.mu.Unlock()
+		lost := fmt.Errorf("run %s was removed from the database", r.id)
+		r.lost.Store(&lost)
 	}
 }
