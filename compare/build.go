@@ -131,6 +131,7 @@ type builder struct {
 	src    Source
 	o      Options
 	curves map[string]Curve // by run, if read
+	paired bool             // single runs are compared image by image
 }
 
 // random gives a source of its own to each use, so that one more bootstrap

@@ -400,3 +400,25 @@ func TestByAnything(t *testing.T) {
 		t.Errorf("by model and batch: %d rows, the first %q", len(rows), rows[0].Name)
 	}
 }
+
+// TestManyConfigurations: of very many single runs not every pair is tested
+// and no predictions are read, and the report says the first.
+func TestManyConfigurations(t *testing.T) {
+	var runs []comparetest.Run
+	for i := range 101 {
+		runs = append(runs, comparetest.Run{Model: fmt.Sprint("m", i), Seed: 1, Accuracy: .5 + .001*float64(i), TrainPerS: 1000,
+			TestImages: 100, Predictions: i < 2, Epochs: 1})
+	}
+	for _, c := range []struct {
+		runs, pairs int
+		test        string
+		warned      bool
+	}{{101, 100, "two proportions", true}, {50, 49, "McNemar exact", true}, {40, 780, "McNemar exact", false}} {
+		table := build(t, runs[:c.runs], compare.Options{Sort: "-accuracy"}).Tables[0]
+		p, _ := table.Pair("m0", "m1")
+		if len(table.Pairs) != c.pairs || p.Test != c.test || hasWarning(table.Warnings, "some-pairs") != c.warned {
+			t.Errorf("%d runs: %d pairs, m0 and m1 by %q, warned %v; want %d, %q, %v", c.runs, len(table.Pairs), p.Test,
+				hasWarning(table.Warnings, "some-pairs"), c.pairs, c.test, c.warned)
+		}
+	}
+}

@@ -13,6 +13,10 @@ import (
 // more, each is compared with the first row only.
 const allPairs = 40
 
+// allAnswers is the most single runs whose predictions are read; more are
+// compared by their numbers of right answers, which takes no reading.
+const allAnswers = 100
+
 // mcnemar is the name of the test whose effect is an odds ratio.
 const mcnemar = "McNemar exact"
 
@@ -24,6 +28,7 @@ const power = .8
 func (b *builder) pairs(t *Table, groups []grouped) error {
 	answers := map[string][]bool{}
 	var tests []stats.Test
+	b.paired = len(groups) <= allAnswers
 	for i := range groups {
 		for j := i + 1; j < len(groups); j++ {
 			if i > 0 && len(groups) > allPairs {
@@ -132,7 +137,7 @@ func bySeed(g, h *grouped) (x, y []float64) {
 // singles compares two single runs on their test images.
 func (b *builder) singles(g, h *grouped, answers map[string][]bool) (stats.Test, error) {
 	name := g.name + " / " + h.name
-	if datasetOf(g.runs[0]) == datasetOf(h.runs[0]) {
+	if b.paired && datasetOf(g.runs[0]) == datasetOf(h.runs[0]) {
 		first, err := b.answers(g, answers)
 		if err != nil {
 			return stats.Test{}, err
