@@ -233,8 +233,6 @@ func TestMoreSeeds(t *testing.T) {
 	}
 }
 
-// TestEqualBudgets: made-up curves rise with epochs; the slow configuration has
-// done less of its way in the time in which the fast one has done all.
 func TestDamagedPredictions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	db, err := tracker.Open(path)
@@ -263,8 +261,6 @@ func TestDamagedPredictions(t *testing.T) {
 	}
 }
 
-// TestBandsEndTogether: where one run ended before another, the mean over
-// seeds ends too, instead of jumping to the one that went on.
 // TestWarningsAreGathered: many rows with the same trouble give one sentence
 // that names them.
 func TestWarningsAreGathered(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"patchlab/compare/comparetest"
 )
 
+// TestEqualBudgets: made-up curves rise with epochs; the slow configuration has
+// done less of its way in the time in which the fast one has done all.
 func TestEqualBudgets(t *testing.T) {
 	runs := []comparetest.Run{
 		{Model: "fast", Seed: 1, Accuracy: .6, TrainPerS: 4000, Epochs: 10, FLOPs: 1e6},
@@ -77,6 +79,8 @@ func TestStepDistribution(t *testing.T) {
 	}
 }
 
+// TestBandsEndTogether: where one run ended before another, the mean over
+// seeds ends too, instead of jumping to the one that went on.
 func TestBandsEndTogether(t *testing.T) {
 	curve := func(values ...compare.Number) (c compare.Curve) {
 		for i, v := range values {
