@@ -229,3 +229,21 @@ func FuzzEvents(f *testing.F) {
 		}
 	})
 }
+
+// TestRealEventFile reads what TensorBoard's own writer (tensorboard.summary.Writer,
+// 2.21) wrote: 20 steps of 1/(i+1), and of -i at steps 10i but NaN at 30.
+func TestRealEventFile(t *testing.T) {
+	db := newDB(t)
+	merged, err := ImportTensorBoard(t.Context(), db, "testdata/tensorboard")
+	must(t, err)
+	if merged != (tracker.Merged{Added: 1}) {
+		t.Errorf("the import did %+v", merged)
+	}
+	loss, odd := history(t, db, "exp/train", "loss"), history(t, db, "exp/train", "odd/name ä")
+	if len(loss) != 20 || loss[2].Value != float64(float32(1)/3) || loss[19].Step != 19 || loss[0].Time.Year() < 2026 {
+		t.Errorf("the loss is %v", loss)
+	}
+	if len(odd) != 20 || !math.IsNaN(odd[3].Value) || odd[19].Value != -19 || odd[19].Step != 190 {
+		t.Errorf("the other is %v", odd)
+	}
+}
