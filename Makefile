@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test deps lint race build clean
+.PHONY: test deps lint race bench-trackers build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/...
@@ -23,6 +23,10 @@ lint:
 ## race: the pure-Go rooms under the race detector
 race:
 	go test -race -short -timeout 20m $(RACE)
+
+## bench-trackers: the same recording work in seven trackers, side by side, into results/
+bench-trackers:
+	bench/trackers/run.sh
 
 ## build: the programs into bin/
 build:
