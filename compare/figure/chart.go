@@ -57,7 +57,7 @@ func WriteSVG(w io.Writer, chart Chart, size Size) error {
 	c := &svg{}
 	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]s" height="%[2]s" viewBox="0 0 %[1]s %[2]s" role="img" font-family="Helvetica,Arial,sans-serif">`,
 		num(size.Width), num(size.Height))
-	fmt.Fprintf(c, "<title>%s</title><style>%s</style>", escape(chart.Alt()), Style(false))
+	fmt.Fprintf(c, "<title>%s</title><style>%s</style>", escape(chart.Alt()), classes(func(c Color) string { return c.hex(false) }))
 	c.Area([]Point{{0, 0}, {size.Width, 0}, {size.Width, size.Height}, {0, size.Height}}, Paper, 1)
 	chart.draw(&still{c}, size, f)
 	c.WriteString("</svg>\n")

@@ -38,7 +38,7 @@ func (p Curves) draw(c Canvas, size Size, f fonts) {
 	}
 	right := size.Width - 16
 	if beside := size.Width > 500; beside && len(p.Lines) <= labelMost {
-		right -= math.Min(legend+10, 150)
+		right -= math.Min(legend+22, 160)
 	}
 	x := newAxis(xs, p.Log, 46, right, int(size.Width/75))
 	y := newAxis(ys, false, size.Height-48, 36, int(size.Height/55))
@@ -68,8 +68,9 @@ func (p Curves) draw(c Canvas, size Size, f fonts) {
 			last := line[len(line)-1]
 			c.Area(shape(i, last, 4), Series(i), 1)
 			if right < size.Width-16 {
-				place, area := beside(Point{right + 8, last.Y + 4}, f.width(l.Name, small, false), taken)
+				place, area := beside(Point{right + 20, last.Y + 4}, f.width(l.Name, small, false), taken)
 				taken = append(taken, area)
+				c.Area(shape(i, Point{place.X - 8, place.Y - 4}, 3.5), Series(i), 1)
 				c.Text(place, Start, small, Series(i), false, l.Name)
 			}
 		}

@@ -212,7 +212,7 @@ func TestManySeries(t *testing.T) {
 // 4.5 to 1 on its paper, light and dark (WCAG 2.2, 1.4.3).
 func TestContrast(t *testing.T) {
 	rule := regexp.MustCompile(`--([a-z0-9]+):(#[0-9a-f]{6});`)
-	light, dark, found := strings.Cut(figure.Style(true), "@media")
+	light, dark, found := strings.Cut(figure.Style(), "@media")
 	if !found {
 		t.Fatal("no rules for a dark page")
 	}

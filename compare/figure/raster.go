@@ -77,13 +77,7 @@ func newRaster(width, height, scale float64, f fonts) *raster {
 
 // rgba is a colour on light paper.
 func rgba(c Color, alpha float64) color.Color {
-	var hex string
-	if c >= 0 {
-		hex = palette()[int(c)][0]
-	} else {
-		hex = roles()[c][0]
-	}
-	v, err := strconv.ParseUint(hex[1:], 16, 32)
+	v, err := strconv.ParseUint(c.hex(false)[1:], 16, 32)
 	if err != nil {
 		panic(err) // the colours are this package's own
 	}

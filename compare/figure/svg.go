@@ -94,29 +94,49 @@ func escape(s string) string {
 	return b.String()
 }
 
-// Style is the CSS that gives the charts' classes their colours. Dark adds the
-// rules for a page that the reader wants dark.
-func Style(dark bool) string {
+// Style is the CSS that gives the charts' classes their colours on a page,
+// light or dark as the reader wants it.
+func Style() string {
 	var light, night strings.Builder
-	rule := func(class string, colors [2]string) {
-		fmt.Fprintf(&light, "--%s:%s;", class, colors[0])
-		fmt.Fprintf(&night, "--%s:%s;", class, colors[1])
+	for _, c := range colors() {
+		fmt.Fprintf(&light, "--%s:%s;", c.class(), c.hex(false))
+		fmt.Fprintf(&night, "--%s:%s;", c.class(), c.hex(true))
 	}
-	var classes strings.Builder
-	for i, colors := range palette() {
-		rule(Color(i).class(), colors)
-		fmt.Fprintf(&classes, ".l.s%[1]d{stroke:var(--s%[1]d)}.a.s%[1]d{fill:var(--s%[1]d)}", i)
+	return ":root{" + light.String() + "}@media (prefers-color-scheme:dark){:root{" + night.String() + "}}" +
+		classes(func(c Color) string { return "var(--" + c.class() + ")" })
+}
+
+// classes gives lines and areas of each colour its value. A file on its own
+// names the colours themselves: not every program that draws SVG for papers
+// knows CSS variables.
+func classes(value func(Color) string) string {
+	var b strings.Builder
+	b.WriteString(".l{fill:none;stroke-linejoin:round;stroke-linecap:round}")
+	for _, c := range colors() {
+		fmt.Fprintf(&b, ".l.%[1]s{stroke:%[2]s}.a.%[1]s{fill:%[2]s}", c.class(), value(c))
 	}
-	for _, role := range []Color{Ink, Muted, Grid, Paper} {
-		name := role.class()
-		rule(name, roles()[role])
-		fmt.Fprintf(&classes, ".l.%[1]s{stroke:var(--%[1]s)}.a.%[1]s{fill:var(--%[1]s)}", name)
+	return b.String()
+}
+
+// colors lists every colour.
+func colors() []Color {
+	var out []Color
+	for i := range palette() {
+		out = append(out, Color(i))
 	}
-	css := ":root{" + light.String() + "}"
+	return append(out, Ink, Muted, Grid, Paper)
+}
+
+// hex is the colour on light or dark paper.
+func (color Color) hex(dark bool) string {
+	i := 0
 	if dark {
-		css += "@media (prefers-color-scheme:dark){:root{" + night.String() + "}}"
+		i = 1
 	}
-	return css + ".l{fill:none;stroke-linejoin:round;stroke-linecap:round}" + classes.String()
+	if color >= 0 {
+		return palette()[color][i]
+	}
+	return roles()[color][i]
 }
 
 // Mark is the sign of the i-th configuration as a small SVG element.

@@ -111,7 +111,7 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 	if err != nil {
 		return fmt.Errorf("reading the page's template: %w", err)
 	}
-	style := figure.Style(true) + pageStyle
+	style := figure.Style() + pageStyle
 	p := page{
 		Policy: Policy(),
 		Style:  template.CSS(style), Script: template.JS(pageScript),
@@ -136,7 +136,7 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 // and script, by their hashes.
 func Policy() string {
 	return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'",
-		hash(figure.Style(true)+pageStyle), hash(pageScript))
+		hash(figure.Style()+pageStyle), hash(pageScript))
 }
 
 // hash names a text in a Content-Security-Policy.
