@@ -71,11 +71,6 @@ func (t *trainer) finish(ctx context.Context) (*Result, error) {
 	if err := t.Recorder.Flush(); err != nil {
 		return nil, err
 	}
-	if t.CheckpointDir != "" {
-		if err := os.RemoveAll(t.CheckpointDir); err != nil {
-			return nil, fmt.Errorf("remove checkpoints: %w", err)
-		}
-	}
 	return r, nil
 }
 

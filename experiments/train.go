@@ -34,7 +34,8 @@ type Job struct {
 	BackendName string
 	Recorder    Recorder
 	// CheckpointDir is the run's own folder. Where it holds a checkpoint the
-	// run continues from it; it is removed when the run is complete.
+	// run continues from it. The caller removes it, once the run is recorded as
+	// finished: until then a crash must find it.
 	CheckpointDir string
 	// CheckpointEvery is the time between two checkpoints within an epoch;
 	// 0 means a minute. One is written after each epoch in any case.

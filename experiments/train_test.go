@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -206,8 +205,13 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 		if got.Test.Loss != want.Test.Loss || got.Best.Epoch != want.Best.Epoch {
 			t.Errorf("test loss %v of epoch %d, uninterrupted %v of epoch %d", got.Test.Loss, got.Best.Epoch, want.Test.Loss, want.Best.Epoch)
 		}
-		if _, err := os.Stat(job.CheckpointDir); !os.IsNotExist(err) {
-			t.Errorf("the checkpoints of a complete run are still there: %v", err)
+		// A crash after the last epoch finds the checkpoint and only tests again.
+		again, err := experiments.Train(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Test.Loss != want.Test.Loss || len(again.History) != len(want.History) {
+			t.Errorf("finishing again: test loss %v after %d epochs, want %v after %d", again.Test.Loss, len(again.History), want.Test.Loss, len(want.History))
 		}
 	})
 }

@@ -1,6 +1,6 @@
 // Command reference makes results/reference.csv from the database of
-// scripts/reference.sh, and says on its output how far each listed validation
-// accuracy is from the course's:
+// scripts/reference.sh, and on its output a table in Markdown that sets each
+// validation accuracy beside the course's:
 //
 //	go run ./bench/reference -db build/reference/reference.db -o results/reference.csv
 package main
@@ -31,6 +31,9 @@ func main() {
 	}
 }
 
+// limit is the distance from the course, in points, from which on a value is marked.
+const limit = 2.5
+
 // curve are the epochs that the course printed, besides the last.
 var curve = [...]int{1, 3, 5, 10}
 
@@ -46,6 +49,7 @@ func run(ctx context.Context, path, out string, stdout io.Writer) (err error) {
 	}
 	rows := [][]string{{"id", "seed", "epochs", "params", "val_acc_1", "val_acc_3", "val_acc_5", "val_acc_10", "val_acc_last",
 		"test_acc", "train_images_per_s", "machine", "backend", "data"}}
+	fmt.Fprintln(stdout, "| model | seed | epochs | val 1 | val 3 | val 5 | val 10 | val last | test | train images/s |\n|---|---|---|---|---|---|---|---|---|---|")
 	for _, entry := range models.Named() {
 		mine := slices.DeleteFunc(slices.Clone(runs), func(r tracker.RunInfo) bool {
 			return r.Params["model"] != entry.Config.ID || r.Status != tracker.Finished
@@ -100,17 +104,25 @@ func describe(ctx context.Context, db *tracker.DB, r tracker.RunInfo, entry mode
 		strconv.FormatFloat(r.Metrics["train_images_per_s"].Value, 'f', 0, 64),
 		r.Environment["machine"], r.Environment["backend"], data)
 
-	fmt.Fprintf(stdout, "%-16s seed %-2s", r.Params["model"], r.Params["seed"])
-	for _, p := range entry.Reference.ValAccuracy {
-		if a, ok := accuracy[p.Epoch]; ok {
-			gap := 100 * (a - p.Accuracy)
-			mark := " "
-			if gap < -2.5 || gap > 2.5 {
-				mark = "*"
+	fmt.Fprintf(stdout, "| %s | %s | %d of %d |", r.Params["model"], r.Params["seed"], last, entry.Reference.Epochs)
+	for i, epoch := range append(curve[:], entry.Reference.Epochs) {
+		a, ok := accuracy[epoch]
+		switch {
+		case i > 0 && epoch == curve[i-1], !ok:
+			fmt.Fprint(stdout, " – |")
+		default:
+			gap := 100 * (a - entry.Reference.ValAccuracy[i].Accuracy)
+			mark := ""
+			if gap < -limit || gap > limit {
+				mark = " *"
 			}
-			fmt.Fprintf(stdout, "  %2d: %5.2f (%+.1f)%s", p.Epoch, 100*a, gap, mark)
+			fmt.Fprintf(stdout, " %.1f (%+.1f)%s |", 100*a, gap, mark)
 		}
 	}
-	fmt.Fprintln(stdout)
+	test := "–"
+	if last >= entry.Reference.Epochs || r.Metrics["best_epoch"].Value < float64(last) {
+		test = fmt.Sprintf("%+.1f", 100*(r.Metrics["test_accuracy"].Value-entry.Reference.TestAccuracy))
+	}
+	fmt.Fprintf(stdout, " %.2f (%s) | %s |\n", 100*r.Metrics["test_accuracy"].Value, test, row[len(row)-4])
 	return row, nil
 }

@@ -321,6 +321,9 @@ func TestInterruptAndResume(t *testing.T) {
 	must(t, "runs", "list", "--db", db)
 	must(t, "compare", "--db", db)
 	must(t, "train", "--resume", "cut", "--db", db)
+	if left, err := filepath.Glob(filepath.Join(dir, "lab.checkpoints", "*")); err != nil || len(left) > 0 {
+		t.Errorf("a finished run left %v, %v", left, err)
+	}
 	must(t, smallTraining(filepath.Join(dir, "whole.db"), "--name", "whole", "--epochs", "6")...)
 	final := map[string]float64{}
 	for _, name := range []string{"lab", "whole"} {

@@ -181,7 +181,10 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 		CheckpointDir: checkpointDir(o.db, run.ID()), Report: p.report,
 	})
 	p.finish()
-	return o.conclude(cmd, run, result, err)
+	if err := o.conclude(cmd, run, result, err); err != nil {
+		return err
+	}
+	return os.RemoveAll(checkpointDir(o.db, run.ID()))
 }
 
 // conclude ends the run by what became of the training.
