@@ -2,7 +2,9 @@ package figure
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"image/png"
 	"io"
 )
@@ -48,8 +50,9 @@ func Inline(chart Chart, size Size, class string) (string, error) {
 	return c.String(), nil
 }
 
-// WriteSVG writes a chart as an SVG file on white.
-func WriteSVG(w io.Writer, chart Chart, size Size) error {
+// WriteSVG writes a chart as an SVG file on white. Notes, what has to be known
+// to read it rightly, go along as its description.
+func WriteSVG(w io.Writer, chart Chart, size Size, notes string) error {
 	f, err := newFonts()
 	if err != nil {
 		return err
@@ -57,7 +60,7 @@ func WriteSVG(w io.Writer, chart Chart, size Size) error {
 	c := &svg{}
 	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]s" height="%[2]s" viewBox="0 0 %[1]s %[2]s" role="img" font-family="Helvetica,Arial,sans-serif">`,
 		num(size.Width), num(size.Height))
-	fmt.Fprintf(c, "<title>%s</title><style>%s</style>", escape(chart.Alt()), classes(func(c Color) string { return c.hex(false) }))
+	fmt.Fprintf(c, "<title>%s</title><desc>%s</desc><style>%s</style>", escape(chart.Alt()), escape(notes), classes(func(c Color) string { return c.hex(false) }))
 	c.Area([]Point{{0, 0}, {size.Width, 0}, {size.Width, size.Height}, {0, size.Height}}, Paper, 1)
 	chart.draw(&still{c}, size, f)
 	c.WriteString("</svg>\n")
@@ -72,8 +75,9 @@ func (c *still) Group(_ int, words string, _ []Value) {
 	fmt.Fprintf(c, "<g><title>%s</title>", escape(words))
 }
 
-// WritePNG writes a chart as a PNG file, scale pixels a unit, on white.
-func WritePNG(w io.Writer, chart Chart, size Size, scale float64) error {
+// WritePNG writes a chart as a PNG file, scale pixels a unit, on white. What it
+// shows and the notes go along as its description.
+func WritePNG(w io.Writer, chart Chart, size Size, scale float64, notes string) error {
 	f, err := newFonts()
 	if err != nil {
 		return err
@@ -87,8 +91,20 @@ func WritePNG(w io.Writer, chart Chart, size Size, scale float64) error {
 	if err := png.Encode(&out, r.image); err != nil {
 		return err
 	}
-	_, err = w.Write(out.Bytes())
+	_, err = w.Write(describePNG(out.Bytes(), chart.Alt()+"\n"+notes))
 	return err
+}
+
+// describePNG puts a text in UTF-8 under the keyword Description before the
+// end of a PNG (PNG specification, third edition, 11.3.3.4: iTXt).
+func describePNG(picture []byte, text string) []byte {
+	const end = 12 // length, name and checksum of the closing chunk
+	chunk := append([]byte("iTXtDescription\x00\x00\x00\x00\x00"), text...)
+	out := append([]byte{}, picture[:len(picture)-end]...)
+	out = binary.BigEndian.AppendUint32(out, uint32(len(chunk)-4))
+	out = append(out, chunk...)
+	out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(chunk))
+	return append(out, picture[len(picture)-end:]...)
 }
 
 // frame draws axes with their grid and titles, the y axis's title above it.

@@ -27,7 +27,7 @@ func ExampleWriteSVG() {
 		{Name: "mixer-4", X: 2300, Y: 63, YLow: 62, YHigh: 64, XLow: math.NaN(), On: true},
 	}}
 	var out strings.Builder
-	if err := figure.WriteSVG(&out, chart, figure.Print()); err != nil {
+	if err := figure.WriteSVG(&out, chart, figure.Print(), ""); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -88,10 +88,10 @@ func charts() map[string]figure.Chart {
 func TestGoldenPictures(t *testing.T) {
 	for name, chart := range charts() {
 		var vector, pixels bytes.Buffer
-		if err := figure.WriteSVG(&vector, chart, figure.Print()); err != nil {
+		if err := figure.WriteSVG(&vector, chart, figure.Print(), "Notes & <more>"); err != nil {
 			t.Fatal(err)
 		}
-		if err := figure.WritePNG(&pixels, chart, figure.Print(), 1); err != nil {
+		if err := figure.WritePNG(&pixels, chart, figure.Print(), 1, "Notes & <more>"); err != nil {
 			t.Fatal(err)
 		}
 		for path, got := range map[string][]byte{name + ".svg": vector.Bytes(), name + ".png": pixels.Bytes()} {
@@ -154,7 +154,7 @@ func TestSVGIsXML(t *testing.T) {
 			t.Fatal(err)
 		}
 		var alone bytes.Buffer
-		if err := figure.WriteSVG(&alone, chart, figure.Narrow()); err != nil {
+		if err := figure.WriteSVG(&alone, chart, figure.Narrow(), "Notes & <more>"); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{inline, alone.String()} {
@@ -180,7 +180,7 @@ func TestSVGIsXML(t *testing.T) {
 func TestNothingToDraw(t *testing.T) {
 	for _, chart := range []figure.Chart{figure.Pareto{}, figure.Curves{}, figure.Spreads{}, figure.Curves{Lines: []figure.Curve{{Name: "a"}}}} {
 		var out bytes.Buffer
-		if err := figure.WritePNG(&out, chart, figure.Print(), 2); err != nil {
+		if err := figure.WritePNG(&out, chart, figure.Print(), 2, ""); err != nil {
 			t.Fatal(err)
 		}
 		picture, err := png.Decode(&out)
@@ -191,7 +191,7 @@ func TestNothingToDraw(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := figure.WritePNG(io.Discard, figure.Pareto{}, figure.Print(), 0); err == nil {
+	if err := figure.WritePNG(io.Discard, figure.Pareto{}, figure.Print(), 0, ""); err == nil {
 		t.Error("a picture of scale 0 gave no error")
 	}
 }

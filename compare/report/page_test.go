@@ -97,7 +97,7 @@ func TestEveryFormatWarns(t *testing.T) {
 			`$\sim$`, "~", "-{}-", "--", `$-$`, "−", `\"`, `"`).Replace(s)
 		return strings.Join(strings.Fields(s), " ")
 	}
-	for _, format := range []report.Format{report.Text, report.Markdown, report.CSV, report.JSON, report.LaTeX, report.HTML} {
+	for _, format := range []report.Format{report.Text, report.Markdown, report.CSV, report.JSON, report.LaTeX, report.HTML, report.SVG, report.PNG} {
 		got := plain(write(t, format, r))
 		for _, text := range want {
 			if text == "1 killed" && format == report.JSON {

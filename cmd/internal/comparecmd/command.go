@@ -169,6 +169,9 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := report.Write(&out, format, r, show); err != nil {
 		return err
 	}
+	if format == report.SVG || format == report.PNG { // a picture has no room to say it
+		fmt.Fprintln(stderr, report.PictureNotes(r))
+	}
 	return deliver(stdout, stderr, f.output, out.Bytes())
 }
 
