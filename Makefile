@@ -13,6 +13,7 @@ test: deps lint race
 deps:
 	go run ./cmd/patchlab setup --no-data
 	scripts/python-env.sh keras models/testdata/requirements.txt
+	scripts/python-env.sh mlflow tracker/server/testdata/requirements.txt
 	scripts/chromium.sh
 
 ## lint: formatting, vet, staticcheck
