@@ -1,10 +1,11 @@
 // Package compare answers which of the recorded architectures is better for
 // the time it takes, and how sure we are.
 //
-// [Load] reads runs from a tracker's database, [Build] groups them (by model
-// unless told otherwise), settles every difference by the statistics of
-// package stats and returns a [Report]: plain data, which package report
-// writes as text, Markdown, CSV, JSON, LaTeX, pictures or one HTML page.
+// [Build] reads runs from a tracker's database, groups them (by model unless
+// told otherwise), settles every difference by the statistics of package stats
+// and returns a [Report]: plain data, which package report writes as text,
+// Markdown, CSV, JSON, LaTeX, pictures or one HTML page. [DiffRuns] sets two
+// runs side by side.
 //
 // Rules that hold in every report:
 //   - Runs of different machines, backends, precisions or datasets never stand
