@@ -8,82 +8,9 @@ import (
 
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
-
-// mountTmpfs mounts a small file system of its own, or skips the test.
-func mountTmpfs(t *testing.T, size string) string {
-	t.Helper()
-	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("a tmpfs cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
-}
-
-func TestFullDiskLosesNothing(t *testing.T) {
-	folder := mountTmpfs(t, "4m")
-	db, err := Open(filepath.Join(folder, "lab.db"))
-	must(t, err)
-	t.Cleanup(func() { db.Close() })
-	early := start(t, db, Spec{Name: "early"})
-	must(t, early.Log(1, map[string]float64{"x": 1}))
-	must(t, early.Finish(Finished))
-	filler := filepath.Join(folder, "filler")
-	must(t, os.WriteFile(filler, make([]byte, 2<<20), 0o600))
-
-	run := start(t, db, Spec{Name: "late"})
-	rng := rand.New(rand.NewPCG(3, 4))
-	var want []float64
-	var failure error
-	for failure == nil && len(want) < 1_000_000 {
-		for range 1000 {
-			v := rng.NormFloat64()
-			if err := run.Log(int64(len(want)), map[string]float64{"noise": v}); err != nil {
-				break // the queue is full
-			}
-			want = append(want, v)
-		}
-		failure = run.Flush()
-	}
-	if failure == nil || !strings.Contains(failure.Error(), "the disk is full") {
-		t.Fatalf("after %d points on a full disk: %v", len(want), failure)
-	}
-	if len(strings.Split(failure.Error(), "\n")) != 1 {
-		t.Errorf("the error is not one sentence: %v", failure)
-	}
-	if _, err := db.Start(t.Context(), Spec{}); err == nil || !strings.Contains(err.Error(), "the disk is full") {
-		t.Errorf("starting a run on a full disk: %v", err)
-	}
-	if err := run.AddArtifact("big", strings.NewReader(strings.Repeat("x", 4<<20))); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("adding an artifact to a full disk: %v", err)
-	}
-	if info, err := db.Find(t.Context(), "early"); err != nil || info.Metrics["x"].Value != 1 {
-		t.Errorf("the earlier run on a full disk: %v, %v", info, err)
-	}
-
-	must(t, os.Remove(filler))
-	must(t, run.Flush())
-	must(t, run.Finish(Finished))
-	history, err := db.History(t.Context(), run.ID(), "noise")
-	must(t, err)
-	if len(history) != len(want) {
-		t.Fatalf("%d points are there, %d were accepted", len(history), len(want))
-	}
-	for i, p := range history {
-		if p.Value != want[i] {
-			t.Fatalf("point %d is %v, not %v", i, p.Value, want[i])
-		}
-	}
-	checkIntegrity(t, db)
-}
 
 // sampleFile makes a closed database with one run, and returns its ID.
 func sampleFile(t *testing.T, path string) string {
@@ -97,26 +24,6 @@ func sampleFile(t *testing.T, path string) string {
 	must(t, run.Finish(Finished))
 	must(t, db.Close())
 	return run.ID()
-}
-
-func TestReadOnlyFile(t *testing.T) {
-	folder := mountTmpfs(t, "4m")
-	path := filepath.Join(folder, "lab.db")
-	id := sampleFile(t, path)
-	must(t, syscall.Mount("tmpfs", folder, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
-	_, err := Open(path)
-	if err == nil || !strings.Contains(err.Error(), "may not be written to") && !strings.Contains(err.Error(), "with these permissions") {
-		t.Errorf("opening a read-only file for writing: %v", err)
-	}
-	db, err := Open(path, ReadOnly())
-	must(t, err)
-	defer db.Close()
-	if history, err := db.History(t.Context(), id, "a"); err != nil || len(history) != 5000 {
-		t.Errorf("reading a read-only file: %d points, %v", len(history), err)
-	}
-	if _, err := db.Start(t.Context(), Spec{}); !errors.Is(err, errReadOnly) {
-		t.Errorf("starting a run in a read-only database: %v", err)
-	}
 }
 
 func TestFilesThatAreNotOurs(t *testing.T) {

@@ -216,6 +216,7 @@ func (db *DB) Verify(ctx context.Context, id string) error {
 	case wantPoints != nil && string(points) != string(wantPoints):
 		problems = append(problems, errors.New("its points are not those it ended with"))
 	}
+	problems = append(problems, checkChunks(ctx, tx, codec, run))
 	if want != nil {
 		digest, err := runDigest(ctx, tx, run, points)
 		if err == nil && string(digest) != string(want) {
@@ -232,6 +233,39 @@ func (db *DB) Verify(ctx context.Context, id string) error {
 		return fmt.Errorf("run %s is damaged: %w", id, err)
 	}
 	return nil
+}
+
+// checkChunks checks what each sealed chunk's row says about its points.
+func checkChunks(ctx context.Context, q querier, codec *codec, run int64) error {
+	rows, err := q.QueryContext(ctx, `SELECT id, count, nonfinite, min, max, last, data FROM chunk WHERE run = ?`, run)
+	if err != nil {
+		return explain(err)
+	}
+	defer rows.Close()
+	var samples []sample
+	var data sql.RawBytes
+	for rows.Next() {
+		var id int64
+		var found, kept keySummary
+		var lowest, highest, last sql.NullFloat64
+		if err := rows.Scan(&id, &kept.count, &kept.nonfinite, &lowest, &highest, &last, &data); err != nil {
+			return explain(err)
+		}
+		if samples, err = codec.decode(samples[:0], data); err != nil {
+			return err
+		}
+		if len(samples) == 0 {
+			return fmt.Errorf("chunk %d holds no points", id)
+		}
+		found.add(samples)
+		finite := found.count > found.nonfinite
+		final := samples[len(samples)-1].value
+		if found.count != kept.count || found.nonfinite != kept.nonfinite || lowest.Valid != finite || highest.Valid != finite ||
+			lowest.Float64 != found.min || highest.Float64 != found.max || last.Valid == math.IsNaN(final) || last.Valid && last.Float64 != final {
+			return fmt.Errorf("chunk %d: its points do not agree with what is kept about them", id)
+		}
+	}
+	return explain(rows.Err())
 }
 
 func (db *DB) verifyArtifact(a Artifact) error {

@@ -57,6 +57,10 @@ func TestVerifyNoticesEveryChange(t *testing.T) {
 		`DELETE FROM chunk WHERE id = 1`,
 		`DELETE FROM chunk WHERE key = (SELECT min(key) FROM chunk)`,
 		`UPDATE chunk SET data = (SELECT data FROM chunk WHERE id = 3) WHERE id = 1`,
+		`UPDATE chunk SET min = min - 1 WHERE id = 2`,
+		`UPDATE chunk SET max = NULL WHERE id = 2`,
+		`UPDATE chunk SET last = last + 1 WHERE id = 2`,
+		`UPDATE chunk SET nonfinite = 1 WHERE id = 2`,
 		`UPDATE key SET name = 'other' WHERE id = 1`,
 		`INSERT INTO chunk (run, key, seq, count, nonfinite, data) SELECT run, 77, 0, count, 0, data FROM chunk LIMIT 1`,
 	} {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -151,5 +152,43 @@ func TestRunsEditMergeVerifyGC(t *testing.T) {
 	_, err := runRuns(t, path, "list", "--filter", "metrics.val accuracy > 1")
 	if err == nil || !strings.Contains(err.Error(), "at character 13") {
 		t.Errorf("a wrong filter: %v", err)
+	}
+}
+
+func TestRunsImport(t *testing.T) {
+	path, _ := recordRuns(t)
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(folder, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for file, args := range map[string][]string{
+		write("history.json", `{"loss": [1, 0.5], "val_loss": [NaN, 2]}`): nil,
+		write("table.csv", "step,loss\n1,2\n"):                            nil,
+		write("training.csv", "epoch,loss\n0,2\n"):                        {"--from", "keras"},
+	} {
+		for _, want := range []string{"1 runs added, 0 updated, 0 unchanged", "0 runs added, 0 updated, 1 unchanged"} {
+			out, err := runRuns(t, path, append([]string{"import", file}, args...)...)
+			if err != nil || !strings.Contains(out, want) {
+				t.Errorf("importing %s: %q, %v", file, out, err)
+			}
+		}
+	}
+	out, err := runRuns(t, path, "export", "--format", "csv", "training")
+	if err != nil || !strings.Contains(out, ",loss,1,") {
+		t.Errorf("the imported run exports as %q, %v", out, err)
+	}
+	if _, err := runRuns(t, path, "import", write("what.txt", "")); err == nil || !strings.Contains(err.Error(), "--from") {
+		t.Errorf("an unclear file: %v", err)
+	}
+	parquet := filepath.Join(folder, "points.parquet")
+	if _, err := runRuns(t, path, "export", "--format", "parquet", "--output", parquet); err != nil {
+		t.Error(err)
+	}
+	if content, err := os.ReadFile(parquet); err != nil || !strings.HasPrefix(string(content), "PAR1") {
+		t.Errorf("the Parquet file begins with %.4q, %v", content, err)
 	}
 }

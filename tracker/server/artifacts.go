@@ -120,6 +120,8 @@ func (h *Handler) getArtifact(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream") // never shown as a page
 	w.Header().Set("Content-Disposition", "attachment")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	enough := 4*h.options.BodyTime + time.Duration(size/h.options.SlowestBytes)*time.Second
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(enough))
 	if _, err := io.Copy(w, content); err != nil {
 		panic(http.ErrAbortHandler) // so that a damaged content does not look whole
 	}

@@ -124,6 +124,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "text/plain; charset=utf-8")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(4 * h.options.BodyTime)) // getArtifact asks for more
 	if err := h.guard.check(r); err != nil {
 		writeAnswer(w, nil, err)
 		return
