@@ -67,7 +67,7 @@ type CurveChange struct {
 	At      int64  `json:"largest_at"`
 }
 
-// codeKeys are the fields of a run's environment that name its code.
+// isCode reports whether a field of a run's environment names its code.
 func isCode(key string) bool {
 	return strings.HasPrefix(key, "git_") || strings.HasPrefix(key, "module.") || key == "go"
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"patchlab/tracker"
@@ -37,10 +38,14 @@ type Run struct {
 	Dirty       bool
 }
 
-// Clock is a clock that goes on by a second at each look.
+// Clock is a clock that goes on by a second at each look; several goroutines
+// may look at it.
 func Clock() func() time.Time {
+	var mu sync.Mutex
 	at := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
 		at = at.Add(time.Second)
 		return at
 	}

@@ -115,7 +115,7 @@ func TestMeanTAgainstSciPy(t *testing.T) {
 // the Monte Carlo error of the two bootstraps.
 func TestMeanBCaAgainstSciPy(t *testing.T) {
 	for _, c := range load(t).BCa {
-		iv, err := stats.MeanBCa(c.Values, c.Level, 200_000, rand.NewPCG(1, 2))
+		iv, err := stats.MeanBCa(c.Values, c.Level, 100_000, rand.NewPCG(1, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +237,7 @@ func TestFrontProbabilityAgainstNumPy(t *testing.T) {
 			}
 			clouds = append(clouds, cloud)
 		}
-		got, err := stats.FrontProbability(clouds, 40_000, rand.NewPCG(1, 2))
+		got, err := stats.FrontProbability(clouds, 20_000, rand.NewPCG(1, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
