@@ -133,7 +133,7 @@ func mlflowServe(t *testing.T) (base, database string) {
 	must(t, cmd.Start())
 	t.Cleanup(func() { stop.Close(); killGroup(cmd); cmd.Wait() })
 	base = "http://" + address
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(6 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		answer, err := http.Get(base + "/health")
 		if err == nil {
 			io.Copy(io.Discard, answer.Body)
