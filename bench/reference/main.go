@@ -105,10 +105,11 @@ func describe(ctx context.Context, db *tracker.DB, r tracker.RunInfo, entry mode
 		r.Environment["machine"], r.Environment["backend"], data)
 
 	fmt.Fprintf(stdout, "| %s | %s | %d of %d |", r.Params["model"], r.Params["seed"], last, entry.Reference.Epochs)
-	for i, epoch := range append(curve[:], entry.Reference.Epochs) {
+	full := r.Params["epochs"] == strconv.Itoa(entry.Reference.Epochs) // stopped early or not
+	for i, epoch := range append(curve[:], last) {
 		a, ok := accuracy[epoch]
 		switch {
-		case i > 0 && epoch == curve[i-1], !ok:
+		case i == len(curve) && !full, !ok:
 			fmt.Fprint(stdout, " – |")
 		default:
 			gap := 100 * (a - entry.Reference.ValAccuracy[i].Accuracy)
@@ -120,7 +121,7 @@ func describe(ctx context.Context, db *tracker.DB, r tracker.RunInfo, entry mode
 		}
 	}
 	test := "–"
-	if last >= entry.Reference.Epochs || r.Metrics["best_epoch"].Value < float64(last) {
+	if full {
 		test = fmt.Sprintf("%+.1f", 100*(r.Metrics["test_accuracy"].Value-entry.Reference.TestAccuracy))
 	}
 	fmt.Fprintf(stdout, " %.2f (%s) | %s |\n", 100*r.Metrics["test_accuracy"].Value, test, row[len(row)-4])
