@@ -132,6 +132,8 @@ type builder struct {
 	o      Options
 	curves map[string]Curve // by run, if read
 	paired bool             // single runs are compared image by image
+
+	resamples int // of a pair's bootstrap
 }
 
 // random gives a source of its own to each use, so that one more bootstrap

@@ -274,7 +274,7 @@ func (d *Diff) answers(first, second []bool, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	test, err := stats.McNemar(outcomes, .95, rand.NewPCG(seed, 1))
+	test, err := stats.McNemar(outcomes, .95, stats.Resamples, rand.NewPCG(seed, 1))
 	if err != nil {
 		return err
 	}

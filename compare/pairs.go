@@ -29,6 +29,10 @@ func (b *builder) pairs(t *Table, groups []grouped) error {
 	answers := map[string][]bool{}
 	var tests []stats.Test
 	b.paired = len(groups) <= allAnswers
+	b.resamples = stats.Resamples
+	if len(groups) > 15 { // over a hundred pairs
+		b.resamples = stats.Resamples / 5
+	}
 	for i := range groups {
 		for j := i + 1; j < len(groups); j++ {
 			if i > 0 && len(groups) > allPairs {
@@ -151,7 +155,7 @@ func (b *builder) singles(g, h *grouped, answers map[string][]bool) (stats.Test,
 			if err != nil {
 				return stats.Test{}, err
 			}
-			return stats.McNemar(outcomes, b.o.Level, b.random("images "+name))
+			return stats.McNemar(outcomes, b.o.Level, b.resamples, b.random("images "+name))
 		}
 	}
 	if g.testImages > 0 && h.testImages > 0 {

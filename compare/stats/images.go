@@ -52,8 +52,8 @@ func (o Outcomes) Difference() float64 {
 //
 // It compares two trained networks, not two architectures: it knows nothing
 // of other seeds, and says so in its warnings.
-func McNemar(o Outcomes, level float64, src rand.Source) (Test, error) {
-	interval, err := PairedBootstrap(o, level, Resamples, src)
+func McNemar(o Outcomes, level float64, resamples int, src rand.Source) (Test, error) {
+	interval, err := PairedBootstrap(o, level, resamples, src)
 	if err != nil {
 		return Test{}, err
 	}

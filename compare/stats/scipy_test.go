@@ -188,7 +188,7 @@ func TestOneAgainstSeveralAgainstStatsmodels(t *testing.T) {
 func TestImagesAgainstStatsmodels(t *testing.T) {
 	for _, c := range load(t).Images {
 		o := stats.Outcomes{Both: c.Outcomes[0], OnlyFirst: c.Outcomes[1], OnlySecond: c.Outcomes[2], Neither: c.Outcomes[3]}
-		got, err := stats.McNemar(o, .95, rand.NewPCG(1, 2))
+		got, err := stats.McNemar(o, .95, stats.Resamples, rand.NewPCG(1, 2))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -100,7 +100,7 @@ func TestImageError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test, err := stats.McNemar(outcomes, .95, rng)
+		test, err := stats.McNemar(outcomes, .95, 1000, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
