@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"database/sql"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -56,6 +55,12 @@ func TestFilesThatAreNotOurs(t *testing.T) {
 		"text": {func(t *testing.T, path string) {
 			must(t, os.WriteFile(path, []byte(strings.Repeat("hello ", 1000)), 0o600))
 		}, "not a patchlab database"},
+		"another program": {func(t *testing.T, path string) {
+			must(t, os.Remove(path))
+			db := openPool(path, "rwc", "")
+			_, err := db.Exec(`CREATE TABLE other (x)`)
+			must(t, errors.Join(err, db.Close()))
+		}, "a SQLite database of another program"},
 		"first page": {overwrite(100, 3996), "damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +141,9 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 	}
 }
 
-func TestBusyWriterIsWaitedFor(t *testing.T) {
+// TestFullQueueWaitsAndLosesNothing logs more than the queue holds while
+// another program keeps the file locked: Log waits, and nothing is lost.
+func TestFullQueueWaitsAndLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lab.db")
 	db, err := Open(path)
 	must(t, err)
@@ -144,12 +151,30 @@ func TestBusyWriterIsWaitedFor(t *testing.T) {
 	run := start(t, db, Spec{})
 	other := openPool(path, "rw", "&_txlock=immediate")
 	defer other.Close()
-	tx, err := other.BeginTx(t.Context(), &sql.TxOptions{})
+	tx, err := other.BeginTx(t.Context(), nil)
 	must(t, err)
+	const hold = 500 * time.Millisecond
 	go func() {
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(hold)
 		tx.Rollback()
 	}()
-	must(t, run.Log(1, map[string]float64{"x": 1}))
+	began := time.Now()
+	const points = 3 * queuePoints
+	for i := range int64(points) {
+		must(t, run.Log(i, map[string]float64{"x": float64(i)}))
+	}
+	if waited := time.Since(began); waited < hold/2 {
+		t.Errorf("%d points were taken in %v, though none could be written", points, waited)
+	}
 	must(t, run.Flush())
+	history, err := db.History(t.Context(), run.ID(), "x")
+	must(t, err)
+	if len(history) != points {
+		t.Fatalf("%d points of %d are there", len(history), points)
+	}
+	for i, p := range history {
+		if p.Step != int64(i) || p.Value != float64(i) {
+			t.Fatalf("point %d is %v", i, p)
+		}
+	}
 }

@@ -87,7 +87,7 @@ func (db *DB) connect(ctx context.Context) (err error) {
 				db.writer.Close()
 			}
 		}()
-		if err := enterWAL(ctx, db.writer); err != nil {
+		if err := enterWAL(ctx, db.writer, len(scripts)); err != nil {
 			return err
 		}
 		if err := migrate(ctx, db.writer, scripts); err != nil {
@@ -160,13 +160,16 @@ type connector struct{ dsn string }
 func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driver().Open(c.dsn) }
 func (c connector) Driver() driver.Driver                        { return &sqlite3.SQLiteDriver{} }
 
-// enterWAL switches a new file to the write-ahead log. SQLite does not wait
-// for other processes here, so this does.
-func enterWAL(ctx context.Context, db *sql.DB) error {
+// enterWAL switches a new file of ours to the write-ahead log. SQLite does not
+// wait for other processes here, so this does.
+func enterWAL(ctx context.Context, db *sql.DB, newest int) error {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		var mode string
-		err := db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode)
+		_, err := schemaVersion(ctx, db, newest) // a file of another program stays as it is
+		if err == nil {
+			err = db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode)
+		}
 		if err == nil && mode != "wal" {
 			_, err = db.ExecContext(ctx, `PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL`)
 		}
