@@ -46,8 +46,8 @@ func (db *DB) Merge(ctx context.Context, from *DB) (Merged, error) {
 	return merged, nil
 }
 
-// runRow is a run's row as it travels between databases.
-type runRow struct {
+// travelling is a run's row as it travels between databases.
+type travelling struct {
 	key                                      int64
 	id, experiment, environment              string
 	name, parent, note, params, tags, inputs string
@@ -57,7 +57,7 @@ type runRow struct {
 	metrics, points, digest                  []byte
 }
 
-func readRow(ctx context.Context, q querier, id string) (r runRow, err error) {
+func readRow(ctx context.Context, q querier, id string) (r travelling, err error) {
 	err = q.QueryRowContext(ctx, `SELECT run.id, run.ulid, experiment.name, environment.fields, run.name, run.parent, run.note,
 		run.params, run.tags, run.inputs, run.status, run.started, run.modified, run.ended, run.archived,
 		run.metrics, run.points, run.digest
@@ -68,7 +68,7 @@ func readRow(ctx context.Context, q querier, id string) (r runRow, err error) {
 	return r, err
 }
 
-func (r runRow) count() (n int64) {
+func (r travelling) count() (n int64) {
 	_ = decodeSummaries(r.metrics, func(k keySummary) { n += k.count })
 	return n
 }
@@ -138,7 +138,7 @@ type merging struct {
 	ctx        context.Context
 	db         *DB
 	tx, source *sql.Tx
-	theirs     runRow
+	theirs     travelling
 	run        int64 // its row here
 }
 

@@ -3,7 +3,6 @@ package tracker
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -53,11 +52,6 @@ type Query struct {
 	DeletedOnly     bool
 	IncludeArchived bool
 }
-
-const selectRun = `SELECT run.id, run.ulid, experiment.name, run.name, run.parent, run.status, run.started, run.ended,
-	run.archived IS NOT NULL, run.deleted IS NOT NULL, run.note, run.params, run.tags, run.inputs, run.metrics,
-	run.digest, run.environment, writer.host, writer.pid, writer.began, writer.beat
-	FROM run JOIN experiment ON experiment.id = run.experiment LEFT JOIN writer ON writer.run = run.id `
 
 // Runs lists runs.
 func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
@@ -145,141 +139,6 @@ func prefixPattern(ref string) string {
 		return "" // too short to mean a run
 	}
 	return ref + "*"
-}
-
-// choice says which runs to read, the latest start first.
-type choice struct {
-	where       string
-	args        []any
-	wanted      predicate // of those that where leaves; nil: all
-	skip, limit int       // of the wanted ones; no limit where 0
-}
-
-// selectRuns reads runs from one state of the database.
-func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
-	tx, err := db.readers.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer tx.Rollback()
-	names, err := db.names.at(ctx, tx)
-	if err != nil {
-		return nil, explain(err)
-	}
-	rows, err := tx.QueryContext(ctx, selectRun+"WHERE "+c.where+" ORDER BY run.started DESC, run.id DESC", c.args...)
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer rows.Close()
-	var runs []RunInfo
-	scan := runScanner{db: db, names: names, fieldNames: map[string]string{}, inputsOf: map[string][]Input{}, environments: map[int64]map[string]string{}}
-	for rows.Next() {
-		info, err := scan.run(ctx, tx, rows)
-		if err != nil {
-			return nil, err
-		}
-		if c.wanted != nil && !c.wanted(&info) {
-			continue
-		}
-		if c.skip > 0 {
-			c.skip--
-			continue
-		}
-		if runs = append(runs, info); len(runs) == c.limit {
-			break
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, explain(err)
-	}
-	return runs, nil
-}
-
-// runScanner turns rows into RunInfos and shares what repeats between them.
-type runScanner struct {
-	db           *DB
-	names        []string
-	fieldNames   map[string]string
-	inputsOf     map[string][]Input
-	environments map[int64]map[string]string
-	metrics      sql.RawBytes
-	digest       sql.RawBytes
-	inputs       sql.RawBytes
-	params, tags string
-}
-
-func (s *runScanner) run(ctx context.Context, q querier, rows *sql.Rows) (info RunInfo, err error) {
-	var key, started, environment int64
-	var ended, pid, began, beat sql.NullInt64
-	var host sql.NullString
-	err = rows.Scan(&key, &info.ID, &info.Experiment, &info.Name, &info.Parent, &info.Status, &started, &ended,
-		&info.Archived, &info.Deleted, &info.Note, &s.params, &s.tags, &s.inputs, &s.metrics,
-		&s.digest, &environment, &host, &pid, &began, &beat)
-	if err != nil {
-		return info, explain(err)
-	}
-	info.Start = time.UnixMicro(started).UTC()
-	if ended.Valid {
-		info.End = time.UnixMicro(ended.Int64).UTC()
-	}
-	if info.Status == Running {
-		w := process{host: host.String, pid: int(pid.Int64), began: began.Int64}
-		if !host.Valid || !s.db.host.lives(w, time.UnixMicro(beat.Int64), s.db.now()) {
-			info.Status = Crashed
-		}
-	}
-	if len(s.digest) > 0 {
-		info.Digest = fmt.Sprintf("%x", []byte(s.digest))
-	}
-	if info.Params, err = decodeFields(s.params, s.fieldNames); err != nil {
-		return info, fmt.Errorf("parameters of run %s: %w", info.ID, err)
-	}
-	if info.Tags, err = decodeFields(s.tags, s.fieldNames); err != nil {
-		return info, fmt.Errorf("tags of run %s: %w", info.ID, err)
-	}
-	if info.Inputs, err = s.decodeInputs(); err != nil {
-		return info, fmt.Errorf("inputs of run %s: %w", info.ID, err)
-	}
-	if info.Environment, err = s.environment(ctx, q, environment); err != nil {
-		return info, fmt.Errorf("environment of run %s: %w", info.ID, err)
-	}
-	if info.Metrics, err = decodeMetrics(s.metrics, s.names); err != nil {
-		return info, fmt.Errorf("run %s: %w", info.ID, err)
-	}
-	return info, nil
-}
-
-// decodeInputs decodes the inputs at hand, or returns those of an earlier run
-// that are the same, as they mostly are.
-func (s *runScanner) decodeInputs() (inputs []Input, err error) {
-	if string(s.inputs) == "[]" {
-		return nil, nil
-	}
-	if known, ok := s.inputsOf[string(s.inputs)]; ok {
-		return slices.Clone(known), nil
-	}
-	if err := json.Unmarshal(s.inputs, &inputs); err != nil {
-		return nil, err
-	}
-	s.inputsOf[string(s.inputs)] = inputs
-	return inputs, nil
-}
-
-// environment returns a run's environment, read once for all runs that share it.
-func (s *runScanner) environment(ctx context.Context, q querier, key int64) (map[string]string, error) {
-	if fields, known := s.environments[key]; known {
-		return fields, nil
-	}
-	var text string
-	err := q.QueryRowContext(ctx, `SELECT fields FROM environment WHERE id = ?`, key).Scan(&text)
-	if err != nil {
-		return nil, explain(err)
-	}
-	fields, err := decodeFields(text, s.fieldNames)
-	if err == nil {
-		s.environments[key] = fields
-	}
-	return fields, err
 }
 
 // changeFields edits a run's "params" or "tags" in one transaction.
