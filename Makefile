@@ -3,7 +3,7 @@
 .PHONY: test deps lint race bench-trackers build clean
 
 # Pure-Go rooms, which the race detector covers.
-RACE := ./datasets/... ./tracker/... ./compare/...
+RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/...
 
 ## test: install what the tests need, then vet, lint and run them all
 test: deps lint race

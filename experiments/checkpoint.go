@@ -124,7 +124,7 @@ func (t *trainer) writeBest() error {
 		return err
 	}
 	t.bestSaved = t.state.Best.Epoch
-	return nil
+	return syncDir(t.CheckpointDir) // the checkpoint that names it comes next
 }
 
 func (t *trainer) removeOldBest() error {

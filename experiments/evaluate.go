@@ -45,8 +45,8 @@ const topK = 5
 // Evaluate runs the network on every image of a split once. Height and width
 // are the images'.
 func (n *Network) Evaluate(ctx context.Context, s datasets.Split, height, width, batch int) (Evaluation, error) {
-	if s.Len() == 0 {
-		return Evaluation{}, fmt.Errorf("evaluate: no images")
+	if s.Len() == 0 || batch < 1 {
+		return Evaluation{}, fmt.Errorf("evaluate: %d images in batches of %d; both must be 1 or more", s.Len(), batch)
 	}
 	if err := n.compile(batch, height, width); err != nil {
 		return Evaluation{}, fmt.Errorf("evaluate: %w", err)

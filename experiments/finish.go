@@ -48,6 +48,11 @@ func (t *trainer) finish(ctx context.Context) (*Result, error) {
 	if err := t.net.restore(t.best); err != nil {
 		return nil, fmt.Errorf("restore weights of epoch %d: %w", t.state.Best.Epoch, err)
 	}
+	if t.fresh == 0 { // resumed only to test: no pass has warmed up yet
+		if _, err := t.net.Evaluate(ctx, t.Dataset.Test.First(t.Recipe.Batch), t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch); err != nil {
+			return nil, err
+		}
+	}
 	test, err := t.net.Evaluate(ctx, t.Dataset.Test, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
 	if err != nil {
 		return nil, err
@@ -97,9 +102,15 @@ func (r *Result) metrics() map[string]float64 {
 // artifact streams what write writes into the recorder.
 func (t *trainer) artifact(name string, write func(io.Writer) error) error {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(write(w)) }()
-	defer r.Close()
-	return t.Recorder.AddArtifact(name, r)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		w.CloseWithError(write(w))
+	}()
+	err := t.Recorder.AddArtifact(name, r)
+	r.Close()
+	<-written // it reads the weights
+	return err
 }
 
 // timing is the state's, with the memory's peak up to now.

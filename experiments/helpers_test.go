@@ -2,6 +2,7 @@ package experiments_test
 
 import (
 	"io"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -33,6 +34,9 @@ func open(t testing.TB, kind backend.Kind) (compute.Backend, string) {
 	t.Setenv(backend.OfflineEnv, "1")
 	b, _, err := backend.Open(t.Context(), kind, io.Discard)
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no %s backend here, and CI must have it: %v", kind, err)
+		}
 		t.Skipf("no %s backend here: %v", kind, err)
 	}
 	if opened.backends == nil {
@@ -88,6 +92,22 @@ func recorded(t testing.TB) (*tracker.DB, *tracker.Run) {
 		t.Fatal(err)
 	}
 	return db, run
+}
+
+// weightsDigest is the SHA-256 of the weights that a run ended with.
+func weightsDigest(t testing.TB, db *tracker.DB, id string) string {
+	t.Helper()
+	artifacts, err := db.Artifacts(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range artifacts {
+		if a.Name == "weights.safetensors" {
+			return a.SHA256
+		}
+	}
+	t.Fatalf("run %s has no weights", id)
+	return ""
 }
 
 // losses are a run's values of a metric by step, as the tracker holds them.

@@ -36,7 +36,7 @@ func TestKilledChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = experiments.Train(t.Context(), experiments.Job{
-		Recipe: tiny(), Dataset: shapes(t, 100, 30), Backend: b, BackendName: name, Recorder: run,
+		Recipe: tiny(), Dataset: shapes(t, 110, 30), Backend: b, BackendName: name, Recorder: run,
 		CheckpointDir: path + ".checkpoints", CheckpointEvery: 1,
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func beginOnly(t *testing.T, db *tracker.DB) (*tracker.Run, error) {
 func TestKilled(t *testing.T) {
 	b, name := open(t, backend.Go)
 	wholeDB, whole := recorded(t)
-	_, err := experiments.Train(t.Context(), experiments.Job{Recipe: tiny(), Dataset: shapes(t, 100, 30), Backend: b, BackendName: name, Recorder: whole})
+	_, err := experiments.Train(t.Context(), experiments.Job{Recipe: tiny(), Dataset: shapes(t, 110, 30), Backend: b, BackendName: name, Recorder: whole})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +107,9 @@ func TestKilled(t *testing.T) {
 	info, err := db.Find(t.Context(), "killed")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if a, b := weightsDigest(t, wholeDB, whole.ID()), weightsDigest(t, db, info.ID); a != b {
+		t.Errorf("weights %.12s, left alone %.12s", b, a)
 	}
 	for _, key := range []string{"step_loss", "val_loss", "learning_rate", "test_loss"} {
 		a, b := losses(t, wholeDB, whole.ID(), key), losses(t, db, info.ID, key)

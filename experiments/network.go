@@ -159,6 +159,9 @@ func (n *Network) compile(batch, height, width int) error {
 // height × width × channels bytes: [count][classes] flattened. Images beyond
 // the last full batch are padded, which no other image's output depends on.
 func (n *Network) Logits(ctx context.Context, images []uint8, height, width, batch int) ([]float32, error) {
+	if batch < 1 {
+		return nil, fmt.Errorf("predict: batch size %d; allowed: 1 or more", batch)
+	}
 	size := height * width * n.Config.Channels
 	if size == 0 || len(images)%size != 0 {
 		return nil, fmt.Errorf("predict: %d bytes are no whole number of %d×%d images with %d channels", len(images), height, width, n.Config.Channels)

@@ -146,6 +146,9 @@ func ReadRecipe(src io.Reader) (Recipe, error) {
 	if err := d.Decode(&r); err != nil {
 		return Recipe{}, fmt.Errorf("read recipe: %w", err)
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return Recipe{}, fmt.Errorf("read recipe: there is more after its end, at byte %d", d.InputOffset())
+	}
 	if err := r.Validate(); err != nil {
 		return Recipe{}, fmt.Errorf("read recipe: %w", err)
 	}

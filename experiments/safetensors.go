@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -23,31 +24,31 @@ import (
 const maxHeader = 100_000_000
 
 // maxValues bounds what a file may ask to be allocated, in bytes.
-const maxValues = 16 << 30
+const maxValues int64 = 16 << 30
 
 var safetensorsDTypes = map[string]dtypes.DType{
 	"F32": dtypes.Float32, "F64": dtypes.Float64, "I32": dtypes.Int32, "I64": dtypes.Int64, "U8": dtypes.Uint8,
 }
 
 type tensorEntry struct {
-	DType   string `json:"dtype"`
-	Shape   []int  `json:"shape"`
-	Offsets [2]int `json:"data_offsets"`
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
 }
 
 // writeTensors writes the named tensors, in the order of their names.
 func writeTensors(w io.Writer, named map[string]*tensors.Tensor) error {
 	names := sortedKeys(named)
 	header := map[string]tensorEntry{}
-	offset := 0
+	offset := int64(0)
 	for _, name := range names {
 		t := named[name]
 		code, ok := dtypeCode(t.DType())
 		if !ok {
 			return fmt.Errorf("write tensor %s: type %s cannot be stored", name, t.DType())
 		}
-		size := int(t.ByteSize())
-		header[name] = tensorEntry{DType: code, Shape: slices.Clone(t.Shape().Dimensions), Offsets: [2]int{offset, offset + size}}
+		size := t.ByteSize()
+		header[name] = tensorEntry{DType: code, Shape: slices.Clone(t.Shape().Dimensions), Offsets: [2]int64{offset, offset + size}}
 		if header[name].Shape == nil {
 			header[name] = tensorEntry{DType: code, Shape: []int{}, Offsets: header[name].Offsets}
 		}
@@ -120,17 +121,17 @@ func readTensors(r io.Reader) (map[string]*tensors.Tensor, error) {
 		entries[name] = e
 	}
 	names := sortedKeys(entries)
-	slices.SortFunc(names, func(a, b string) int { return entries[a].Offsets[0] - entries[b].Offsets[0] })
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(entries[a].Offsets[0], entries[b].Offsets[0]) })
 
 	named := map[string]*tensors.Tensor{}
-	next := 0
+	next := int64(0)
 	for _, name := range names {
 		e := entries[name]
 		shape, err := e.shape()
 		if err != nil {
 			return nil, fmt.Errorf("read tensor %s: %w", name, err)
 		}
-		size := int(shape.ByteSize())
+		size := shape.ByteSize()
 		if e.Offsets[0] != next || e.Offsets[1]-e.Offsets[0] != size {
 			return nil, fmt.Errorf("read tensor %s: bytes %d to %d; want %d bytes from %d", name, e.Offsets[0], e.Offsets[1], size, next)
 		}

@@ -12,7 +12,9 @@ type Plateau struct {
 }
 
 // EarlyStopping ends training after Patience epochs without a lower validation
-// loss: Keras's EarlyStopping with min_delta 0.
+// loss: Keras's EarlyStopping with min_delta 0. Unlike Keras 2's
+// restore_best_weights, [Keep] also holds for a run that ends after all its
+// epochs.
 type EarlyStopping struct {
 	Patience int `json:"patience"`
 }

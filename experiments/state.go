@@ -56,7 +56,7 @@ func (r EpochResult) validation() Evaluation {
 	return Evaluation{Loss: r.ValLoss, Top1: r.ValTop1, Top5: r.ValTop5}
 }
 
-// Timing holds wall times in seconds, kept apart, over all the sessions of a
+// Timing holds wall times in seconds, kept apart, over all the processes of a
 // run that was interrupted and resumed.
 type Timing struct {
 	Compile float64 `json:"compile_seconds"`

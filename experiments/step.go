@@ -46,7 +46,9 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 }
 
 // score returns three scalars: the mean cross-entropy of logits [B, K] against
-// labels [B], and the number of labels of rank 1 and of rank 5 or better.
+// labels [B], and the number of labels of rank 1 and of rank 5 or better. A
+// label whose logit equals another's ranks before it; [Network.Evaluate] goes by
+// index instead.
 func score(logits, labels *graph.Node) (loss, top1, top5 *graph.Node) {
 	classes := logits.Shape().Dim(-1)
 	truth := graph.OneHot(labels, classes, dtypes.Float32)                                                     // [B, K]

@@ -62,6 +62,10 @@ type Config struct {
 	Dropout float64 `json:"dropout,omitempty"`
 }
 
+// maxSize bounds every size, so that no product of a network's sizes overflows and a slip of the keyboard gets an
+// answer.
+const maxSize = 1 << 14
+
 // Pass says how one call of Logits runs the network.
 type Pass struct {
 	// Training turns dropout on, normalises by the statistics of the batch where there is a
@@ -85,10 +89,11 @@ func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	positive := func(name string, value int) bool {
-		if value < 1 {
-			fault("%s is %d, but must be at least 1", name, value)
+		if value < 1 || value > maxSize {
+			fault("%s is %d, but must be 1 to %d", name, value, maxSize)
+			return false
 		}
-		return value >= 1
+		return true
 	}
 	image, patch := positive("image size", c.ImageSize), positive("patch size", c.PatchSize)
 	if image && patch && c.ImageSize%c.PatchSize != 0 {

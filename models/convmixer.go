@@ -23,8 +23,8 @@ type ConvMixer struct {
 func (ConvMixer) Kind() string { return "convmixer" }
 
 func (c ConvMixer) validate() error {
-	if c.Kernel < 0 {
-		return fmt.Errorf("kernel is %d, but must be at least 1, or 0 for 5", c.Kernel)
+	if c.Kernel < 0 || c.Kernel > maxSize {
+		return fmt.Errorf("kernel is %d, but must be 1 to %d, or 0 for 5", c.Kernel, maxSize)
 	}
 	return nil
 }

@@ -24,11 +24,11 @@ type Mixer struct {
 func (Mixer) Kind() string { return "mixer" }
 
 func (m Mixer) validate() error {
-	if m.TokenHidden < 0 {
-		return fmt.Errorf("token_hidden is %d, but must be at least 1, or 0 for the number of tokens", m.TokenHidden)
+	if m.TokenHidden < 0 || m.TokenHidden > maxSize {
+		return fmt.Errorf("token_hidden is %d, but must be 1 to %d, or 0 for the number of tokens", m.TokenHidden, maxSize)
 	}
-	if m.ChannelHidden < 0 {
-		return fmt.Errorf("channel_hidden is %d, but must be at least 1, or 0 for the number of tokens", m.ChannelHidden)
+	if m.ChannelHidden < 0 || m.ChannelHidden > maxSize {
+		return fmt.Errorf("channel_hidden is %d, but must be 1 to %d, or 0 for the number of tokens", m.ChannelHidden, maxSize)
 	}
 	return nil
 }

@@ -105,26 +105,27 @@ func TestJSON(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"image size is 0, but must be at least 1":                                        func(c *Config) { c.ImageSize = 0 },
-		"patch size is -8, but must be at least 1":                                       func(c *Config) { c.PatchSize = -8 },
+		"image size is 0, but must be 1 to 16384":                                        func(c *Config) { c.ImageSize = 0 },
+		"image size is 9000000000000000000, but must be 1 to 16384":                      func(c *Config) { c.ImageSize = 9e18 },
+		"patch size is -8, but must be 1 to 16384":                                       func(c *Config) { c.PatchSize = -8 },
 		"patch size 7 does not divide image size 64, allowed are 1, 2, 4, 8, 16, 32, 64": func(c *Config) { c.PatchSize = 7 },
-		"dim is 0, but must be at least 1":                                               func(c *Config) { c.Dim = 0 },
-		"number of image channels is 0, but must be at least 1":                          func(c *Config) { c.Channels = 0 },
+		"dim is 0, but must be 1 to 16384":                                               func(c *Config) { c.Dim = 0 },
+		"number of image channels is 0, but must be 1 to 16384":                          func(c *Config) { c.Channels = 0 },
 		"number of classes is 1, but must be at least 2":                                 func(c *Config) { c.Classes = 1 },
 		`stem is "patchify", allowed are "dense" and "conv"`:                             func(c *Config) { c.Stem = "patchify" },
 		`pool of the head is "max", allowed are "average" and "flatten"`:                 func(c *Config) { c.Head.Pool = "max" },
-		"hidden width 1 of the head is 0, but must be at least 1":                        func(c *Config) { c.Head.Hidden = []int{5, 0} },
+		"hidden width 1 of the head is 0, but must be 1 to 16384":                        func(c *Config) { c.Head.Hidden = []int{5, 0} },
 		"dropout is 1, but must be at least 0 and below 1":                               func(c *Config) { c.Dropout = 1 },
 		"dropout of the head is -0.1, but must be at least 0 and below 1":                func(c *Config) { c.Head.Dropout = -0.1 },
 		"the stack has no blocks, at least one is needed":                                func(c *Config) { c.Blocks = nil },
 		"the stack has 257 blocks, at most 256 are allowed":                              func(c *Config) { c.Blocks = Repeat(Mixer{}, 257) },
 		"block 1 is nil, allowed are mixer, vit, convmixer":                              func(c *Config) { c.Blocks = Stack{ViT{}, nil} },
-		"block 0 (mixer): token_hidden is -1, but must be at least 1, or 0":              func(c *Config) { c.Blocks = Stack{Mixer{TokenHidden: -1}} },
-		"block 0 (mixer): channel_hidden is -1, but must be at least 1, or 0":            func(c *Config) { c.Blocks = Stack{Mixer{ChannelHidden: -1}} },
-		"block 0 (vit): heads is -1, but must be at least 1, or 0":                       func(c *Config) { c.Blocks = Stack{ViT{Heads: -1}} },
-		"block 0 (vit): key_dim is -2, but must be at least 1, or 0":                     func(c *Config) { c.Blocks = Stack{ViT{KeyDim: -2}} },
+		"block 0 (mixer): token_hidden is -1, but must be 1 to 16384, or 0":              func(c *Config) { c.Blocks = Stack{Mixer{TokenHidden: -1}} },
+		"block 0 (mixer): channel_hidden is -1, but must be 1 to 16384, or 0":            func(c *Config) { c.Blocks = Stack{Mixer{ChannelHidden: -1}} },
+		"block 0 (vit): heads is -1, but must be 1 to 16384, or 0":                       func(c *Config) { c.Blocks = Stack{ViT{Heads: -1}} },
+		"block 0 (vit): key_dim is -2, but must be 1 to 16384, or 0":                     func(c *Config) { c.Blocks = Stack{ViT{KeyDim: -2}} },
 		"block 0 (vit): dropout is 1, but must be above 0 and below 1":                   func(c *Config) { c.Blocks = Stack{ViT{Dropout: 1}} },
-		"block 0 (convmixer): kernel is -5, but must be at least 1, or 0":                func(c *Config) { c.Blocks = Stack{ConvMixer{Kernel: -5}} },
+		"block 0 (convmixer): kernel is -5, but must be 1 to 16384, or 0":                func(c *Config) { c.Blocks = Stack{ConvMixer{Kernel: -5}} },
 	} {
 		c := lookup(t, "mixer1-vit1")
 		change(&c)

@@ -32,8 +32,8 @@ func (v ViT) validate() error {
 		name  string
 		value int
 	}{{"heads", v.Heads}, {"key_dim", v.KeyDim}, {"hidden", v.Hidden}} {
-		if field.value < 0 {
-			return fmt.Errorf("%s is %d, but must be at least 1, or 0 for the reference's", field.name, field.value)
+		if field.value < 0 || field.value > maxSize {
+			return fmt.Errorf("%s is %d, but must be 1 to %d, or 0 for the reference's", field.name, field.value, maxSize)
 		}
 	}
 	if !(v.Dropout == -1 || v.Dropout >= 0 && v.Dropout < 1) {

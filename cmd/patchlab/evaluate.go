@@ -35,6 +35,9 @@ is used once. Nothing is written.`,
 			if format != "table" && format != "json" {
 				return fmt.Errorf("format %q; allowed: table, json", format)
 			}
+			if split != "test" && split != "validation" {
+				return fmt.Errorf("split %q; allowed: test, validation", split)
+			}
 			b, _, err := openBackend(cmd, kind)
 			if err != nil {
 				return err
@@ -53,12 +56,8 @@ is used once. Nothing is written.`,
 				return err
 			}
 			images := d.Test
-			switch split {
-			case "test":
-			case "validation":
+			if split == "validation" {
 				_, images = d.Holdout(t.recipe.Data.Validation)
-			default:
-				return fmt.Errorf("split %q; allowed: test, validation", split)
 			}
 			e, err := t.network.Evaluate(cmd.Context(), images, d.Height, d.Width, t.recipe.Batch)
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"patchlab/backend"
+	"patchlab/datasets"
 	"patchlab/tracker"
 )
 
@@ -372,7 +373,12 @@ func TestQuickstartWithoutAnything(t *testing.T) {
 		}
 	}
 	q := &quickstart{db: filepath.Join(dir, "patchlab.db"), kind: backend.Go}
-	plan, err := q.plan(t.Context(), "shapes")
+	train, test := quickImages(true)
+	d, err := datasets.Load(t.Context(), "shapes", datasets.Options{TrainLimit: train, TestLimit: test})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := q.plan(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,18 +70,19 @@ func (q *quickstart) run(cmd *cobra.Command) error {
 	if q.kind, err = kindOf(info.Name); err != nil {
 		return err
 	}
-	data, err := q.findData(cmd)
+	slow := info.Name == "go"
+	d, err := q.findData(cmd, slow)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	plan, err := q.plan(cmd.Context(), data)
+	plan, err := q.plan(cmd.Context(), d)
 	if err != nil {
 		return err
 	}
 	for i, step := range plan {
 		fmt.Fprintf(out, "\n[%d/%d] %s: %s, seed %d\n", i+1, len(plan), step.spec, step.what, step.seed)
-		if err := q.train(cmd, step, data, info.Name == "go"); err != nil {
+		if err := q.train(cmd, step, d, slow); err != nil {
 			return err
 		}
 	}
@@ -102,14 +103,24 @@ The report is in %s, every run in %s. What to try next:
 }
 
 // findData says which images are used; out loud where they are the built-in ones.
-func (q *quickstart) findData(cmd *cobra.Command) (string, error) {
-	_, err := q.data.load(cmd, "cifar10", 0, 0)
+func (q *quickstart) findData(cmd *cobra.Command, slow bool) (*datasets.Dataset, error) {
+	train, test := quickImages(slow)
+	d, err := q.data.load(cmd, "cifar10", train, test)
 	if errors.Is(err, datasets.ErrUnavailable) && q.data.dir == "" {
 		fmt.Fprintln(cmd.OutOrStdout(), "CIFAR-10 is not here and can't be downloaded: the built-in shapes stand in for it.\n"+
 			"(With CIFAR-10's official binary files, give their folder: --data-dir DIR.)")
-		return "shapes", nil
+		return q.data.load(cmd, "shapes", train, test)
 	}
-	return "cifar10", err
+	return d, err
+}
+
+// quickImages is how many images are trained and tested on: 90 % of the first
+// divide into batches of 32.
+func quickImages(slow bool) (train, test int) {
+	if slow {
+		return 640, 500
+	}
+	return 7680, 2000
 }
 
 // quickStep is one training of the plan.
@@ -119,9 +130,10 @@ type quickStep struct {
 	resume     string // the interrupted run to continue, or ""
 }
 
-// plan finds the first seed that not all four models have finished, and what of
-// it is left to do.
-func (q *quickstart) plan(ctx context.Context, data string) ([]quickStep, error) {
+// plan finds the first seed that not all four models have finished on this
+// backend with these images, and what of it is left to do: an interrupted run is
+// resumed, a failed one made anew, one that another process is at is left to it.
+func (q *quickstart) plan(ctx context.Context, d *datasets.Dataset) ([]quickStep, error) {
 	var runs []tracker.RunInfo
 	if _, err := os.Stat(q.db); err == nil {
 		db, err := tracker.Open(q.db, tracker.ReadOnly())
@@ -139,19 +151,19 @@ func (q *quickstart) plan(ctx context.Context, data string) ([]quickStep, error)
 	found := map[key]tracker.RunInfo{}
 	for _, r := range runs {
 		k := key{r.Params["model"], r.Params["seed"]}
-		if r.Params["data"] == data && found[k].Status != tracker.Finished {
+		kind, err := kindOf(r.Environment["backend"])
+		if err == nil && kind == q.kind && sameImages(r, d) == nil && found[k].Status != tracker.Finished {
 			found[k] = r
 		}
 	}
 	for seed := int64(1); ; seed++ {
 		var plan []quickStep
 		for _, m := range quickModels {
-			r, ok := found[key{m.spec, strconv.FormatInt(seed, 10)}]
-			if ok && r.Status == tracker.Finished {
-				continue
-			}
 			step := quickStep{spec: m.spec, what: m.what, seed: seed}
-			if kind, err := kindOf(r.Environment["backend"]); ok && err == nil && kind == q.kind {
+			switch r := found[key{m.spec, strconv.FormatInt(seed, 10)}]; r.Status {
+			case tracker.Finished, tracker.Running:
+				continue
+			case tracker.Killed, tracker.Crashed:
 				step.resume = r.ID
 			}
 			plan = append(plan, step)
@@ -164,23 +176,27 @@ func (q *quickstart) plan(ctx context.Context, data string) ([]quickStep, error)
 
 // train runs "patchlab train" in a process of its own, so that no model's speed
 // or memory depends on those before it.
-func (q *quickstart) train(cmd *cobra.Command, s quickStep, data string, slow bool) error {
+func (q *quickstart) train(cmd *cobra.Command, s quickStep, d *datasets.Dataset, slow bool) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := []string{"train", "--db", q.db, "--backend", string(q.kind), "--data-dir", q.data.dir}
+	args := []string{"train", "--db", q.db, "--backend", string(q.kind)}
+	if q.data.dir != "" {
+		args = append(args, "--data-dir", q.data.dir)
+	}
 	if s.resume != "" {
 		args = append(args, "--resume", s.resume)
 	} else {
-		// Small batches, because a ConvMixer's moving statistics need about a
-		// thousand steps; 90 % of the images divide into them.
-		images, tests, epochs := "7680", "2000", "5"
+		images, tests := quickImages(slow)
+		epochs := "5"
 		if slow {
-			images, tests, epochs = "640", "500", "2"
+			epochs = "2"
 		}
+		// Small batches, because a ConvMixer's moving statistics need about a
+		// thousand steps.
 		args = append(args, "--model", s.spec, "--image-size", "32", "--patch-size", "4", "--dim", "64", "--dropout", "0.1",
-			"--data", data, "--train-limit", images, "--test-limit", tests, "--epochs", epochs, "--batch", "32",
+			"--data", d.Name, "--train-limit", strconv.Itoa(images), "--test-limit", strconv.Itoa(tests), "--epochs", epochs, "--batch", "32",
 			"--seed", strconv.FormatInt(s.seed, 10), "--experiment", quickExperiment)
 	}
 	child := exec.CommandContext(cmd.Context(), self, args...)

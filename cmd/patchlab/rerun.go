@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -63,16 +62,16 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(old.Inputs, func(in tracker.Input) bool { return in.Digest == d.Digest }) {
-		return fmt.Errorf("run %s was made with other images: none of its inputs has the digest %.12s of the %s found here; name their folder with --data-dir",
-			old.Name, d.Digest, d.Name)
+	if err := sameImages(old, d); err != nil {
+		return err
 	}
+	start := starts(tracker.Spec{
+		Experiment: old.Experiment, Name: old.Name + " again", Parent: old.ID,
+		Tags: map[string]string{tagRerunOf: old.ID}, Inputs: old.Inputs,
+	})
 	var id string
-	err = o.carryOut(cmd, recipe, d, func(db *tracker.DB, env map[string]string) (*tracker.Run, error) {
-		run, err := db.Start(cmd.Context(), tracker.Spec{
-			Experiment: old.Experiment, Name: old.Name + " again", Parent: old.ID, Environment: env,
-			Tags: map[string]string{tagRerunOf: old.ID}, Inputs: old.Inputs,
-		})
+	err = o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
+		run, err := start(ctx, db, env, diff)
 		if err == nil {
 			id = run.ID()
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"patchlab/backend"
 	"patchlab/datasets"
@@ -66,8 +68,13 @@ does after a crash.`,
 	f.StringToStringVar(&o.tags, "tag", nil, "`key=value` to tag the run with, repeatable")
 	f.StringVar(&o.resume, "resume", "", "continue this `run` (an ID, a name or \"latest\")")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the recipe and stop")
-	cmd.MarkFlagsMutuallyExclusive("resume", "recipe")
-	cmd.MarkFlagsMutuallyExclusive("resume", "model")
+	f.VisitAll(func(other *pflag.Flag) { // a resumed run is what it was
+		switch other.Name {
+		case "resume", "db", "data-dir", "backend":
+		default:
+			cmd.MarkFlagsMutuallyExclusive("resume", other.Name)
+		}
+	})
 	cmd.RegisterFlagCompletionFunc("model", completeModels)
 	return cmd
 }
@@ -91,16 +98,32 @@ func (o *trainOptions) newRun(cmd *cobra.Command) error {
 	if err := recipe.Validate(); err != nil {
 		return err
 	}
-	return o.carryOut(cmd, recipe, d, func(db *tracker.DB, env map[string]string) (*tracker.Run, error) {
-		name := o.name
-		if name == "" {
-			name = fmt.Sprintf("%s-%d", recipe.Model.ID, recipe.Seed)
+	name := o.name
+	if name == "" {
+		name = fmt.Sprintf("%s-%d", recipe.Model.ID, recipe.Seed)
+	}
+	return o.carryOut(cmd, recipe, d, starts(tracker.Spec{
+		Experiment: o.experiment, Name: name, Tags: o.tags,
+		Inputs: []tracker.Input{{Name: d.Name, Digest: d.Digest, Context: "train and test"}},
+	}))
+}
+
+// begin starts or resumes the run that a training is recorded in.
+type begin func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error)
+
+// starts begins a new run, which keeps the environment and uncommitted changes.
+func starts(spec tracker.Spec) begin {
+	return func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
+		spec.Environment = env
+		run, err := db.Start(ctx, spec)
+		if err != nil || len(diff) == 0 {
+			return run, err
 		}
-		return db.Start(cmd.Context(), tracker.Spec{
-			Experiment: o.experiment, Name: name, Tags: o.tags, Environment: env,
-			Inputs: []tracker.Input{{Name: d.Name, Digest: d.Digest, Context: "train and test"}},
-		})
-	})
+		if err := run.AddArtifact("git.diff", bytes.NewReader(diff)); err != nil {
+			return nil, errors.Join(err, run.Finish(tracker.Failed))
+		}
+		return run, nil
+	}
 }
 
 // resumeRun continues a run with what it recorded of itself.
@@ -109,16 +132,67 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if info.Status == tracker.Finished {
-		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", info.Name, info.Name)
+	if err := resumable(info); err != nil {
+		return err
 	}
 	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
 	if err != nil {
 		return err
 	}
-	return o.carryOut(cmd, recipe, d, func(db *tracker.DB, _ map[string]string) (*tracker.Run, error) {
-		return db.Resume(cmd.Context(), info.ID)
+	if err := sameImages(info, d); err != nil {
+		return err
+	}
+	if !experiments.HasCheckpoint(checkpointDir(o.db, info.ID)) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "The run has no checkpoint yet: it begins again.")
+	}
+	return o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, _ []byte) (*tracker.Run, error) {
+		now, err := db.Find(ctx, info.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := resumable(now); err != nil { // another process may have finished it meanwhile
+			return nil, err
+		}
+		run, err := db.Resume(ctx, info.ID)
+		if err != nil {
+			return nil, err
+		}
+		if changed := elsewhere(info.Environment, env); changed != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Not as before: %s; times no longer mean one machine, losses may differ in the last bits.\n", changed)
+			err = run.SetTags(map[string]string{"resumed.elsewhere": changed})
+		}
+		return run, err
 	})
+}
+
+func resumable(info tracker.RunInfo) error {
+	if info.Status == tracker.Finished {
+		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", info.Name, info.Name)
+	}
+	return nil
+}
+
+// sameImages reports a dataset that isn't the one a run was made with.
+func sameImages(info tracker.RunInfo, d *datasets.Dataset) error {
+	for _, in := range info.Inputs {
+		if in.Digest == d.Digest {
+			return nil
+		}
+	}
+	return fmt.Errorf("run %s was made with other images: none of its inputs has the digest %.12s of the %s found here; name their folder with --data-dir",
+		info.Name, d.Digest, d.Name)
+}
+
+// elsewhere says what of the environment that losses or times depend on has
+// changed, or "".
+func elsewhere(before, now map[string]string) string {
+	var changed []string
+	for _, key := range []string{"machine", "plugin_version", "git_commit", "module.gomlx"} {
+		if before[key] != now[key] {
+			changed = append(changed, fmt.Sprintf("%s was %q and is %q", key, before[key], now[key]))
+		}
+	}
+	return strings.Join(changed, ", ")
 }
 
 // kindOf is the kind of a recorded backend's name.
@@ -145,8 +219,7 @@ func runRecipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (exper
 }
 
 // carryOut trains and records what begin starts or resumes.
-func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d *datasets.Dataset,
-	begin func(*tracker.DB, map[string]string) (*tracker.Run, error)) error {
+func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d *datasets.Dataset, begin begin) error {
 	b, info, err := openBackend(cmd, o.backend)
 	if err != nil {
 		return err
@@ -164,14 +237,9 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 		}
 	}
 	env["data_source"] = d.Source
-	run, err := begin(db, env)
+	run, err := begin(cmd.Context(), db, env, diff)
 	if err != nil {
 		return err
-	}
-	if diff != "" {
-		if err := run.AddArtifact("git.diff", strings.NewReader(diff)); err != nil {
-			return errors.Join(err, run.Finish(tracker.Failed))
-		}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
 		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
@@ -184,7 +252,10 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	if err := o.conclude(cmd, run, result, err); err != nil {
 		return err
 	}
-	return os.RemoveAll(checkpointDir(o.db, run.ID()))
+	if err := os.RemoveAll(checkpointDir(o.db, run.ID())); err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "The run is finished, but its checkpoints are still there:", err)
+	}
+	return nil
 }
 
 // conclude ends the run by what became of the training.
@@ -197,7 +268,9 @@ func (o *trainOptions) conclude(cmd *cobra.Command, run *tracker.Run, result *ex
 		printResult(cmd.OutOrStdout(), result)
 		return nil
 	case errors.Is(err, context.Canceled):
-		err = errors.Join(err, run.Finish(tracker.Killed))
+		if err := run.Finish(tracker.Killed); err != nil {
+			return fmt.Errorf("interrupted, and: %w", err)
+		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: patchlab train --resume %s%s\n", run.ID(), o.dbHint())
 		return err
 	default:
