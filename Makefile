@@ -5,8 +5,8 @@
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/...
 
-## test: install what the tests need, then vet, lint and run them all
-test: deps lint race
+## test: lint, the race detector, then install what the tests need and run them all
+test: lint race deps
 	go test -timeout 30m ./...
 
 ## deps: XLA's plugin and the Python clients that tests speak to, pinned by hash

@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strings"
 
+	"patchlab/datasets"
 	"patchlab/models"
 )
 
@@ -91,8 +93,8 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("model: %w", err)
 	}
 	switch {
-	case r.Data.Name == "":
-		return errors.New("data: no name; allowed: cifar10, fashion-mnist, shapes")
+	case !slices.Contains(datasets.Names(), r.Data.Name):
+		return fmt.Errorf("data %q; allowed: %s", r.Data.Name, strings.Join(datasets.Names(), ", "))
 	case r.Data.TrainLimit < 0 || r.Data.TestLimit < 0:
 		return fmt.Errorf("data: limits %d and %d; allowed: 0 (all) or more", r.Data.TrainLimit, r.Data.TestLimit)
 	case !(r.Data.Validation > 0 && r.Data.Validation < 1):

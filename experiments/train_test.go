@@ -299,7 +299,7 @@ func TestResumeRefusesAnotherRecipe(t *testing.T) {
 		t.Fatal("no checkpoint after an interruption")
 	}
 	for what, change := range map[string]func(*experiments.Job){
-		"recipe":  func(j *experiments.Job) { j.Recipe.Seed++ },
+		"recipe":  func(j *experiments.Job) { j.Recipe.Keep = experiments.KeepLast },
 		"dataset": func(j *experiments.Job) { j.Dataset = shapes(t, 61, 10) },
 		"backend": func(j *experiments.Job) { j.BackendName = "xla:cuda" },
 	} {

@@ -41,8 +41,8 @@ if command -v flock >/dev/null && [ "${PATCHLAB_ENV_LOCKED:-}" != "$name" ]; the
 	PATCHLAB_ENV_LOCKED=$name exec flock "$root/.venv/$name.lock" "$0" "$name" "$requirements"
 fi
 
-echo "making Python environment $venv" >&2
+echo "making Python environment $venv (hundreds of megabytes, once)" >&2
 rm -rf "$venv"
 "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
+"$venv/bin/python" -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r "$requirements"
 printf '%s\n' "$stamp" >"$venv/stamp"

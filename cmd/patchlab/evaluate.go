@@ -78,6 +78,9 @@ is used once. Nothing is written.`,
 	data.add(f)
 	backendFlag(f, &kind)
 	dbFlag(f, &db)
+	cmd.ValidArgsFunction = completeRuns(&db)
+	completeWords(cmd, "split", "test", "validation")
+	completeWords(cmd, "format", "table", "json")
 	return cmd
 }
 

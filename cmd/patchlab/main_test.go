@@ -200,7 +200,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"train", "--model", "mixer:0"}, "allowed are 1 to"},
 		{[]string{"train", "--epochs", "0"}, "0 epochs; allowed: 1 or more"},
 		{[]string{"train", "--patch-size", "5"}, "patch size 5 does not divide image size 32"},
-		{[]string{"train", "--data", "mnist", "--backend", "go"}, "allowed are cifar10, fashion-mnist, shapes"},
+		{[]string{"train", "--data", "mnist", "--backend", "go"}, "allowed: cifar10, fashion-mnist, shapes"},
 		{[]string{"train", "--data-dir", filepath.Join(dir, "nowhere"), "--backend", "go"}, "nowhere"},
 		{[]string{"train", "--backend", "tpu"}, "it must be auto, xla, go or cuda"},
 		{[]string{"train", "--recipe", filepath.Join(dir, "none.json")}, "none.json"},
@@ -316,7 +316,7 @@ func TestInterruptAndResume(t *testing.T) {
 		}
 	}
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(errs.String(), "patchlab train --resume") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(errs.String(), "train --resume") {
 		t.Fatalf("exit code %d, want 130 and how to resume:\n%s", code, errs.String())
 	}
 	must(t, "runs", "list", "--db", db)

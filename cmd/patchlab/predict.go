@@ -78,6 +78,14 @@ images that the network was trained on. Transparent parts become white.`,
 	f.StringVar(&format, "format", "table", "table or json")
 	backendFlag(f, &kind)
 	dbFlag(f, &db)
+	runs := completeRuns(&db)
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return runs(cmd, args, word)
+		}
+		return []string{"png", "jpg", "jpeg"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	completeWords(cmd, "format", "table", "json")
 	return cmd
 }
 

@@ -90,15 +90,21 @@ func (q *quickstart) run(cmd *cobra.Command) error {
 	if err := q.compare(cmd); err != nil {
 		return err
 	}
+	if slow {
+		fmt.Fprintln(out, `
+In pure Go there is time for a few hundred images only: these accuracies are
+near chance, and say that everything works, not which model is better.`)
+	}
 	fmt.Fprintf(out, `
-The report is in %s, every run in %s. What to try next:
+The report is in %s, every run in %s. What to try next, with %s:
 
-  patchlab quickstart                       again: another seed, tighter figures
-  patchlab predict latest PICTURE.png       what the last network sees in it
-  patchlab train --model mixer:2,vit:2      a hybrid of your own
-  patchlab train --model mixer-4            the course's Mixer on all of CIFAR-10
-  patchlab compare --help                   other tables, other formats
-`, q.report, q.db)
+  quickstart                        again: another seed, tighter figures
+  predict latest PICTURE.png        what the last network sees in it
+  train --model mixer:2,vit:2 --data %s
+                                    a hybrid of your own
+  compare -o report.html            everything so far, on one page
+  serve                             takes runs from Python, by MLflow's protocol
+`, q.report, q.db, self(), d.Name)
 	return nil
 }
 
@@ -177,7 +183,7 @@ func (q *quickstart) plan(ctx context.Context, d *datasets.Dataset) ([]quickStep
 // train runs "patchlab train" in a process of its own, so that no model's speed
 // or memory depends on those before it.
 func (q *quickstart) train(cmd *cobra.Command, s quickStep, d *datasets.Dataset, slow bool) error {
-	self, err := os.Executable()
+	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
@@ -199,13 +205,13 @@ func (q *quickstart) train(cmd *cobra.Command, s quickStep, d *datasets.Dataset,
 			"--data", d.Name, "--train-limit", strconv.Itoa(images), "--test-limit", strconv.Itoa(tests), "--epochs", epochs, "--batch", "32",
 			"--seed", strconv.FormatInt(s.seed, 10), "--experiment", quickExperiment)
 	}
-	child := exec.CommandContext(cmd.Context(), self, args...)
+	child := exec.CommandContext(cmd.Context(), program, args...)
 	child.Stdout, child.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 	child.WaitDelay = time.Minute // for its checkpoint
 	err = child.Run()
 	if ctxErr := cmd.Context().Err(); ctxErr != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Stopped; \"patchlab quickstart\" goes on from here.")
+		fmt.Fprintln(cmd.ErrOrStderr(), "Stopped; \""+self()+" quickstart\" goes on from here.")
 		return ctxErr
 	}
 	if err != nil {

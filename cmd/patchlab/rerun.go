@@ -46,6 +46,7 @@ and weight); within tolerance (no epoch's loss or accuracy differs by more than
 	o.data.add(f)
 	backendFlag(f, &o.backend)
 	dbFlag(f, &o.db)
+	cmd.ValidArgsFunction = completeRuns(&o.db)
 	f.Float64Var(&tolerance, "tolerance", .01, "largest difference of an epoch's loss or accuracy (a fraction) that still passes")
 	return cmd
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +84,15 @@ func setupXLA(ctx context.Context, out, log io.Writer) {
 func (s *setup) setupData(cmd *cobra.Command) error {
 	did := "was there already"
 	d, err := datasets.Load(cmd.Context(), "cifar10", datasets.Options{Dir: s.data.dir, Offline: true})
+	var damaged *datasets.FormatError
+	if errors.As(err, &damaged) && s.data.dir == "" && !backend.Offline() {
+		// Only a folder of our own cache gets here: take it away and fetch it again.
+		fmt.Fprintf(cmd.OutOrStdout(), "CIFAR-10: the cache is damaged (%v); it is fetched again.\n", err)
+		if err := os.RemoveAll(filepath.Dir(damaged.File)); err != nil {
+			return fmt.Errorf("removing the damaged cache: %w", err)
+		}
+		err = datasets.ErrUnavailable
+	}
 	if errors.Is(err, datasets.ErrUnavailable) && s.data.dir == "" && !backend.Offline() {
 		did = "downloaded"
 		bar := newDownloadBar(cmd.ErrOrStderr(), "cifar10")

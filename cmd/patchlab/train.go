@@ -17,7 +17,6 @@ import (
 	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/experiments"
-	"patchlab/models"
 	"patchlab/tracker"
 )
 
@@ -50,7 +49,12 @@ does after a crash.`,
   patchlab train --model convmixer --data shapes --train-limit 5000
   patchlab train --recipe recipe.json
   patchlab train --resume latest`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("train takes no argument %q; a model is named by --model %s", args[0], args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.resume != "" {
 				return o.resumeRun(cmd)
@@ -76,6 +80,9 @@ does after a crash.`,
 		}
 	})
 	cmd.RegisterFlagCompletionFunc("model", completeModels)
+	cmd.RegisterFlagCompletionFunc("resume", completeRuns(&o.db))
+	completeWords(cmd, "data", datasets.Names()...)
+	completeWords(cmd, "decay", string(experiments.DecayPlain), string(experiments.DecayScaled))
 	return cmd
 }
 
@@ -271,7 +278,7 @@ func (o *trainOptions) conclude(cmd *cobra.Command, run *tracker.Run, result *ex
 		if err := run.Finish(tracker.Killed); err != nil {
 			return fmt.Errorf("interrupted, and: %w", err)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: patchlab train --resume %s%s\n", run.ID(), o.dbHint())
+		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: %s train --resume %s%s\n", self(), run.ID(), o.dbHint())
 		return err
 	default:
 		return errors.Join(err, run.Finish(tracker.Failed))
@@ -298,12 +305,4 @@ func printResult(w io.Writer, r *experiments.Result) {
 	fmt.Fprintf(w, "inference %.0f images/s\n", r.Test.ImagesPerSecond())
 	fmt.Fprintf(w, "compiling %v, training %v, evaluation %v\n",
 		seconds(r.Timing.Compile), seconds(r.Timing.Train), seconds(r.Timing.Eval))
-}
-
-func completeModels(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var ids []string
-	for _, e := range models.Named() {
-		ids = append(ids, e.Config.ID+"\t"+e.Summary)
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
 }
