@@ -132,8 +132,7 @@ func TestDigestFollowsEdits(t *testing.T) {
 }
 
 func TestMergeIsIdempotentAndKeepsIdentities(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock := WithClock(func() time.Time { now = now.Add(time.Second); return now })
+	clock := ticking()
 	a, b, into := newDB(t, clock), newDB(t, clock), newDB(t, clock)
 	must(t, start(t, into, Spec{Name: "own"}).Log(1, map[string]float64{"zzz": 1, "metric_4": 2})) // other integers for the keys
 	ra, rb := fullRun(t, a, "a"), fullRun(t, b, "b")

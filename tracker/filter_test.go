@@ -131,8 +131,7 @@ func TestFilterErrorsPointAtTheCharacter(t *testing.T) {
 }
 
 func TestOrderLimitOffset(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	db := newDB(t, WithClock(func() time.Time { now = now.Add(time.Second); return now }))
+	db := newDB(t, ticking())
 	for _, spec := range []struct {
 		name string
 		loss float64

@@ -46,7 +46,7 @@ type Option func(*DB)
 // ReadOnly opens a database that must exist, for reading only.
 func ReadOnly() Option { return func(db *DB) { db.readOnly = true } }
 
-// WithClock replaces the clock, which is time.Now.
+// WithClock replaces the clock, which is time.Now. Several goroutines ask it.
 func WithClock(now func() time.Time) Option { return func(db *DB) { db.now = now } }
 
 // Open opens the database at path, creates it where it does not exist and

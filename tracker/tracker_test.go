@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -40,6 +41,12 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ticking is a clock that is a second later each time it is asked.
+func ticking() Option {
+	var asked atomic.Int64
+	return WithClock(func() time.Time { return time.Unix(1_700_000_000+asked.Add(1), 0) })
 }
 
 // sameBits compares values as exactly as the tracker keeps them.

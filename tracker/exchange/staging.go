@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -22,7 +23,7 @@ import (
 type staging struct {
 	ctx context.Context
 	db  *tracker.DB
-	now time.Time // what the database takes for now
+	now atomic.Int64 // what the database takes for now, in microseconds since 1970
 }
 
 // importing fills a temporary database and merges it into db.
@@ -32,8 +33,8 @@ func importing(ctx context.Context, db *tracker.DB, fill func(*staging) error) (
 		return merged, err
 	}
 	defer os.RemoveAll(folder)
-	s := &staging{ctx: ctx, now: time.Unix(0, 0)}
-	s.db, err = tracker.Open(filepath.Join(folder, "import.db"), tracker.WithClock(func() time.Time { return s.now }))
+	s := &staging{ctx: ctx}
+	s.db, err = tracker.Open(filepath.Join(folder, "import.db"), tracker.WithClock(func() time.Time { return time.UnixMicro(s.now.Load()) }))
 	if err != nil {
 		return merged, err
 	}
@@ -58,7 +59,7 @@ type imported struct {
 
 // add records a run as it was elsewhere.
 func (s *staging) add(r imported) error {
-	s.now = r.Start // the changes to it count as old as itself: a later edit here outlives another import
+	s.now.Store(r.Start.UnixMicro()) // the changes to it count as old as itself: a later edit here outlives another import
 	run, err := s.db.Start(s.ctx, r.Spec)
 	if err != nil {
 		return err
