@@ -177,6 +177,56 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// TestOneSeed: runs of one seed are one piece of evidence, whatever their
+// recipes: no interval over seeds, no test that needs several.
+func TestOneSeed(t *testing.T) {
+	var runs []comparetest.Run
+	for i, accuracy := range []float64{.60, .64, .61, .65} {
+		runs = append(runs, comparetest.Run{Model: "a", Seed: 1, Accuracy: accuracy, TrainPerS: 1000, Epochs: 30 + 10*(i%2),
+			TestImages: 1000, Predictions: true})
+	}
+	runs = append(runs, comparetest.Run{Model: "b", Seed: 1, Accuracy: .5, TrainPerS: 1000, TestImages: 1000, Predictions: true})
+	for _, bca := range []bool{false, true} {
+		table := build(t, runs, compare.Options{BCa: bca}).Tables[0]
+		row := table.Row("a")
+		q := row.Quantities["accuracy"]
+		near(t, "mean", q.Mean, .625)
+		if row.Seeds != 1 || q.N != 1 || q.Method != "Wilson" {
+			t.Errorf("BCa %v: %d seeds, %d values, a %s interval; want 1, 1, Wilson", bca, row.Seeds, q.N, q.Method)
+		}
+		if !hasWarning(table.Warnings, "shared-seed") || !hasWarning(table.Warnings, "repeats") || !hasWarning(table.Warnings, "mixed-recipes") {
+			t.Errorf("BCa %v: warnings %v, want of a shared seed, of repeats and of mixed recipes", bca, table.Warnings)
+		}
+		p, _ := table.Pair("a", "b")
+		if p.Test != "two proportions" {
+			t.Errorf("BCa %v: the test is %q; a mean over recipes has no answers of its own", bca, p.Test)
+		}
+		near(t, "difference", p.Difference, .125)
+	}
+	// Two recipes with each of three seeds are three accuracies.
+	three := append(seeded("a", .6, .62, .64), seeded("a", .62, .64, .66)...)
+	for i := range 3 {
+		three[3+i].Epochs = 9
+	}
+	row := build(t, three, compare.Options{}).Tables[0].Rows[0]
+	q := row.Quantities["accuracy"]
+	near(t, "mean over seeds", q.Mean, .63)
+	near(t, "deviation over seeds", q.StdDev, .02)
+	if row.Seeds != 3 || q.Method != "t" {
+		t.Errorf("%d seeds with a %s interval, want 3 and t", row.Seeds, q.Method)
+	}
+}
+
+// TestPlural: one is not "accuracies", "images" or "runs".
+func TestPlural(t *testing.T) {
+	run := comparetest.Run{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, TestImages: 1}
+	table := build(t, []comparetest.Run{run, run}, compare.Options{}).Tables[0]
+	want := "a: 1 of 2 runs repeats a recipe and seed; a repeat is no new evidence, so 1 accuracy counts"
+	if len(table.Warnings) != 1 || table.Warnings[0].Text != want {
+		t.Errorf("warnings %v, want %q", table.Warnings, want)
+	}
+}
+
 // TestChoiceOfTest: the data decide which test is made.
 func TestChoiceOfTest(t *testing.T) {
 	single := func(model string, accuracy float64, predictions bool) []comparetest.Run {
@@ -274,7 +324,7 @@ func TestWarningsAreGathered(t *testing.T) {
 			texts = append(texts, w.Text)
 		}
 	}
-	if len(texts) != 1 || !strings.HasPrefix(texts[0], "a: 1 of 2 runs") || !strings.HasSuffix(texts[0], "much the same goes for b, c, d and e") {
+	if len(texts) != 1 || !strings.HasPrefix(texts[0], "a: 1 of 2 runs repeats") || !strings.HasSuffix(texts[0], "much the same goes for b, c, d and e") {
 		t.Errorf("warnings %q, want one that names all five", texts)
 	}
 	if n := len(build(t, runs[:4], compare.Options{}).Tables[0].Warnings); n != 2 {

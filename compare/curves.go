@@ -151,7 +151,7 @@ func budgets() []struct {
 func (b *builder) equal(t *Table, groups []grouped) {
 	for i, g := range groups {
 		for _, u := range g.units {
-			if c := b.curves[u.runs[0].ID]; len(c.Epochs) > 0 {
+			if c := b.curves[u.first().ID]; len(c.Epochs) > 0 {
 				t.Rows[i].Curves = append(t.Rows[i].Curves, c)
 			}
 		}

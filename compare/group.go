@@ -20,23 +20,33 @@ type grouped struct {
 	testImages int // 0 if not recorded or not the same in all runs
 }
 
-// unit is one independent piece of evidence: the runs that share recipe and
-// seed, usually one.
+// unit is one independent piece of evidence: the runs that share a seed,
+// usually one. A run without a recorded seed is a unit of its own.
 type unit struct {
 	seed     string
-	runs     []tracker.RunInfo
+	recipes  [][]tracker.RunInfo // the runs by recipe: repeats stand together
 	accuracy float64
 }
 
-// mean is the mean of a quantity over the unit's runs that have it.
+// first is the oldest run of the unit.
+func (u unit) first() tracker.RunInfo { return u.recipes[0][0] }
+
+// mean is the mean of a quantity over the unit's recipes, each the mean of
+// its runs that have it.
 func (u unit) mean(read func(tracker.RunInfo) float64) float64 {
-	var values []float64
-	for _, r := range u.runs {
-		if v := read(r); !math.IsNaN(v) {
-			values = append(values, v)
+	var means []float64
+	for _, runs := range u.recipes {
+		var values []float64
+		for _, r := range runs {
+			if v := read(r); !math.IsNaN(v) {
+				values = append(values, v)
+			}
+		}
+		if len(values) > 0 {
+			means = append(means, stats.Describe(values).Mean)
 		}
 	}
-	return stats.Describe(values).Mean
+	return stats.Describe(means).Mean
 }
 
 // group gathers the runs that agree in all keys.
@@ -70,12 +80,12 @@ func group(runs []tracker.RunInfo, by []string) []grouped {
 
 // parts finds the independent units and the number of test images.
 func (g *grouped) parts() {
-	at := map[string]int{}
+	at, within := map[string]int{}, map[string]int{}
 	for i, r := range g.runs {
 		recipe, seed := r.Params["recipe"], r.Params["seed"]
 		key := "run " + r.ID
-		if recipe != "" && seed != "" {
-			key = recipe + " " + seed + " " + datasetOf(r)
+		if seed != "" {
+			key = "seed " + seed
 		}
 		k, ok := at[key]
 		if !ok {
@@ -83,7 +93,18 @@ func (g *grouped) parts() {
 			at[key] = k
 			g.units = append(g.units, unit{seed: seed})
 		}
-		g.units[k].runs = append(g.units[k].runs, r)
+		u := &g.units[k]
+		if recipe == "" {
+			recipe = "run " + r.ID
+		}
+		repeat := key + "\x00" + recipe + "\x00" + datasetOf(r)
+		n, ok := within[repeat]
+		if !ok {
+			n = len(u.recipes)
+			within[repeat] = n
+			u.recipes = append(u.recipes, nil)
+		}
+		u.recipes[n] = append(u.recipes[n], r)
 		images, _ := strconv.Atoi(r.Params["test_images"])
 		if i > 0 && images != g.testImages {
 			images = 0
@@ -170,10 +191,7 @@ func (b *builder) row(t *Table, g *grouped) (Row, error) {
 	if err := b.binomial(g, &row); err != nil {
 		return row, err
 	}
-	if repeats := len(g.runs) - len(g.units); repeats > 0 {
-		t.warnRow(g.name, "repeats", "%s: %d of %d runs repeat a recipe and seed; a repeat is no new evidence, so %d accuracies count",
-			g.name, repeats, len(g.runs), len(g.units))
-	}
+	b.warnSeeds(t, g)
 	if differ := g.differingParams(b.o.By); len(differ) > 0 {
 		t.warnRow(g.name, "mixed-recipes", "%s: averages runs that differ in %s; --by %s parts them",
 			g.name, strings.Join(differ, ", "), strings.Join(append(slices.Clone(b.o.By), firstWord(differ[0])), ","))
@@ -183,6 +201,41 @@ func (b *builder) row(t *Table, g *grouped) (Row, error) {
 		b.toTarget(t, g, &row)
 	}
 	return row, nil
+}
+
+// warnSeeds says where runs are no evidence of their own: repeats, and runs of
+// other recipes with the same seed.
+func (b *builder) warnSeeds(t *Table, g *grouped) {
+	recipes := 0
+	for _, u := range g.units {
+		recipes += len(u.recipes)
+	}
+	if repeats := len(g.runs) - recipes; repeats > 0 {
+		verb, counts := "repeat", "accuracies count"
+		if repeats == 1 {
+			verb = "repeats"
+		}
+		if recipes == 1 {
+			counts = "accuracy counts"
+		}
+		text := fmt.Sprintf("%s: %d of %s %s a recipe and seed; a repeat is no new evidence", g.name, repeats, count(len(g.runs), "run"), verb)
+		if recipes == len(g.units) {
+			text += fmt.Sprintf(", so %d %s", recipes, counts)
+		}
+		t.warnRow(g.name, "repeats", "%s", text)
+	}
+	if recipes == len(g.units) {
+		return
+	}
+	text := fmt.Sprintf("%s: %d recipes share %s; the runs of a seed are averaged, for they are no independent evidence",
+		g.name, recipes, count(len(g.units), "seed"))
+	if len(g.units) == 1 {
+		text += ", and of one seed there is no interval over seeds"
+	}
+	if b.o.Curves {
+		text += "; the learning curve of a seed is its first run's"
+	}
+	t.warnRow(g.name, "shared-seed", "%s", text)
 }
 
 func firstWord(s string) string {
@@ -224,8 +277,9 @@ func (b *builder) interval(use string) func([]float64) (stats.Interval, error) {
 	}
 }
 
-// binomial gives the accuracies of a single run the interval that its test
-// images allow.
+// binomial gives the accuracies of a single seed the interval that its test
+// images allow. For the mean of several recipes it is rather too wide: the mean
+// varies with the images no more than a single run of that accuracy would.
 func (b *builder) binomial(g *grouped, row *Row) error {
 	if len(g.units) != 1 || g.testImages < 1 {
 		return nil

@@ -141,7 +141,8 @@ func bySeed(g, h *grouped) (x, y []float64) {
 // singles compares two single runs on their test images.
 func (b *builder) singles(g, h *grouped, answers map[string][]bool) (stats.Test, error) {
 	name := g.name + " / " + h.name
-	if b.paired && datasetOf(g.runs[0]) == datasetOf(h.runs[0]) {
+	one := len(g.units[0].recipes) == 1 && len(h.units[0].recipes) == 1 // no mean over recipes, of which there are no answers
+	if one && b.paired && datasetOf(g.runs[0]) == datasetOf(h.runs[0]) {
 		first, err := b.answers(g, answers)
 		if err != nil {
 			return stats.Test{}, err

@@ -83,7 +83,7 @@ type Row struct {
 	Name       string              `json:"name"`
 	Group      map[string]string   `json:"group"` // the values of the keys it is grouped by
 	Runs       []RunRef            `json:"runs"`
-	Seeds      int                 `json:"seeds"`       // independent runs, repeats of a seed counted once
+	Seeds      int                 `json:"seeds"`       // distinct seeds; a run without a recorded one counts as one
 	TestImages int                 `json:"test_images"` // 0 if not recorded
 	Quantities map[string]Quantity `json:"quantities"`  // by column key
 	Fronts     map[string]Front    `json:"fronts"`      // by the key of the speed column
