@@ -75,6 +75,9 @@ func isCode(key string) bool {
 // Timed reports whether a metric measures the machine rather than the
 // training, so that two equal trainings differ in it.
 func Timed(key string) bool {
+	if strings.HasPrefix(key, "system/") { // how busy the machine was
+		return true
+	}
 	for _, part := range [...]string{"seconds", "_ms", "ms_", "per_s", "bytes"} {
 		if strings.Contains(key, part) {
 			return true
@@ -112,7 +115,7 @@ func DiffRuns(ctx context.Context, src Source, a, b tracker.RunInfo, seed uint64
 			return nil, err
 		}
 		if files[i].right, err = predictions(ctx, src, r.ID); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s of run %s: %w", PredictionsName, r.ID, err)
 		}
 	}
 	d.Recipe = changes(files[0].recipe, files[1].recipe, nil)

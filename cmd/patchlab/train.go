@@ -18,6 +18,7 @@ import (
 	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/tracker"
+	"patchlab/tracker/system"
 )
 
 // trainOptions are the flags of patchlab train.
@@ -251,10 +252,12 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
 		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
+	stop := system.Watch(run, 10*time.Second)
 	result, err := experiments.Train(cmd.Context(), experiments.Job{
 		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name, Recorder: run,
 		CheckpointDir: checkpointDir(o.db, run.ID()), Report: p.report,
 	})
+	stop()
 	p.finish()
 	if err := o.conclude(cmd, run, result, err); err != nil {
 		return err
