@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Trains the ten reference configurations on CIFAR-10 and keeps runs and logs:
 #
 #   scripts/reference.sh DATA_DIR [OUT] [MODEL:EPOCHS …]
@@ -8,7 +8,7 @@
 # database by "go run ./bench/reference". SEEDS="1 2 3" trains three seeds each.
 # A run that its log calls complete is not made again, one that was interrupted
 # is resumed.
-set -eu
+set -euo pipefail
 data=${1:?usage: scripts/reference.sh DATA_DIR [OUT] [MODEL:EPOCHS …]}
 out=${2:-build/reference}
 [ $# -lt 2 ] || shift
@@ -23,7 +23,7 @@ for seed in ${SEEDS:-1}; do
 		log=$out/$name.log
 		if grep -q '^test top-1' "$log" 2>/dev/null; then
 			echo "$name is complete"
-		elif [ -e "$log" ]; then
+		elif ./bin/patchlab runs show "$name" --db "$out/reference.db" >/dev/null 2>&1; then
 			./bin/patchlab train --resume "$name" --db "$out/reference.db" --data-dir "$data" 2>&1 | tee -a "$log"
 		else
 			./bin/patchlab train --model "$model" --epochs "$epochs" --seed "$seed" --name "$name" \
