@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"patchlab/compare"
@@ -35,23 +37,44 @@ func extensions() map[string]Format {
 	}
 }
 
-// ParseFormat finds a format by name. An empty name takes it from the file
-// that is written, and without one it is Text.
-func ParseFormat(name, file string) (Format, error) {
+// ParseFormat finds a format by name, among those allowed or, with none
+// named, all. An empty name takes it from the ending of the file that is
+// written; it is Text where there is no file or no ending.
+func ParseFormat(name, file string, allowed ...Format) (Format, error) {
+	if len(allowed) == 0 {
+		allowed = Formats()
+	}
 	if name == "" {
-		if f, ok := extensions()[strings.ToLower(filepath.Ext(file))]; ok {
+		ending := strings.ToLower(filepath.Ext(file))
+		if ending == "" || ending == "." {
+			return Text, nil
+		}
+		if f, ok := extensions()[ending]; ok && slices.Contains(allowed, f) {
 			return f, nil
 		}
-		return Text, nil
+		return "", fmt.Errorf("%s: no format belongs to the ending %s; allowed are %s, or --format", file, ending, endings(allowed))
 	}
-	names := make([]string, 0, len(Formats()))
-	for _, f := range Formats() {
+	names := make([]string, 0, len(allowed))
+	for _, f := range allowed {
 		if string(f) == name {
 			return f, nil
 		}
 		names = append(names, string(f))
 	}
 	return "", fmt.Errorf("no format %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// endings lists the endings that mean one of these formats.
+func endings(allowed []Format) string {
+	var out []string
+	for _, f := range allowed {
+		for _, ending := range slices.Sorted(maps.Keys(extensions())) {
+			if extensions()[ending] == f {
+				out = append(out, ending)
+			}
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // Options are what only some formats need.

@@ -67,7 +67,7 @@ The best comes first; "-" before the column puts the worst first.`,
 	set.StringVar(&f.o.Filter, "filter", "", "compare only the runs that fit this `filter`, such as params.data = 'cifar10'")
 	set.StringSliceVar(&f.by, "by", []string{"model"}, "group by these `keys`: parameters, environment.NAME, tags.NAME, experiment, run")
 	set.StringVar(&f.o.Sort, "sort", "accuracy", "order rows by this `column`, the best first")
-	set.StringVar(&f.format, "format", "", "write as `format`: "+formatNames()+" (default: by the output file's name, else table)")
+	set.StringVar(&f.format, "format", "", "write as `format`: "+formatNames()+" (default: by the ending of the output file's name, table without one)")
 	set.StringVarP(&f.output, "output", "o", "", "write into this `file`, whole or not at all")
 	set.StringVar(&f.against, "against", "", "set against these figures: `reference` (the course's)")
 	set.StringSliceVar(&f.across, "across", nil, "let one table mix these `aspects`: "+strings.Join(compare.Aspects(), ", ")+" or all")
@@ -87,7 +87,7 @@ The best comes first; "-" before the column puts the worst first.`,
 }
 
 // commandLine is the command as it was given, for the report to say how it was
-// made.
+// made and for a shell to make it again.
 func commandLine(program string, cmd *cobra.Command) string {
 	out := []string{program}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -95,12 +95,24 @@ func commandLine(program string, cmd *cobra.Command) string {
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			value = strings.Join(list.GetSlice(), ",")
 		}
-		if strings.ContainsAny(value, " '\"$*?()<>|&;\\`!#~") || value == "" {
-			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+		if value == f.NoOptDefVal && value != "" { // a boolean that is set needs no value
+			out = append(out, "--"+f.Name)
+			return
 		}
-		out = append(out, "--"+f.Name+" "+value)
+		out = append(out, "--"+f.Name+"="+quoted(value))
 	})
 	return strings.Join(out, " ")
+}
+
+// quoted writes a word for a POSIX shell, in quotes unless it is plain.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_./,:=+@%", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // complete offers a flag's values to the shell.
@@ -145,6 +157,9 @@ func examples(program string) string {
 func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	format, err := report.ParseFormat(f.format, f.output)
 	if err != nil {
+		return err
+	}
+	if err := report.CheckOutput(f.output); err != nil {
 		return err
 	}
 	o, err := f.options(format)

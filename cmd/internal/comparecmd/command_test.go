@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -186,6 +187,9 @@ func TestErrors(t *testing.T) {
 		"\n               ^":                                          {"--filter", "params.model ~ 'mixer'"},
 		`no figure "pie"; there are pareto`:                           {"--format", "svg", "--figure", "pie"},
 		"unknown command":                                             {"all"},
+		"x.bmp: no format belongs to the ending .bmp; allowed are .txt, .md, .csv, .json, .tex, .svg, .png, .htm, .html, or --format": {"-o", "x.bmp"},
+		"ending .svg; allowed are .txt, .md, .json, or --format":                                                                      {"diff", "latest", "latest", "-o", "x.svg"},
+		"cannot write to .: it is a folder; name a file in it":                                                                        {"-o", "."},
 	} {
 		out, err := execute(t, append([]string{"--db", path}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -255,9 +259,49 @@ func TestOutputFile(t *testing.T) {
 	if _, err := execute(t, "--db", db, "-o", filepath.Join(folder, "absent", "x.csv")); err == nil || !strings.Contains(err.Error(), "x.csv") {
 		t.Errorf("writing into a folder that is not there: %v", err)
 	}
+	if _, err := execute(t, "--db", db, "-o", filepath.Join(t.TempDir(), "x.bmp"), "--format", "csv"); err != nil {
+		t.Errorf("any ending goes with --format: %v", err)
+	}
 	entries, err := os.ReadDir(folder)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the folder holds %v, want table.md only (%v)", entries, err)
+	}
+}
+
+// TestReproduces: a shell and the command itself take the printed command, and
+// it means the same.
+func TestReproduces(t *testing.T) {
+	db := database(t, lab())
+	for _, args := range [][]string{
+		{"--equal"}, {"--equal=false", "--bca"},
+		{"--filter", "params.model != 'it''s $HOME `x`\\'", "--equal", "--by", "model,batch", "--sort", "-name", "--target", "60.5"},
+		{"--filter", "", "--across", "all", "--format", "html"},
+	} {
+		page := filepath.Join(t.TempDir(), "a b.html")
+		first := New("compare")
+		first.SetArgs(append([]string{"--db", db, "-o", page}, args...))
+		first.SetErr(&bytes.Buffer{})
+		if err := first.Execute(); err != nil && !strings.Contains(err.Error(), "filter") {
+			t.Fatal(err)
+		}
+		if content, err := os.ReadFile(page); err == nil && !strings.Contains(string(content), "<pre>compare --") {
+			t.Error("the page does not print the command")
+		}
+		line := commandLine("compare", first)
+		shell := exec.Command("sh", "-c", `printf '%s\n' `+strings.TrimPrefix(line, "compare "))
+		words, err := shell.Output()
+		if err != nil {
+			t.Fatalf("a shell does not read %s: %v", line, err)
+		}
+		again := New("compare")
+		again.SetArgs(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"))
+		again.SetErr(&bytes.Buffer{})
+		if err := again.Execute(); err != nil && !strings.Contains(err.Error(), "filter") {
+			t.Errorf("%s is refused: %v", line, err)
+		}
+		if second := commandLine("compare", again); second != line {
+			t.Errorf("%s was read as %s", line, second)
+		}
 	}
 }
 

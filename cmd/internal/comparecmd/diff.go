@@ -28,8 +28,11 @@ A run is named by its ID, the beginning of it, its name, or "latest".`,
   COMPARE diff 01JX3 01JX7 --format json`, "COMPARE", program),
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			parsed, err := report.ParseFormat(format, output)
+			parsed, err := report.ParseFormat(format, output, report.Text, report.Markdown, report.JSON)
 			if err != nil {
+				return err
+			}
+			if err := report.CheckOutput(output); err != nil {
 				return err
 			}
 			show := report.Options{Width: width}
@@ -47,7 +50,7 @@ A run is named by its ID, the beginning of it, its name, or "latest".`,
 			return deliver(cmd.OutOrStdout(), cmd.ErrOrStderr(), output, out.Bytes())
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "", "write as `format`: table, markdown, json (default: by the output file's name, else table)")
+	cmd.Flags().StringVar(&format, "format", "", "write as `format`: table, markdown, json (default: by the ending of the output file's name, table without one)")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write into this `file`, whole or not at all")
 	cmd.Flags().IntVar(&width, "width", 0, "of the table in `columns` (default: the terminal's, else 80)")
 	return cmd

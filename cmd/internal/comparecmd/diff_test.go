@@ -41,7 +41,7 @@ func TestDiffGolden(t *testing.T) {
 		"not found":                    {"nothing", "latest"},
 		"accepts 2 arg(s), received 1": {"latest"},
 		"there is no such file":        {"latest", "latest", "--db", path + ".absent"},
-		`no format "csv" for two runs`: {"latest", "latest", "--format", "csv"},
+		`no format "csv"; there are table, markdown, json`: {"latest", "latest", "--format", "csv"},
 	} {
 		_, err := execute(t, append([]string{"diff", "--db", path}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), want) {
