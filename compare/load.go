@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"sync"
 
@@ -92,11 +93,15 @@ func predictions(ctx context.Context, src Source, run string) ([]bool, error) {
 		return nil, err
 	}
 	defer file.Close()
-	correct, err := readPredictions(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s of run %s: %w", PredictionsName, run, err)
+	return readPredictions(file)
+}
+
+// unreadable says in a sentence why a run's predictions cannot be used.
+func unreadable(run string, err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("the file %s of run %s is missing (the artifacts lie in a folder beside the database)", PredictionsName, run)
 	}
-	return correct, nil
+	return fmt.Sprintf("the file %s of run %s cannot be used: %v", PredictionsName, run, err)
 }
 
 // readPredictions reads a table with a header that has at least the columns

@@ -38,7 +38,7 @@ func (b *builder) pairs(t *Table, groups []grouped) error {
 			if i > 0 && len(groups) > allPairs {
 				break
 			}
-			p, test, err := b.pair(&groups[i], &groups[j], answers)
+			p, test, err := b.pair(t, &groups[i], &groups[j], answers)
 			if err != nil {
 				return fmt.Errorf("%s against %s: %w", groups[i].name, groups[j].name, err)
 			}
@@ -77,7 +77,7 @@ func (b *builder) pairs(t *Table, groups []grouped) error {
 // pair chooses the test that the data allow: paired by seed where both have the
 // same seeds, else Welch; one run against several by the
 // pooled t test; single runs by their predictions, else by their proportions.
-func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, stats.Test, error) {
+func (b *builder) pair(t *Table, g, h *grouped, answers map[string][]bool) (Pair, stats.Test, error) {
 	p := Pair{A: g.name, B: h.name}
 	x, y := g.accuracies(), h.accuracies()
 	var test stats.Test
@@ -95,7 +95,7 @@ func (b *builder) pair(g, h *grouped, answers map[string][]bool) (Pair, stats.Te
 	case len(y) >= 2:
 		test, err = stats.OneAgainst(x[0], y, b.o.Level)
 	default:
-		test, err = b.singles(g, h, answers)
+		test, err = b.singles(t, g, h, answers)
 	}
 	if err != nil {
 		return p, test, err
@@ -139,15 +139,15 @@ func bySeed(g, h *grouped) (x, y []float64) {
 }
 
 // singles compares two single runs on their test images.
-func (b *builder) singles(g, h *grouped, answers map[string][]bool) (stats.Test, error) {
+func (b *builder) singles(t *Table, g, h *grouped, answers map[string][]bool) (stats.Test, error) {
 	name := g.name + " / " + h.name
 	one := len(g.units[0].recipes) == 1 && len(h.units[0].recipes) == 1 // no mean over recipes, of which there are no answers
 	if one && b.paired && datasetOf(g.runs[0]) == datasetOf(h.runs[0]) {
-		first, err := b.answers(g, answers)
+		first, err := b.answers(t, g, answers)
 		if err != nil {
 			return stats.Test{}, err
 		}
-		second, err := b.answers(h, answers)
+		second, err := b.answers(t, h, answers)
 		if err != nil {
 			return stats.Test{}, err
 		}
@@ -173,15 +173,21 @@ func (b *builder) singles(g, h *grouped, answers map[string][]bool) (stats.Test,
 	}, nil
 }
 
-// answers reads a single run's predictions once; none if it stored none.
-func (b *builder) answers(g *grouped, cache map[string][]bool) ([]bool, error) {
+// answers reads a single run's predictions once; none if it stored none. Those
+// that cannot be read are warned of and stand for none: the file may have been
+// left behind when the database was copied, or be damaged.
+func (b *builder) answers(t *Table, g *grouped, cache map[string][]bool) ([]bool, error) {
 	id := g.runs[0].ID
 	if known, ok := cache[id]; ok {
 		return known, nil
 	}
 	correct, err := predictions(b.ctx, b.src, id)
 	if err != nil {
-		return nil, err
+		if b.ctx.Err() != nil {
+			return nil, b.ctx.Err()
+		}
+		correct = nil
+		t.warnRow(g.name, "predictions", "%s: %s, so its differences are tested without it", g.name, unreadable(id, err))
 	}
 	cache[id] = correct
 	return correct, nil
