@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -179,7 +180,8 @@ func pValue(p float64) string {
 }
 
 // legend explains the table's signs, one sentence each, for those that occur.
-func legend(r *compare.Report, t *compare.Table) []string {
+// Shown are the pairs that stand beside it.
+func legend(r *compare.Report, t *compare.Table, shown []compare.Pair) []string {
 	var out []string
 	methods := map[string]bool{}
 	front := false
@@ -210,7 +212,7 @@ func legend(r *compare.Report, t *compare.Table) []string {
 	if len(t.Equal) > 0 {
 		out = append(out, "val % at a budget: validation accuracy after the last epoch completed within it, – if none was; ‡ the training had ended before; FLOP count an image's training as three forward passes.")
 	}
-	if text := correction(t); text != "" {
+	if text := correction(t, shown); text != "" {
 		out = append(out, text)
 	}
 	out = append(out, pairNotes(t)...)
@@ -222,15 +224,66 @@ func legend(r *compare.Report, t *compare.Table) []string {
 	return out
 }
 
-// correction explains the p-values.
-func correction(t *compare.Table) string {
-	switch len(t.Pairs) {
-	case 0:
-		return ""
-	case 1:
-		return "~: no difference shown, which is not the same as none."
+// correction explains the signs of the pairs that are shown, those alone that
+// occur; p is corrected for all pairs of the table, shown or not.
+func correction(t *compare.Table, shown []compare.Pair) string {
+	var out []string
+	if len(shown) > 0 && len(t.Pairs) > 1 {
+		out = append(out, fmt.Sprintf("p is corrected for %d comparisons (Holm)", len(t.Pairs)))
 	}
-	return fmt.Sprintf("p is corrected for %d comparisons (Holm); ~: no difference shown, which is not the same as none; + seeds: how many more for each would likely (4 times of 5) show one of this size, were it true.", len(t.Pairs))
+	if slices.ContainsFunc(shown, func(p compare.Pair) bool { return p.Verdict == compare.NotShown }) {
+		out = append(out, "~: no difference shown, which is not the same as none")
+	}
+	if slices.ContainsFunc(shown, func(p compare.Pair) bool { return p.Verdict == compare.NotShown && p.MoreSeeds > 0 }) {
+		out = append(out, "+ seeds: how many more for each would likely (4 times of 5) show one of this size, were it true")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return strings.Join(out, "; ") + "."
+}
+
+// effects explains the column of effect sizes.
+func effects(pairs []compare.Pair) string {
+	tests := map[string][]string{} // by measure
+	for _, p := range pairs {
+		if p.Effect != "" && !math.IsNaN(float64(p.Size)) && !slices.Contains(tests[p.Effect], p.Test) {
+			tests[p.Effect] = append(tests[p.Effect], p.Test)
+		}
+	}
+	if len(tests) == 0 {
+		return ""
+	}
+	var out []string
+	for _, measure := range slices.Sorted(maps.Keys(tests)) {
+		text := measure
+		if len(tests) > 1 {
+			text += " (" + strings.Join(tests[measure], ", ") + ")"
+		}
+		switch {
+		case strings.HasPrefix(measure, "Hedges"):
+			text += ", the difference in standard deviations over seeds"
+		case strings.HasPrefix(measure, "Cohen"):
+			text += ", the difference of the two proportions on the arcsine scale"
+		case strings.HasPrefix(measure, "odds ratio"):
+			text += ", 1 for no difference"
+		}
+		out = append(out, text)
+	}
+	return "effect: " + strings.Join(out, "; ") + "."
+}
+
+// againstBest are the pairs that the text and the CSV show: every other row
+// against the most accurate.
+func againstBest(t *compare.Table) []compare.Pair {
+	var out []compare.Pair
+	best := mostAccurate(t)
+	for _, row := range t.Rows {
+		if p, ok := t.Pair(row.Name, best); ok {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // pairNotes gathers what the tests of a table assume and warn of, each said

@@ -29,7 +29,11 @@ func writeLaTeX(out io.Writer, r *compare.Report) error {
 			}
 			latexTable(w, caption, block)
 			if k == 0 {
-				latexNotes(w, append(append(legend(r, t), texts(t.Warnings)...), remainder(r)...))
+				notes := legend(r, t, t.Pairs)
+				if text := effects(t.Pairs); text != "" {
+					notes = append(notes, text)
+				}
+				latexNotes(w, append(append(notes, texts(t.Warnings)...), remainder(r)...))
 			}
 			fmt.Fprintln(w, `\end{table}`)
 		}

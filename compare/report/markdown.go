@@ -24,7 +24,7 @@ func writeMarkdown(out io.Writer, r *compare.Report) error {
 		if len(t.Pairs) > 0 {
 			markdownPairs(w, r, t)
 		}
-		for _, line := range legend(r, t) {
+		for _, line := range legend(r, t, t.Pairs) {
 			fmt.Fprintf(w, "\n%s\n", escapeMarkdown(line))
 		}
 		markdownWarnings(w, t.Warnings)
@@ -62,6 +62,9 @@ func markdownPairs(w io.Writer, r *compare.Report, t *compare.Table) {
 	}
 	fmt.Fprintf(w, "\n### Differences\n\n")
 	markdownTable(w, g)
+	if text := effects(t.Pairs); text != "" {
+		fmt.Fprintf(w, "\n%s\n", escapeMarkdown(text))
+	}
 }
 
 func markdownTable(w io.Writer, g grid) {

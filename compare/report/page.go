@@ -50,6 +50,7 @@ type pageTable struct {
 	Charts      []pageChart
 	Matrix      []pageMatrixRow
 	PairNotes   []string
+	Effects     string
 	Differences [][]string
 	Equal       []pageEqual
 }
@@ -146,13 +147,14 @@ func hash(text string) string {
 }
 
 func newPageTable(r *compare.Report, t *compare.Table, index int) (pageTable, error) {
-	out := pageTable{Table: t, ID: "t" + strconv.Itoa(index), Title: tableTitle(t), Notes: legend(r, t), PairNotes: pairNotes(t)}
+	out := pageTable{Table: t, ID: "t" + strconv.Itoa(index), Title: tableTitle(t), Notes: legend(r, t, t.Pairs), PairNotes: pairNotes(t)}
 	out.Notes = slices.DeleteFunc(out.Notes, func(s string) bool {
-		return slices.Contains(out.PairNotes, s) || s == correction(t) || strings.HasPrefix(s, "val %")
+		return slices.Contains(out.PairNotes, s) || s == correction(t, t.Pairs) || strings.HasPrefix(s, "val %")
 	})
-	if text := correction(t); text != "" {
+	if text := correction(t, t.Pairs); text != "" {
 		out.PairNotes = append([]string{text}, out.PairNotes...)
 	}
+	out.Effects = effects(t.Pairs)
 	columns := map[string]compare.Column{}
 	for _, c := range compare.Columns() {
 		columns[c.Key] = c
@@ -315,7 +317,11 @@ func (p *pageTable) matrix(t *compare.Table) {
 				signed(100*float64(pair.Difference), 2), pointInterval(pair), pair.Test, pValue(float64(pair.Adjusted)),
 				number(float64(pair.Size), 2), pair.Effect)
 			if pair.MoreSeeds > 0 {
-				tip += fmt.Sprintf("; about %d more seeds each would likely show it", pair.MoreSeeds)
+				seeds := "seeds"
+				if pair.MoreSeeds == 1 {
+					seeds = "seed"
+				}
+				tip += fmt.Sprintf("; about %d more %s each would likely show it", pair.MoreSeeds, seeds)
 			}
 			row.Cells = append(row.Cells, pageMatrixCell{j, class, text, tip})
 		}

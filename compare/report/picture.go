@@ -20,7 +20,7 @@ func PictureNotes(r *compare.Report) string {
 	var out []string
 	for i := range r.Tables {
 		t := &r.Tables[i]
-		out = append(append(append(out, tableTitle(t)+".", t.Verdict), legend(r, t)...), texts(t.Warnings)...)
+		out = append(append(append(out, tableTitle(t)+".", t.Verdict), legend(r, t, nil)...), texts(t.Warnings)...)
 	}
 	return strings.Join(append(out, remainder(r)...), "\n")
 }

@@ -66,7 +66,7 @@ func (w *textWriter) table(r *compare.Report, t *compare.Table) {
 		w.WriteString(plot)
 		fmt.Fprintln(w)
 	}
-	for _, line := range legend(r, t) {
+	for _, line := range legend(r, t, againstBest(t)) {
 		w.note("", line)
 	}
 	w.warnings(t.Warnings)
@@ -199,13 +199,9 @@ func (w *textWriter) against(r *compare.Report, t *compare.Table) {
 		return
 	}
 	g := grid{{"against " + best, "points", compare.Decimal(100*r.Level, 0) + " % interval", "p (Holm)", "", "test"}}
-	for _, row := range t.Rows {
-		p, ok := t.Pair(row.Name, best)
-		if !ok {
-			continue
-		}
+	for _, p := range againstBest(t) {
 		g = append(g, []string{
-			row.Name, signed(100*float64(p.Difference), 2), pointInterval(p), pValue(float64(p.Adjusted)),
+			p.A, signed(100*float64(p.Difference), 2), pointInterval(p), pValue(float64(p.Adjusted)),
 			verdictText(p), p.Test,
 		})
 	}
