@@ -2,6 +2,10 @@ package tracker
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -26,10 +30,16 @@ var (
 // explained is SQLite's error behind a sentence that says what it means here.
 type explained struct {
 	sentence string
+	whole    bool // SQLite's words add nothing
 	err      error
 }
 
-func (e *explained) Error() string { return e.sentence + " (" + e.err.Error() + ")" }
+func (e *explained) Error() string {
+	if e.whole {
+		return e.sentence
+	}
+	return e.sentence + " (" + e.err.Error() + ")"
+}
 func (e *explained) Unwrap() error { return e.err }
 
 func explain(err error) error {
@@ -40,7 +50,7 @@ func explain(err error) error {
 	var said string
 	switch {
 	case hasCode(err, sqlite3.ErrFull):
-		said = "the disk is full; nothing written is lost, and writing goes on once there is room"
+		return &explained{"the disk is full: what was flushed before is safe; free some space", true, err}
 	case hasCode(err, sqlite3.ErrReadonly), hasCode(err, sqlite3.ErrPerm):
 		said = "the file or its folder may not be written to"
 	case hasCode(err, sqlite3.ErrCantOpen):
@@ -56,8 +66,44 @@ func explain(err error) error {
 	default:
 		return err
 	}
-	return &explained{said, err}
+	return &explained{said, false, err}
 }
+
+// explainOpening says what keeps SQLite from opening the file at path, where
+// SQLite says only that it cannot.
+func explainOpening(path string, readOnly bool, err error) error {
+	if !hasCode(err, sqlite3.ErrCantOpen) {
+		return explain(err)
+	}
+	folder := filepath.Dir(path)
+	file, opening := os.Open(path)
+	if opening == nil {
+		file.Close()
+	}
+	said := "the folder " + folder + " may not be written to, so that the database can be read there but not changed"
+	switch {
+	case errors.Is(opening, fs.ErrPermission):
+		said = "the file may not be read with your permissions"
+	case errors.Is(opening, fs.ErrNotExist):
+		said = "the database cannot be created, for the folder " + folder + " may not be written to"
+	case readOnly:
+		said = "the folder " + folder + " may not be written to, and the latest changes are still in " +
+			filepath.Base(path) + "-wal: copy both files to a folder that you may write to"
+	}
+	return &explained{said, true, err}
+}
+
+// unwritten is what closing says of values that could not be stored. It does
+// not repeat why: flushing and finishing a run have said so.
+type unwritten struct {
+	values uint64
+	err    error
+}
+
+func (e *unwritten) Error() string {
+	return fmt.Sprintf("closing the database: the last %d values logged could not be stored", e.values)
+}
+func (e *unwritten) Unwrap() error { return e.err }
 
 func isBusy(err error) bool { return hasCode(err, sqlite3.ErrBusy) || hasCode(err, sqlite3.ErrLocked) }
 

@@ -22,6 +22,9 @@ type Garbage struct {
 // artifact contents that no run refers to, and gives the space back.
 func (db *DB) GC(ctx context.Context, olderThan time.Duration) (Garbage, error) {
 	var g Garbage
+	if olderThan < 0 {
+		return g, fmt.Errorf("collecting garbage: runs deleted longer ago than %v cannot be: give zero or a positive duration such as 720h", olderThan)
+	}
 	err := db.update(ctx, func(tx *sql.Tx) error {
 		const doomed = `(SELECT id FROM run WHERE deleted <= ?)`
 		before := db.now().Add(-olderThan).UnixMicro()

@@ -60,7 +60,7 @@ func Open(path string, opts ...Option) (*DB, error) {
 		opt(db)
 	}
 	if err := db.connect(context.Background()); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, explain(err))
+		return nil, fmt.Errorf("opening %s: %w", path, explainOpening(path, db.readOnly, err))
 	}
 	if !db.readOnly {
 		db.queue = newQueue(db)
@@ -103,7 +103,11 @@ func (db *DB) connect(ctx context.Context) (err error) {
 	db.readers.SetMaxIdleConns(4)
 	version, err := schemaVersion(ctx, db.readers, len(scripts))
 	if err == nil && version < len(scripts) {
-		err = fmt.Errorf("it has schema %d, this program reads schema %d: open it once for writing to bring it up to date", version, len(scripts))
+		err = fmt.Errorf("it has schema %d and this program reads schema %d: any command that writes, such as `patchlab runs tag`, upgrades it",
+			version, len(scripts))
+		if version == 0 {
+			err = errors.New("it is empty, not a tracker database")
+		}
 	}
 	if err != nil {
 		db.readers.Close()
@@ -188,7 +192,12 @@ func enterWAL(ctx context.Context, db *sql.DB, newest int) error {
 func (db *DB) Close() error {
 	var err error
 	if db.queue != nil {
-		err = errors.Join(db.queue.close(), db.release(), db.writer.Close())
+		if err = db.queue.close(); err == nil {
+			err = db.release()
+		} else {
+			_ = db.release() // what kept the values from the disk keeps this too, and is said once
+		}
+		err = errors.Join(err, db.writer.Close())
 	}
 	return errors.Join(err, db.readers.Close())
 }

@@ -34,6 +34,7 @@ type queue struct {
 	durable  uint64    // points ever written
 	attempts uint64    // transactions tried
 	failure  error     // of the last attempt
+	told     bool      // a caller knows of a failure
 	closing  bool
 
 	wake chan struct{} // someone wants it written now
@@ -56,6 +57,7 @@ func (q *queue) add(run, step, at int64, values func(func(string, float64) bool)
 	defer q.mu.Unlock()
 	for len(q.waiting) >= queuePoints && !q.closing {
 		if q.failure != nil {
+			q.told = true
 			return q.failure
 		}
 		q.nudge()
@@ -88,10 +90,8 @@ func (q *queue) flush() error {
 	defer q.mu.Unlock()
 	target, attempt := q.accepted, q.attempts+2 // the attempt in progress may have begun before
 	for q.durable < target {
-		if q.closing && q.failure != nil {
-			return q.failure
-		}
-		if q.failure != nil && q.attempts >= attempt {
+		if q.failure != nil && (q.closing || q.attempts >= attempt) {
+			q.told = true
 			return q.failure
 		}
 		q.nudge()
@@ -114,10 +114,14 @@ func (q *queue) close() error {
 	<-q.done
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.durable < q.accepted {
+	switch {
+	case q.durable == q.accepted:
+		return nil
+	case q.told:
+		return &unwritten{q.accepted - q.durable, q.failure}
+	default:
 		return q.failure
 	}
-	return nil
 }
 
 func (q *queue) work() {

@@ -108,17 +108,34 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 // name, or "latest". Where ref fits several runs, that is an error. Deleted
 // runs are found by their full ID only.
 func (db *DB) Find(ctx context.Context, ref string) (RunInfo, error) {
+	return db.find(ctx, ref, false)
+}
+
+// FindAny is Find that finds deleted runs by the beginning of their ID and by
+// their name too, where no other run fits.
+func (db *DB) FindAny(ctx context.Context, ref string) (RunInfo, error) {
+	return db.find(ctx, ref, true)
+}
+
+func (db *DB) find(ctx context.Context, ref string, deleted bool) (RunInfo, error) {
 	upper := strings.ToUpper(ref)
-	for _, try := range []struct {
+	type try struct {
 		where string
 		limit int
 		arg   any
-	}{
+	}
+	tries := []try{
 		{"run.ulid = ?", 2, upper},
 		{"'latest' = ? AND run.deleted IS NULL", 1, ref},
 		{"run.name = ? AND run.deleted IS NULL", 2, ref},
 		{"run.ulid GLOB ? AND run.deleted IS NULL", 2, prefixPattern(upper)},
-	} {
+	}
+	if deleted {
+		tries = append(tries,
+			try{"run.name = ? AND run.deleted IS NOT NULL", 2, ref},
+			try{"run.ulid GLOB ? AND run.deleted IS NOT NULL", 2, prefixPattern(upper)})
+	}
+	for _, try := range tries {
 		runs, err := db.selectRuns(ctx, choice{where: try.where, limit: try.limit, args: []any{try.arg}})
 		switch {
 		case err != nil:

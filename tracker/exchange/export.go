@@ -87,6 +87,7 @@ type jsonRun struct {
 	Name        string                 `json:"name"`
 	Parent      string                 `json:"parent,omitempty"`
 	Status      string                 `json:"status"`
+	Deleted     bool                   `json:"deleted,omitempty"`
 	Start       time.Time              `json:"start"`
 	End         *time.Time             `json:"end,omitempty"`
 	Digest      string                 `json:"digest,omitempty"`
@@ -142,7 +143,7 @@ func WriteJSON(ctx context.Context, w io.Writer, db *tracker.DB, runs []tracker.
 }
 
 func toJSON(ctx context.Context, db *tracker.DB, run tracker.RunInfo) (jsonRun, error) {
-	object := jsonRun{ID: run.ID, Experiment: run.Experiment, Name: run.Name, Parent: run.Parent, Status: run.Status.String(),
+	object := jsonRun{ID: run.ID, Experiment: run.Experiment, Name: run.Name, Parent: run.Parent, Status: run.Status.String(), Deleted: run.Deleted,
 		Start: run.Start, Digest: run.Digest, Note: run.Note, Params: run.Params, Tags: run.Tags,
 		Environment: run.Environment, Inputs: run.Inputs, Metrics: map[string][]jsonPoint{}}
 	if !run.End.IsZero() {
