@@ -64,6 +64,7 @@ const (
 	warmupSteps  = 5      // compile, and caches that are still cold
 	enoughSteps  = 20_000 // of one configuration; further runs are not read
 	distribution = 40     // bins of the histogram
+	leastStep    = 1e-6   // ms, for a logarithm: a clock may have seen no time go by
 )
 
 // readCurves reads the runs' validation accuracy, training loss and time an
@@ -289,25 +290,26 @@ func (b *builder) steps(t *Table, groups []grouped) error {
 	return nil
 }
 
-// describe summarises sorted step times; the histogram's last bin takes the
-// slowest hundredth.
+// describe summarises sorted step times. The histogram's bins are equally wide
+// on a logarithmic scale, on which it is drawn, from the first hundredth to
+// the last; the outer bins take what lies beyond.
 func (d *Distribution) describe(all []float64) {
 	d.Steps = len(all)
 	for i, q := range DistributionQuantiles() {
 		d.Quantiles[i] = Number(stats.SortedQuantile(all, q))
 	}
-	low, high := all[0], float64(d.Quantiles[6])
-	if !(high > low) {
-		high = low + 1
+	low, high := max(float64(d.Quantiles[0]), leastStep), max(float64(d.Quantiles[6]), leastStep)
+	if !(high > low*1.000001) { // all alike
+		low, high = low/1.01, high*1.01
 	}
-	width := (high - low) / distribution
+	ratio := math.Log(high/low) / distribution
 	counts := make([]int, distribution)
 	for _, v := range all {
-		counts[min(distribution-1, int((v-low)/width))]++
+		counts[min(distribution-1, max(0, int(math.Log(max(v, leastStep)/low)/ratio)))]++
 	}
 	for i, n := range counts {
 		d.Histogram = append(d.Histogram, Histogram{
-			From: Number(low + float64(i)*width), To: Number(low + float64(i+1)*width), Steps: n,
+			From: Number(low * math.Exp(float64(i)*ratio)), To: Number(low * math.Exp(float64(i+1)*ratio)), Steps: n,
 		})
 	}
 }

@@ -64,8 +64,15 @@ func TestStepDistribution(t *testing.T) {
 		t.Fatalf("distribution %+v, want that of 2,000 steps less the warm-up", d)
 	}
 	total := 0
-	for _, h := range d.Histogram {
+	first := float64(d.Histogram[0].To / d.Histogram[0].From)
+	for i, h := range d.Histogram {
 		total += h.Steps
+		if ratio := float64(h.To / h.From); math.Abs(ratio-first) > 1e-9 || !(ratio > 1) {
+			t.Errorf("bin %d is %v times as long at its end, the first %v: not equal on a logarithmic scale", i, ratio, first)
+		}
+	}
+	if d.Histogram[0].From != d.Quantiles[0] {
+		t.Errorf("the histogram begins at %v ms, want where the axis does, at the first hundredth, %v ms", d.Histogram[0].From, d.Quantiles[0])
 	}
 	if total != d.Steps {
 		t.Errorf("the histogram holds %d steps of %d", total, d.Steps)

@@ -62,8 +62,9 @@ func charts() map[string]figure.Chart {
 			s.Quantiles[k] = base * f
 		}
 		for k := range 20 {
-			s.From, s.To = append(s.From, base*(.9+.05*float64(k))), append(s.To, base*(.95+.05*float64(k)))
-			s.Count = append(s.Count, 100/(k+1))
+			s.From = append(s.From, .9*base*math.Pow(2/.9, float64(k)/20))
+			s.To = append(s.To, .9*base*math.Pow(2/.9, float64(k+1)/20))
+			s.Count = append(s.Count, []int{2, 30, 80, 100, 70, 40}[min(k, 5)]/max(1, k-4))
 		}
 		steps.Rows = append(steps.Rows, s)
 	}
@@ -193,6 +194,28 @@ func TestNothingToDraw(t *testing.T) {
 	}
 	if err := figure.WritePNG(io.Discard, figure.Pareto{}, figure.Print(), 0, ""); err == nil {
 		t.Error("a picture of scale 0 gave no error")
+	}
+}
+
+// TestStepsKey: dot, bars and hill are named, within the narrowest picture.
+func TestStepsKey(t *testing.T) {
+	for _, size := range []figure.Size{figure.Narrow(), figure.Wide()} {
+		steps := charts()["steps"].(figure.Spreads)
+		text, err := figure.Inline(steps, steps.Fit(size), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"median", "25–75 %", "5–95 %", "steps"} {
+			at := regexp.MustCompile(`<text[^>]* x="([0-9.]+)"[^>]*>` + part + `</text>`).FindStringSubmatch(text)
+			if at == nil {
+				t.Errorf("no key for %s", part)
+				continue
+			}
+			x, err := strconv.ParseFloat(at[1], 64)
+			if wide := 8 * float64(len([]rune(part))); err != nil || x+wide > size.Width {
+				t.Errorf("%s stands at %v of %v (%v)", part, x, size.Width, err)
+			}
+		}
 	}
 }
 

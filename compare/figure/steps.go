@@ -30,7 +30,7 @@ func (p Spreads) Alt() string {
 
 // Fit gives the chart the height that its rows need.
 func (p Spreads) Fit(size Size) Size {
-	return Size{size.Width, 70 + 46*float64(len(p.Rows))}
+	return Size{size.Width, 98 + 46*float64(len(p.Rows))}
 }
 
 func (p Spreads) draw(c Canvas, size Size, f fonts) {
@@ -42,14 +42,41 @@ func (p Spreads) draw(c Canvas, size Size, f fonts) {
 	}
 	left := math.Min(names+24, size.Width*.4)
 	x := newAxis(xs, true, left, size.Width-16, int((size.Width-left)/60))
-	bottom := size.Height - 48
+	bottom := size.Height - 76
 	for _, v := range x.ticks {
 		c.Line([]Point{{x.at(v), 12}, {x.at(v), bottom}}, Stroke{Color: Grid, Width: 1})
 		c.Text(Point{x.at(v), bottom + 18}, Middle, small, Muted, false, x.format(v))
 	}
 	c.Text(Point{(x.from + x.to) / 2, bottom + 38}, Middle, normal, Ink, false, p.XTitle+" (log scale)")
+	key(c, size, f, size.Height-12)
 	for i, r := range p.Rows {
 		p.row(c, r, x, 12+(float64(i)+.7)*(bottom-12)/float64(len(p.Rows)), left)
+	}
+}
+
+// key says what the marks of a row are, in the middle of a line of its own.
+func key(c Canvas, size Size, f fonts, y float64) {
+	const sample, gap, between = 22, 6, 16
+	parts := []struct {
+		text string
+		draw func(x float64)
+	}{
+		{"median", func(x float64) { c.Area(circle(Point{x + sample/2, y - 4}, 2.6), Muted, 1) }},
+		{"25–75 %", func(x float64) { c.Line([]Point{{x, y - 4}, {x + sample, y - 4}}, Stroke{Color: Muted, Width: 5}) }},
+		{"5–95 %", func(x float64) { c.Line([]Point{{x, y - 4}, {x + sample, y - 4}}, Stroke{Color: Muted, Width: 1.4}) }},
+		{"steps", func(x float64) {
+			c.Area([]Point{{x, y}, {x + sample*.3, y - 10}, {x + sample*.6, y - 5}, {x + sample, y}}, Muted, .3)
+		}},
+	}
+	width := -float64(between)
+	for _, part := range parts {
+		width += sample + gap + f.width(part.text, small, false) + between
+	}
+	x := math.Max((size.Width-width)/2, 4)
+	for _, part := range parts {
+		part.draw(x)
+		c.Text(Point{x + sample + gap, y}, Start, small, Muted, false, part.text)
+		x += sample + gap + f.width(part.text, small, false) + between
 	}
 }
 
