@@ -27,6 +27,8 @@ A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		Example: `  patchlab runs list --limit 10
   patchlab runs show latest
   patchlab runs export --format csv --output points.csv`,
+		Args: knownSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&dbPath, "db", cmp.Or(os.Getenv("PATCHLAB_DB"), "patchlab.db"), "the tracking database")
 	reading := func(run runsFunc) func(*cobra.Command, []string) error {
@@ -37,8 +39,8 @@ A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		newRunsListCommand(reading),
 		newRunsShowCommand(reading),
 		newRunsExportCommand(reading),
-		newRunsEachCommand(writing, "delete", "Hide runs until `runs gc` removes them", "deleted", (*tracker.DB).Delete),
-		newRunsEachCommand(writing, "restore", "Bring deleted runs back", "restored", (*tracker.DB).Restore),
+		newRunsDeleteCommand(writing),
+		newRunsRestoreCommand(writing),
 		newRunsNoteCommand(writing),
 		newRunsTagCommand(writing),
 		newRunsArchiveCommand(writing),
@@ -48,6 +50,20 @@ A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		newRunsImportCommand(&dbPath),
 	)
 	return cmd
+}
+
+// knownSubcommand refuses what is no subcommand of cmd.
+func knownSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() && sub.Name() != "help" && sub.Name() != "completion" {
+			known = append(known, sub.Name())
+		}
+	}
+	return fmt.Errorf("there is no command %q in %q: there are %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
 }
 
 // runsFunc does a command's work on an open database.
@@ -69,29 +85,6 @@ func withDB(path *string, run runsFunc, opts ...tracker.Option) func(*cobra.Comm
 }
 
 type runsWrapper func(runsFunc) func(*cobra.Command, []string) error
-
-func newRunsEachCommand(writing runsWrapper, name, short, done string,
-	act func(*tracker.DB, context.Context, string) error) *cobra.Command {
-	return &cobra.Command{
-		Use:     name + " RUN…",
-		Short:   short,
-		Example: "  patchlab runs " + name + " 01JD8ZK3T5",
-		Args:    cobra.MinimumNArgs(1),
-		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
-			for _, ref := range args {
-				info, err := db.Find(ctx, ref)
-				if err != nil {
-					return err
-				}
-				if err := act(db, ctx, info.ID); err != nil {
-					return err
-				}
-				fmt.Fprintf(out, "%s %s (%s)\n", done, info.ID, oneLine(info.Name))
-			}
-			return nil
-		}),
-	}
-}
 
 // chosenRuns are those that args name, or those that query selects.
 func chosenRuns(ctx context.Context, db *tracker.DB, args []string, query tracker.Query) ([]tracker.RunInfo, error) {

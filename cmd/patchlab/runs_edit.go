@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -14,10 +14,59 @@ import (
 	"patchlab/tracker"
 )
 
-func newRunsNoteCommand(writing runsWrapper) *cobra.Command {
+func newRunsDeleteCommand(writing runsWrapper) *cobra.Command {
 	return &cobra.Command{
+		Use:     "delete RUN…",
+		Short:   "Hide runs until `runs gc` removes them",
+		Example: "  patchlab runs delete 01JD8ZK3T5",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			for _, ref := range args {
+				info, err := db.Find(ctx, ref)
+				if err != nil {
+					return err
+				}
+				if err := db.Delete(ctx, info.ID); err != nil {
+					return err
+				}
+				fmt.Fprintf(out, "deleted %s (%s)\n", info.ID, oneLine(info.Name))
+			}
+			return nil
+		}),
+	}
+}
+
+func newRunsRestoreCommand(writing runsWrapper) *cobra.Command {
+	return &cobra.Command{
+		Use:     "restore RUN…",
+		Short:   "Bring deleted runs back",
+		Example: "  patchlab runs restore 01JD8ZK3T5",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			for _, ref := range args {
+				info, err := db.FindAny(ctx, ref)
+				if err != nil {
+					return err
+				}
+				if !info.Deleted {
+					return fmt.Errorf("%q is run %s, which is not deleted: name a deleted run by the ID that `patchlab runs list --deleted` shows",
+						ref, info.ID)
+				}
+				if err := db.Restore(ctx, info.ID); err != nil {
+					return err
+				}
+				fmt.Fprintf(out, "restored %s (%s)\n", info.ID, oneLine(info.Name))
+			}
+			return nil
+		}),
+	}
+}
+
+func newRunsNoteCommand(writing runsWrapper) *cobra.Command {
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:     "note RUN [TEXT…]",
-		Short:   "Set a run's note (Markdown; from standard input where no text is given)",
+		Short:   "Set a run's note (Markdown; from standard input where no text is given; \"\" clears it)",
 		Example: "  patchlab runs note latest \"the *first* run above 60 %\"\n  patchlab runs note latest < report.md",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, _ io.Writer) error {
@@ -27,15 +76,19 @@ func newRunsNoteCommand(writing runsWrapper) *cobra.Command {
 			}
 			text := strings.Join(args[1:], " ")
 			if len(args) == 1 {
-				all, err := io.ReadAll(os.Stdin)
+				all, err := io.ReadAll(cmd.InOrStdin())
 				if err != nil {
 					return fmt.Errorf("reading the note: %w", err)
+				}
+				if len(bytes.TrimSpace(all)) == 0 {
+					return fmt.Errorf("standard input is empty, so the note stays as it is: to clear it, run `patchlab runs note %s \"\"`", args[0])
 				}
 				text = string(all)
 			}
 			return db.SetNote(ctx, info.ID, text)
 		}),
 	}
+	return cmd
 }
 
 func newRunsTagCommand(writing runsWrapper) *cobra.Command {
@@ -99,6 +152,9 @@ func newRunsGCCommand(writing runsWrapper) *cobra.Command {
 		Example: "  patchlab runs gc\n  patchlab runs gc --older-than 720h",
 		Args:    cobra.NoArgs,
 		RunE: writing(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
+			if olderThan < 0 {
+				return fmt.Errorf("--older-than %v is negative: give zero or a positive duration such as 720h", olderThan)
+			}
 			g, err := db.GC(ctx, olderThan)
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,8 +33,14 @@ func newRunsListCommand(reading runsWrapper) *cobra.Command {
   patchlab runs list --order-by "metrics.val_accuracy DESC" --columns params.model,metrics.val_accuracy`,
 		Args: cobra.NoArgs,
 		RunE: reading(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
+			if query.Limit < 0 {
+				return fmt.Errorf("--limit %d is negative: give how many runs to list, or 0 for all", query.Limit)
+			}
 			runs, err := db.Runs(ctx, query)
 			if err != nil {
+				return err
+			}
+			if columns, err = knownColumns(ctx, db, runs, columns); err != nil {
 				return err
 			}
 			switch format {
@@ -54,7 +61,7 @@ func newRunsListCommand(reading runsWrapper) *cobra.Command {
 	flags.IntVar(&query.Limit, "limit", 50, "how many at most (0: all)")
 	flags.BoolVar(&query.IncludeDeleted, "deleted", false, "deleted runs too")
 	flags.BoolVar(&query.IncludeArchived, "archived", false, "archived runs too")
-	flags.StringSliceVar(&columns, "columns", nil, "what to show beside the name: params.X, tags.X, metrics.X")
+	flags.StringSliceVar(&columns, "columns", nil, "what to show beside the name: params.X, tags.X, metrics.X, or X alone")
 	flags.StringVar(&format, "format", "table", "table, csv or json")
 	return cmd
 }
@@ -83,7 +90,9 @@ func listJSON(out io.Writer, runs []tracker.RunInfo) error {
 		rows = append(rows, row{r.ID, r.Experiment, r.Name, r.Status.String(), r.Start.Format("2006-01-02T15:04:05.000000Z"),
 			r.Params, r.Tags, metrics})
 	}
-	return json.NewEncoder(out).Encode(rows)
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(rows)
 }
 
 // listTable writes one line a run, at most runsWidth wide: what does not fit
@@ -221,13 +230,13 @@ func newRunsShowCommand(reading runsWrapper) *cobra.Command {
 		Example: "  patchlab runs show latest\n  patchlab runs show --format json 01JD8ZK3T5",
 		Args:    cobra.ExactArgs(1),
 		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
-			info, err := db.Find(ctx, args[0])
+			info, err := db.FindAny(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			switch format {
 			case "json":
-				return exchange.WriteJSON(ctx, out, db, []tracker.RunInfo{info})
+				return showJSON(ctx, out, db, info)
 			case "text":
 				return showRun(ctx, out, db, info)
 			}
@@ -236,6 +245,18 @@ func newRunsShowCommand(reading runsWrapper) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
+}
+
+func showJSON(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunInfo) error {
+	var lines, indented bytes.Buffer
+	if err := exchange.WriteJSON(ctx, &lines, db, []tracker.RunInfo{r}); err != nil {
+		return err
+	}
+	if err := json.Indent(&indented, lines.Bytes(), "", "  "); err != nil {
+		return fmt.Errorf("writing run %s as JSON: %w", r.ID, err)
+	}
+	_, err := indented.WriteTo(out)
+	return err
 }
 
 func showRun(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunInfo) error {
@@ -247,7 +268,11 @@ func showRun(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunIn
 	fmt.Fprintf(&b, "%s\n", oneLine(r.Name))
 	line("id", r.ID)
 	line("experiment", r.Experiment)
-	line("status", r.Status.String())
+	status := r.Status.String()
+	if r.Deleted {
+		status += ", DELETED (`patchlab runs restore` brings it back)"
+	}
+	line("status", status)
 	line("started", r.Start.Local().Format("2006-01-02 15:04:05"))
 	line("took", took(r))
 	for _, extra := range [][2]string{{"parent", r.Parent}, {"digest", r.Digest}} {
