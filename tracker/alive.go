@@ -99,7 +99,7 @@ func (db *DB) signWriters(statement string) error {
 	if len(runs) == 0 {
 		return nil
 	}
-	return db.update(context.Background(), func(tx *sql.Tx) error {
+	return db.transact(context.Background(), func(tx *sql.Tx) error {
 		for _, run := range runs {
 			_, err := tx.Exec(statement, sql.Named("now", db.now().UnixMicro()), sql.Named("run", run),
 				sql.Named("pid", db.host.pid), sql.Named("host", db.host.host))

@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -85,6 +86,21 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	checkIntegrity(t, db)
 }
 
+func TestFullDiskOfAnEditIsSaidOnce(t *testing.T) {
+	folder := mountTmpfs(t, "2m")
+	db, err := Open(filepath.Join(folder, "lab.db"))
+	must(t, err)
+	run := start(t, db, Spec{Name: "tagged"})
+	for i := 0; err == nil && i < 100; i++ {
+		err = run.SetTags(map[string]string{fmt.Sprint(i): strings.Repeat("x", 100_000)})
+	}
+	must(t, run.Log(1, map[string]float64{"x": 1}))
+	both := errors.Join(err, db.Close())
+	if err == nil || strings.Count(both.Error(), "the disk is full") != 1 {
+		t.Errorf("editing and closing on a full disk said: %v", both)
+	}
+}
+
 func TestFullDiskIsSaidOnce(t *testing.T) {
 	folder := mountTmpfs(t, "2m")
 	db, err := Open(filepath.Join(folder, "lab.db"))
@@ -110,6 +126,9 @@ func TestReadOnlyFile(t *testing.T) {
 	_, err := Open(path)
 	if err == nil || !strings.Contains(err.Error(), "may not be written to") || strings.Contains(err.Error(), "no such file") {
 		t.Errorf("opening a read-only file for writing: %v", err)
+	}
+	if _, err := Open(filepath.Join(folder, "new.db")); err == nil || !strings.Contains(err.Error(), "cannot be created") {
+		t.Errorf("creating a database where nothing can be written: %v", err)
 	}
 	db, err := Open(path, ReadOnly())
 	must(t, err)

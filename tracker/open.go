@@ -202,8 +202,17 @@ func (db *DB) Close() error {
 	return errors.Join(err, db.readers.Close())
 }
 
-// update runs fn in one transaction that holds the write lock from its start.
+// update is transact for a caller who hears of a full disk by its error.
 func (db *DB) update(ctx context.Context, fn func(*sql.Tx) error) error {
+	err := db.transact(ctx, fn)
+	if hasCode(err, sqlite3.ErrFull) && db.queue != nil {
+		db.queue.tell()
+	}
+	return err
+}
+
+// transact runs fn in one transaction that holds the write lock from its start.
+func (db *DB) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 	if db.readOnly {
 		return errReadOnly
 	}

@@ -76,6 +76,13 @@ func (q *queue) add(run, step, at int64, values func(func(string, float64) bool)
 	return nil
 }
 
+// tell notes that a caller knows of a failure.
+func (q *queue) tell() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.told = true
+}
+
 func (q *queue) nudge() {
 	select {
 	case q.wake <- struct{}{}:

@@ -14,7 +14,7 @@ import (
 func (db *DB) store(batch []queued) error {
 	ctx := context.Background()
 	var lost []int64
-	err := db.update(ctx, func(tx *sql.Tx) error {
+	err := db.transact(ctx, func(tx *sql.Tx) error {
 		lost = lost[:0]
 		s := storing{tx: tx, keys: db.keys, codec: db.codec}
 		for run, groups := range groupBatch(batch) {
