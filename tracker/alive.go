@@ -81,6 +81,14 @@ func (db *DB) writerLives(ctx context.Context, q querier, run int64) (bool, erro
 	return db.host.lives(w, time.UnixMicro(beat), db.now()), nil
 }
 
+// writes tells whether this process is a run's writer.
+func (db *DB) writes(ctx context.Context, q querier, run int64) (bool, error) {
+	var ours bool
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM writer WHERE run = ? AND host = ? AND pid = ? AND began = ?)`,
+		run, db.host.host, db.host.pid, db.host.began).Scan(&ours)
+	return ours, err
+}
+
 // heartbeat says that this process's runs are alive. A failure is no news:
 // the next one may succeed, and points fail louder.
 func (db *DB) heartbeat() {

@@ -55,12 +55,24 @@ func (db *DB) GC(ctx context.Context, olderThan time.Duration) (Garbage, error) 
 		err = db.update(ctx, func(tx *sql.Tx) error { return db.sweep(ctx, tx, &g) })
 	}
 	if err == nil {
-		_, err = db.writer.ExecContext(ctx, `PRAGMA incremental_vacuum`)
+		err = db.vacuum(ctx)
 	}
 	if err != nil {
 		return g, fmt.Errorf("collecting garbage: %w", explain(err))
 	}
 	return g, nil
+}
+
+// vacuum gives free pages back. The pragma frees one page a step, so its rows
+// are read to the end.
+func (db *DB) vacuum(ctx context.Context) error {
+	rows, err := db.writer.QueryContext(ctx, `PRAGMA incremental_vacuum`)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 // sweep removes artifact contents without a row, and temporary files that

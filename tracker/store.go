@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,12 +17,18 @@ func (db *DB) store(batch []queued) error {
 		lost = lost[:0]
 		s := storing{tx: tx, keys: db.keys, codec: db.codec}
 		for run, groups := range groupBatch(batch) {
-			err := s.add(ctx, run, groups)
-			if errors.Is(err, sql.ErrNoRows) { // the run was removed by gc meanwhile
+			// The run may have been removed by gc meanwhile (and its row number
+			// given to another), or resumed by another process that took this one
+			// for dead: its points must not get there.
+			ours, err := db.writes(ctx, tx, run)
+			if err != nil {
+				return err
+			}
+			if !ours {
 				lost = append(lost, run)
 				continue
 			}
-			if err != nil {
+			if err := s.add(ctx, run, groups); err != nil {
 				return err
 			}
 		}
@@ -231,14 +236,14 @@ func (db *DB) end(ctx context.Context, id string, status Status, at int64) error
 	})
 }
 
-// loseRun marks a run of this process whose row is gone.
+// loseRun marks a run that this process may no longer write.
 func (db *DB) loseRun(key int64) {
 	db.mu.Lock()
 	r := db.open[key]
 	delete(db.open, key)
 	db.mu.Unlock()
 	if r != nil {
-		lost := fmt.Errorf("run %s was removed from the database", r.id)
+		lost := fmt.Errorf("run %s was removed from the database, or another process took it over: points logged since are not stored", r.id)
 		r.lost.Store(&lost)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,21 +73,17 @@ func tablePoints(rows [][]string, start time.Time) ([]point, error) {
 		}
 		step, at := int64(r), start
 		if stepColumn >= 0 {
-			v, err := strconv.ParseFloat(row[stepColumn], 64)
-			if err == nil && v != float64(int64(v)) {
-				err = errors.New("a step is a whole number")
-			}
-			if err != nil {
+			var err error
+			if step, err = parseStep(row[stepColumn]); err != nil {
 				return nil, fail(stepColumn, err)
 			}
-			step = int64(v)
 		}
 		if timeColumn >= 0 {
 			seconds, err := strconv.ParseFloat(row[timeColumn], 64)
 			if err != nil {
 				return nil, fail(timeColumn, err)
 			}
-			at = time.UnixMicro(int64(seconds * 1e6))
+			at = time.UnixMicro(int64(math.Round(seconds * 1e6)))
 		}
 		for i, cell := range row {
 			cell = strings.TrimSpace(cell)
@@ -101,6 +98,20 @@ func tablePoints(rows [][]string, start time.Time) ([]point, error) {
 		}
 	}
 	return points, nil
+}
+
+// parseStep reads a whole number: exactly, whatever its size, or as a decimal
+// such as 3.0, which spreadsheets write.
+func parseStep(text string) (int64, error) {
+	text = strings.TrimSpace(text)
+	if step, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return step, nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err == nil && (v != math.Trunc(v) || math.Abs(v) > 1<<53) {
+		err = errors.New("a step is a whole number of 64 bits")
+	}
+	return int64(v), err
 }
 
 // importOwnCSV brings back what WriteCSV wrote: points only.

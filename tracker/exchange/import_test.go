@@ -90,6 +90,29 @@ func TestCSVComesBack(t *testing.T) {
 	}
 }
 
+// Steps of any int64 and microseconds come through a CSV unchanged.
+func TestCSVIsExact(t *testing.T) {
+	into := newDB(t)
+	const text = "step,time,loss\n9007199254740993,1.000001,0.5\n9223372036854775807,2,0.25\n3.0,3,1\n"
+	if _, err := ImportCSV(t.Context(), into, strings.NewReader(text), "other.csv", noon); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := into.Runs(t.Context(), tracker.Query{})
+	must(t, err)
+	found := map[int64]int64{}
+	for _, p := range history(t, into, runs[0].ID, "loss") {
+		found[p.Step] = p.Time.UnixMicro()
+	}
+	for step, at := range map[int64]int64{1<<53 + 1: 1_000_001, math.MaxInt64: 2_000_000, 3: 3_000_000} {
+		if got, ok := found[step]; !ok || got != at {
+			t.Errorf("step %d has time %d µs (there: %v), want %d", step, got, ok, at)
+		}
+	}
+	if _, err := ImportCSV(t.Context(), into, strings.NewReader("step,loss\n1.5,2\n"), "half.csv", noon); err == nil {
+		t.Error("step 1.5 was taken")
+	}
+}
+
 func TestParquetReadsBack(t *testing.T) {
 	from, runs := recorded(t)
 	var file bytes.Buffer

@@ -352,6 +352,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	for name, text := range map[string]string{
 		"headers": "POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
 		"upload":  "PUT /api/2.0/mlflow-artifacts/artifacts/0/" + run.ID() + "/artifacts/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"refused": "POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 100\r\n\r\n{",
 		"body":    "POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -125,6 +125,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(4 * h.options.BodyTime)) // getArtifact asks for more
+	// A body that is refused is waited for too: net/http reads it away.
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.BodyTime))
+	}
 	if err := h.guard.check(r); err != nil {
 		writeAnswer(w, nil, err)
 		return
