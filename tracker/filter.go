@@ -26,6 +26,10 @@ import (
 // predicate tells whether a run is wanted.
 type predicate func(*RunInfo) bool
 
+// maxQuery bounds a filter or order, in bytes: a client's must not fill the
+// memory with its terms.
+const maxQuery = 64 << 10
+
 // ParseFilter turns a filter in MLflow's search grammar into a function that
 // tells whether a run is wanted. Errors are SyntaxErrors.
 func ParseFilter(text string) (func(*RunInfo) bool, error) {
@@ -65,6 +69,9 @@ type parser struct {
 }
 
 func newParser(text string) (*parser, error) {
+	if len(text) > maxQuery {
+		return nil, fmt.Errorf("a filter or order of %d bytes; allowed: at most %d", len(text), maxQuery)
+	}
 	tokens, err := lex(text)
 	return &parser{text: text, tokens: tokens}, err
 }

@@ -82,6 +82,13 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+func TestFilterIsBounded(t *testing.T) {
+	long := strings.Repeat("params.a = 'b' or ", 5000) + "params.a = 'b'"
+	if _, err := ParseFilter(long); err == nil || !strings.Contains(err.Error(), "at most 65536") {
+		t.Errorf("a filter of %d bytes gave %v", len(long), err)
+	}
+}
+
 func TestFilterErrorsPointAtTheCharacter(t *testing.T) {
 	for _, test := range []struct {
 		text   string
