@@ -38,16 +38,11 @@ is used once. Nothing is written.`,
 			if split != "test" && split != "validation" {
 				return fmt.Errorf("split %q; allowed: test, validation", split)
 			}
-			b, _, err := openBackend(cmd, kind)
+			t, err := openTrained(cmd, kind, db, args[0])
 			if err != nil {
 				return err
 			}
-			defer b.Finalize()
-			t, err := loadTrained(cmd, db, args[0], b)
-			if err != nil {
-				return err
-			}
-			defer t.network.Close()
+			defer t.close()
 			if data.dir == "" {
 				data.dir = t.info.Environment["data_dir"]
 			}

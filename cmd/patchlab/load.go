@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 
+	"patchlab/backend"
 	"patchlab/experiments"
 	"patchlab/tracker"
 )
@@ -16,6 +17,26 @@ type trained struct {
 	info    tracker.RunInfo
 	recipe  experiments.Recipe
 	network *experiments.Network
+	close   func()
+}
+
+// openTrained opens a backend and loads a run's network onto it; the trained
+// network's close frees both.
+func openTrained(cmd *cobra.Command, kind backend.Kind, dbPath, ref string) (trained, error) {
+	b, _, err := openBackend(cmd, kind)
+	if err != nil {
+		return trained{}, err
+	}
+	t, err := loadTrained(cmd, dbPath, ref, b)
+	if err != nil {
+		b.Finalize()
+		return trained{}, err
+	}
+	t.close = func() {
+		t.network.Close()
+		b.Finalize()
+	}
+	return t, nil
 }
 
 // loadTrained reads the weights of a finished run onto a backend.

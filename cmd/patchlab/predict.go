@@ -43,16 +43,11 @@ images that the network was trained on. Transparent parts become white.`,
 			if err != nil {
 				return err
 			}
-			b, _, err := openBackend(cmd, kind)
+			t, err := openTrained(cmd, kind, db, args[0])
 			if err != nil {
 				return err
 			}
-			defer b.Finalize()
-			t, err := loadTrained(cmd, db, args[0], b)
-			if err != nil {
-				return err
-			}
-			defer t.network.Close()
+			defer t.close()
 			shape, err := datasets.Describe(t.recipe.Data.Name)
 			if err != nil {
 				return err

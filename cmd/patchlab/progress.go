@@ -19,12 +19,11 @@ type progress struct {
 	tty       bool
 	bar       *progressbar.ProgressBar
 	epoch     int
-	said      experiments.Phase
 	resumed   bool
 }
 
 func newProgress(out, bars io.Writer) *progress {
-	return &progress{out: out, bars: bars, tty: isTerminal(bars), said: -1}
+	return &progress{out: out, bars: bars, tty: isTerminal(bars)}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -72,8 +71,6 @@ func (p *progress) clear() {
 		p.bar = nil
 	}
 }
-
-func (p *progress) finish() { p.clear() }
 
 // downloadBar shows a download on a terminal, and its beginning elsewhere.
 type downloadBar struct {

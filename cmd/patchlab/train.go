@@ -258,7 +258,7 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 		CheckpointDir: checkpointDir(o.db, run.ID()), Report: p.report,
 	})
 	stop()
-	p.finish()
+	p.clear()
 	if err := o.conclude(cmd, run, result, err); err != nil {
 		return err
 	}
