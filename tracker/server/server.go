@@ -23,6 +23,13 @@ type Options struct {
 	SlowestBytes int64         // bytes a second below which an upload is cut off; 1024 where 0
 	BodyTime     time.Duration // for sending a JSON body; 30 s where 0
 	Version      string        // what /version answers; MLflow's clients compare it with their own
+
+	// Pages answers what is no endpoint of the protocol, nor below /api/,
+	// behind the same checks. Its answers begin with headers that forbid
+	// everything (Content-Security-Policy, Cache-Control, Content-Type), which
+	// it overrides, and with a deadline for writing, which it extends through
+	// http.ResponseController. Where nil, such requests are answered with 404.
+	Pages http.Handler
 }
 
 // Handler answers MLflow's protocol.
@@ -112,9 +119,15 @@ func (h *Handler) routes() {
 	h.mux.HandleFunc("GET /api/2.0/mlflow-artifacts/artifacts/{path...}", h.getArtifact)
 	h.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, h.options.Version) })
 	h.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "OK") })
-	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	unknown := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeAnswer(w, nil, &apiError{http.StatusNotFound, "ENDPOINT_NOT_FOUND", "this server does not have that endpoint"})
 	})
+	h.mux.Handle("/api/", unknown)
+	if h.options.Pages == nil {
+		h.mux.Handle("/", unknown)
+	} else {
+		h.mux.Handle("/", h.options.Pages)
+	}
 }
 
 // ServeHTTP checks where a request comes from before anything looks at it.
@@ -130,6 +143,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.BodyTime))
 	}
 	if err := h.guard.check(r); err != nil {
+		if asAPIError(err).status == http.StatusUnauthorized {
+			header.Set("WWW-Authenticate", `Basic realm="Patchlab"`) // so that a browser asks for the token, as a password
+		}
 		writeAnswer(w, nil, err)
 		return
 	}
