@@ -347,34 +347,7 @@ func TestLostPredictions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	list, err := db.Artifacts(context.Background(), ids[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range list {
-		if a.Name != compare.PredictionsName {
-			continue
-		}
-		damaged := false
-		err := filepath.WalkDir(filepath.Dir(path), func(file string, _ os.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(a.SHA256, filepath.Base(file)) {
-				damaged = true
-				content, err := os.ReadFile(file)
-				if err != nil {
-					return err
-				}
-				content[len(content)-2] ^= 1 // a digit of the last probability
-				if err := os.Chmod(file, 0o600); err != nil {
-					return err
-				}
-				return os.WriteFile(file, content, 0o600)
-			}
-			return err
-		})
-		if err != nil || !damaged {
-			t.Fatalf("no file of the predictions to damage: %v", err)
-		}
-	}
+	damage(t, db, path, ids[1], compare.PredictionsName)
 	for _, want := range []string{"the content is damaged", "is missing (the artifacts lie in a folder beside the database)"} {
 		r, err := compare.Build(context.Background(), db, compare.Options{})
 		if err != nil {
@@ -384,6 +357,42 @@ func TestLostPredictions(t *testing.T) {
 		if err := os.RemoveAll(strings.TrimSuffix(path, ".db") + ".artifacts"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// damage changes a byte of an artifact of a database's file.
+func damage(t *testing.T, db *tracker.DB, path, run, name string) {
+	t.Helper()
+	list, err := db.Artifacts(context.Background(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := false
+	for _, a := range list {
+		if a.Name != name {
+			continue
+		}
+		err := filepath.WalkDir(filepath.Dir(path), func(file string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(a.SHA256, filepath.Base(file)) {
+				return err
+			}
+			damaged = true
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			content[len(content)-2] ^= 1 // of predictions a digit of the last probability
+			if err := os.Chmod(file, 0o600); err != nil {
+				return err
+			}
+			return os.WriteFile(file, content, 0o600)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !damaged {
+		t.Fatalf("no file of %s to damage", name)
 	}
 }
 

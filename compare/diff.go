@@ -30,6 +30,7 @@ type Diff struct {
 	Results     []ResultChange `json:"results"`
 	Curves      []CurveChange  `json:"curves"`
 	Predictions *Pair          `json:"predictions,omitempty"` // McNemar's test, where both stored them
+	Warnings    []Warning      `json:"warnings"`              // of files that could not be read: what they hold is left out
 }
 
 // DiffRun names a compared run.
@@ -95,44 +96,52 @@ func DiffRuns(ctx context.Context, src Source, a, b tracker.RunInfo, seed uint64
 		Environment: changes(a.Environment, b.Environment, func(k string) bool {
 			return !isCode(k)
 		}),
-		Code: changes(a.Environment, b.Environment, isCode),
-		Data: changes(inputs(a), inputs(b), nil),
+		Code:     changes(a.Environment, b.Environment, isCode),
+		Data:     changes(inputs(a), inputs(b), nil),
+		Warnings: []Warning{},
 	}
-	var files [2]struct {
-		recipe map[string]string
-		patch  []byte
-		right  []bool
+	recipes, known := both(ctx, d, src, "recipe.json", leaves)
+	if known {
+		d.Recipe = changes(recipes[0], recipes[1], nil)
 	}
-	for i, r := range [...]tracker.RunInfo{a, b} {
-		text, err := artifact(ctx, src, r.ID, "recipe.json")
-		if err != nil {
-			return nil, err
-		}
-		if files[i].recipe, err = leaves(text); err != nil {
-			return nil, fmt.Errorf("recipe.json of run %s: %w", r.ID, err)
-		}
-		if files[i].patch, err = artifact(ctx, src, r.ID, "git.diff"); err != nil {
-			return nil, err
-		}
-		if files[i].right, err = predictions(ctx, src, r.ID); err != nil {
-			return nil, fmt.Errorf("%s of run %s: %w", PredictionsName, r.ID, err)
-		}
-	}
-	d.Recipe = changes(files[0].recipe, files[1].recipe, nil)
-	if !bytes.Equal(files[0].patch, files[1].patch) {
-		d.Patch = lineDiff(lines(files[0].patch), lines(files[1].patch))
+	patches, known := both(ctx, d, src, "git.diff", func(text []byte) ([]byte, error) { return text, nil })
+	if known && !bytes.Equal(patches[0], patches[1]) {
+		d.Patch = lineDiff(lines(patches[0]), lines(patches[1]))
 	}
 	d.results(a, b)
 	if err := d.curves(ctx, src, a, b); err != nil {
 		return nil, err
 	}
-	if first, second := files[0].right, files[1].right; len(first) > 0 && len(first) == len(second) && len(d.Data) == 0 {
-		if err := d.answers(first, second, seed); err != nil {
+	right, known := both(ctx, d, src, PredictionsName, func(text []byte) ([]bool, error) {
+		if text == nil {
+			return nil, nil
+		}
+		return readPredictions(bytes.NewReader(text))
+	})
+	if known && len(right[0]) > 0 && len(right[0]) == len(right[1]) && len(d.Data) == 0 {
+		if err := d.answers(right[0], right[1], seed); err != nil {
 			return nil, err
 		}
 	}
 	d.Verdict = d.verdict()
-	return d, nil
+	return d, ctx.Err()
+}
+
+// both reads an artifact of both runs, nil for a run that has none. A file
+// that is missing or damaged is warned of, and neither is known.
+func both[T any](ctx context.Context, d *Diff, src Source, name string, read func([]byte) (T, error)) (out [2]T, known bool) {
+	known = true
+	for i, run := range [...]string{d.A.ID, d.B.ID} {
+		text, err := artifact(ctx, src, run, name)
+		if err == nil {
+			out[i], err = read(text)
+		}
+		if err != nil {
+			d.Warnings = append(d.Warnings, Warning{Code: "unreadable", Row: run, Text: unreadable(name, run, err)})
+			known = false
+		}
+	}
+	return out, known
 }
 
 // changes lists the keys, of those wanted, whose values differ.
@@ -172,11 +181,7 @@ func artifact(ctx context.Context, src Source, run, name string) ([]byte, error)
 		return nil, err
 	}
 	defer file.Close()
-	content, err := io.ReadAll(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s of run %s: %w", name, run, err)
-	}
-	return content, nil
+	return io.ReadAll(file)
 }
 
 // leaves flattens JSON into path → value, such as "model.blocks[0].kind".
@@ -308,8 +313,11 @@ func (d *Diff) verdict() string {
 		}
 	}
 	text := "Both runs have the same parameters, recipe, code, environment and data."
-	if len(differ) > 0 {
+	switch {
+	case len(differ) > 0:
 		text = fmt.Sprintf("The runs differ in %s.", join(differ, "and"))
+	case len(d.Warnings) > 0:
+		text = "As far as their files can be read, the runs have the same parameters, recipe, code, environment and data."
 	}
 	common, first := 0, (*CurveChange)(nil)
 	for i, c := range d.Curves {

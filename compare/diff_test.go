@@ -2,6 +2,7 @@ package compare_test
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -86,5 +87,42 @@ func TestDiff(t *testing.T) {
 	}
 	if p := d.Predictions; p == nil || p.Test != "McNemar exact" || p.Verdict != compare.Worse {
 		t.Errorf("predictions: %+v, want McNemar's test to show A worse", p)
+	}
+}
+
+// TestDiffOfDamagedFiles: what can be read is compared, what can't is said.
+func TestDiffOfDamagedFiles(t *testing.T) {
+	var runs []comparetest.Run
+	for i, model := range []string{"a", "b"} {
+		runs = append(runs, comparetest.Run{Model: model, Seed: 1, Accuracy: .6 + .1*float64(i), TrainPerS: 10, TestImages: 100, Predictions: true})
+	}
+	path := filepath.Join(t.TempDir(), "runs.db")
+	ids, err := comparetest.Create(context.Background(), path, runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	damage(t, db, path, ids[1], "recipe.json")
+	damage(t, db, path, ids[0], compare.PredictionsName)
+	var infos [2]tracker.RunInfo
+	for i, id := range ids {
+		if infos[i], err = db.Find(context.Background(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := compare.DiffRuns(context.Background(), db, infos[0], infos[1], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Params) == 0 || len(d.Results) == 0 || len(d.Curves) == 0 || len(d.Recipe) != 0 || d.Predictions != nil {
+		t.Errorf("of damaged files: %+v", d)
+	}
+	if len(d.Warnings) != 2 || d.Warnings[0].Row != ids[1] || d.Warnings[1].Row != ids[0] ||
+		!strings.Contains(d.Warnings[0].Text, "recipe.json") || !strings.Contains(d.Warnings[1].Text, "damaged") {
+		t.Errorf("warnings %+v, want one of each file", d.Warnings)
 	}
 }

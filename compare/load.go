@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -77,31 +78,19 @@ const PredictionsName = "predictions.csv"
 // predictions reads which test images a run got right, by the image's index;
 // nil if the run stored no predictions.
 func predictions(ctx context.Context, src Source, run string) ([]bool, error) {
-	artifacts, err := src.Artifacts(ctx, run)
-	if err != nil {
+	text, err := artifact(ctx, src, run, PredictionsName)
+	if text == nil || err != nil {
 		return nil, err
 	}
-	found := false
-	for _, a := range artifacts {
-		found = found || a.Name == PredictionsName
-	}
-	if !found {
-		return nil, nil
-	}
-	file, err := src.OpenArtifact(ctx, run, PredictionsName)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return readPredictions(file)
+	return readPredictions(bytes.NewReader(text))
 }
 
-// unreadable says in a sentence why a run's predictions cannot be used.
-func unreadable(run string, err error) string {
+// unreadable says in a sentence why an artifact of a run cannot be used.
+func unreadable(name, run string, err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Sprintf("the file %s of run %s is missing (the artifacts lie in a folder beside the database)", PredictionsName, run)
+		return fmt.Sprintf("the file %s of run %s is missing (the artifacts lie in a folder beside the database)", name, run)
 	}
-	return fmt.Sprintf("the file %s of run %s cannot be used: %v", PredictionsName, run, err)
+	return fmt.Sprintf("the file %s of run %s cannot be used: %v", name, run, err)
 }
 
 // readPredictions reads a table with a header that has at least the columns

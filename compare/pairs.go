@@ -187,7 +187,7 @@ func (b *builder) answers(t *Table, g *grouped, cache map[string][]bool) ([]bool
 			return nil, b.ctx.Err()
 		}
 		correct = nil
-		t.warnRow(g.name, "predictions", "%s: %s, so its differences are tested without it", g.name, unreadable(id, err))
+		t.warnRow(g.name, "predictions", "%s: %s, so its differences are tested without it", g.name, unreadable(PredictionsName, id, err))
 	}
 	cache[id] = correct
 	return correct, nil

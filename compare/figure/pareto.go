@@ -54,6 +54,9 @@ func (p Pareto) draw(c Canvas, size Size, f fonts) {
 			if !math.IsNaN(g.YLow) {
 				taken = append(taken, box{at.X - 1, y.at(g.YHigh), at.X + 1, y.at(g.YLow)})
 			}
+			if !math.IsNaN(g.XLow) && g.XLow > 0 {
+				taken = append(taken, box{x.at(g.XLow), at.Y - 2, x.at(g.XHigh), at.Y + 2})
+			}
 		}
 	}
 	for _, i := range p.frontLast() {

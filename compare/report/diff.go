@@ -135,6 +135,7 @@ func writeDiffText(out io.Writer, d *compare.Diff, o Options) error {
 		fmt.Fprintln(w)
 		w.paragraph("", text)
 	}
+	w.warnings(d.Warnings)
 	return w.Flush()
 }
 
@@ -180,5 +181,6 @@ func writeDiffMarkdown(out io.Writer, d *compare.Diff) error {
 	if text := answered(d); text != "" {
 		fmt.Fprintf(w, "\n%s\n", escapeMarkdown(text))
 	}
+	markdownWarnings(w, d.Warnings)
 	return w.Flush()
 }

@@ -31,7 +31,7 @@ func TestLegendFits(t *testing.T) {
 		has    []string
 		hasNot []string
 	}{
-		{"far", far, report.Text, []string{"p is corrected"}, []string{"+ seeds:", "~: no", "effect:"}},
+		{"far", far, report.Text, []string{"p is corrected", "effect: Hedges' g of the differences"}, []string{"+ seeds:", "~: no"}},
 		{"far", far, report.Markdown, []string{"effect: Hedges' g of the differences, the difference in standard deviations"}, []string{"+ seeds:", "~: no"}},
 		{"close", close, report.Text, nil, []string{"+ seeds:", "~: no"}},
 		{"close", close, report.Markdown, []string{"+ seeds: how many", `~: no difference`}, nil},

@@ -69,6 +69,9 @@ func (w *textWriter) table(r *compare.Report, t *compare.Table) {
 	for _, line := range legend(r, t, againstBest(t)) {
 		w.note("", line)
 	}
+	if text := effects(againstBest(t)); text != "" {
+		w.note("", text)
+	}
 	w.warnings(t.Warnings)
 }
 
@@ -198,14 +201,25 @@ func (w *textWriter) against(r *compare.Report, t *compare.Table) {
 	if best == "" {
 		return
 	}
-	g := grid{{"against " + best, "points", compare.Decimal(100*r.Level, 0) + " % interval", "p (Holm)", "", "test"}}
+	g := grid{{"against " + best, "points", compare.Decimal(100*r.Level, 0) + " % interval", "p (Holm)", "effect", "", "test"}}
 	for _, p := range againstBest(t) {
 		g = append(g, []string{
 			p.A, signed(100*float64(p.Difference), 2), pointInterval(p), pValue(float64(p.Adjusted)),
-			verdictText(p), p.Test,
+			number(float64(p.Size), 2), verdictText(p), p.Test,
 		})
 	}
-	w.grid(g.narrowed(w.width))
+	others := 0
+	for c := 1; c < len(g[0]); c++ {
+		column := 0
+		for _, row := range g {
+			column = max(column, widest(row[c:c+1]))
+		}
+		others += 2 + column
+	}
+	for _, row := range g {
+		row[0] = shorten(row[0], max(8, w.width-others))
+	}
+	w.grid(g)
 	fmt.Fprintln(w)
 }
 
