@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 )
 
 // retryAfter is how long [Auto] leaves a failed installation alone, so that a machine without network does not wait
@@ -99,40 +100,17 @@ func (o *opener) usable(path string) bool {
 	return checkLibrary(path) == nil && !slices.Contains(o.broken, path)
 }
 
-// placeFile writes src to path so that path never holds a part of it: into a temporary file beside it, synced to
-// disk, then renamed.
-func placeFile(path string, src io.Reader, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// placeFile writes src to path so that path never holds a part of it.
+func placeFile(path string, src io.Reader, mode fs.FileMode) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(mode))
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	if _, err = io.Copy(f, src); err != nil {
-		return err
+	defer f.Cleanup()
+	if _, err := io.Copy(f, src); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err = f.Chmod(mode); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	if dir, openErr := os.Open(filepath.Dir(path)); openErr == nil {
-		dir.Sync() // some file systems refuse to sync a folder; the file itself is safe
-		dir.Close()
-	}
-	return nil
+	return f.CloseAtomicallyReplace()
 }
 
 // progress says on the log how far a download is, at most every few seconds.

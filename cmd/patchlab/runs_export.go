@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"patchlab/compare/report"
 	"patchlab/tracker"
 	"patchlab/tracker/exchange"
 )
@@ -46,7 +45,7 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 				return err
 			}
 			if output != "" {
-				return writeWhole(output, func(w io.Writer) error { return write(ctx, w, db, runs) })
+				return report.Save(output, func(w io.Writer) error { return write(ctx, w, db, runs) })
 			}
 			return write(ctx, out, db, runs)
 		}),
@@ -57,51 +56,4 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 	flags.StringVar(&filter, "filter", "", "which runs, where none is named")
 	flags.StringVar(&address, "to", "", "the address of an MLflow server to copy the runs to")
 	return cmd
-}
-
-// writeWhole writes a file whole or not at all: into a temporary file beside
-// it, which takes its name when everything is on the disk. What is no regular
-// file, such as a pipe, is written to directly.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
-	mode := fs.FileMode(0o644)
-	info, err := os.Stat(path) // follows links
-	switch {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("cannot write to %s: it is a folder; name a file in it", path)
-	case err == nil && !info.Mode().IsRegular():
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(write(file), file.Close())
-	case err == nil:
-		mode = info.Mode().Perm()
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return err
-		}
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			temp.Close()
-			os.Remove(temp.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	if err = write(temp); err != nil {
-		return err
-	}
-	if err = temp.Chmod(mode); err != nil {
-		return err
-	}
-	if err = temp.Sync(); err != nil {
-		return err
-	}
-	if err = temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

@@ -1,9 +1,13 @@
 package report
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
 )
 
 // CheckOutput refuses, before anything is computed, to write a file over a
@@ -18,34 +22,29 @@ func CheckOutput(path string) error {
 	return nil
 }
 
-// Save writes a file whole or not at all: into a temporary file beside it,
-// which takes its name when everything is on the disk.
-func Save(path string, content []byte) (err error) {
+// Save writes a file whole or not at all. A link is followed, and what is no
+// regular file, such as a pipe, is written to directly.
+func Save(path string, write func(io.Writer) error) error {
 	if err := CheckOutput(path); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(file), file.Close())
+	}
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			temp.Close()
-			os.Remove(temp.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	if _, err = temp.Write(content); err != nil {
-		return err
+	defer file.Cleanup()
+	if err := write(file); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err = temp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = temp.Sync(); err != nil {
-		return err
-	}
-	if err = temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
+	return file.CloseAtomicallyReplace()
 }

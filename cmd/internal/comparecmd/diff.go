@@ -88,7 +88,11 @@ func deliver(stdout, stderr io.Writer, output string, content []byte) error {
 		_, err := stdout.Write(content)
 		return err
 	}
-	if err := report.Save(output, content); err != nil {
+	err := report.Save(output, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "wrote %s\n", output)
