@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -144,27 +145,47 @@ func newRunsArchiveCommand(writing runsWrapper) *cobra.Command {
 	return cmd
 }
 
-func newRunsGCCommand(writing runsWrapper) *cobra.Command {
+func newRunsGCCommand(writing runsWrapper, dbPath *string) *cobra.Command {
 	var olderThan time.Duration
 	cmd := &cobra.Command{
 		Use:     "gc",
-		Short:   "Remove deleted runs for good, and artifacts that nothing refers to",
+		Short:   "Remove deleted runs for good, their checkpoints, and artifacts that nothing refers to",
 		Example: "  patchlab runs gc\n  patchlab runs gc --older-than 720h",
 		Args:    cobra.NoArgs,
 		RunE: writing(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
 			if olderThan < 0 {
 				return fmt.Errorf("--older-than %v is negative: give zero or a positive duration such as 720h", olderThan)
 			}
+			before, err := db.Runs(ctx, tracker.Query{IncludeArchived: true, IncludeDeleted: true})
+			if err != nil {
+				return err
+			}
 			g, err := db.GC(ctx, olderThan)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(out, "removed %d runs and %d artifact files (%.1f MB)\n", g.Runs, g.Files, float64(g.Bytes)/1e6)
-			return nil
+			return dropCheckpoints(ctx, db, *dbPath, before)
 		}),
 	}
 	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "only runs deleted longer ago than this")
 	return cmd
+}
+
+// dropCheckpoints removes the checkpoints of those runs that are there no more.
+func dropCheckpoints(ctx context.Context, db *tracker.DB, path string, before []tracker.RunInfo) error {
+	for _, run := range before {
+		if !run.Deleted {
+			continue
+		}
+		if _, err := db.Find(ctx, run.ID); !errors.Is(err, tracker.ErrNotFound) {
+			continue
+		}
+		if err := os.RemoveAll(checkpointDir(path, run.ID)); err != nil {
+			return fmt.Errorf("removing the checkpoints of run %s: %w", run.ID, err)
+		}
+	}
+	return nil
 }
 
 func newRunsVerifyCommand(reading runsWrapper) *cobra.Command {

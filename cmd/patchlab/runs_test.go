@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -148,7 +150,18 @@ func TestRunsEditMergeVerifyGC(t *testing.T) {
 	if out, err := runRuns(t, path, "list"); err != nil || strings.Count(out, "\n") != 5 {
 		t.Errorf("the list is\n%s (%v)", out, err)
 	}
+	for _, id := range otherIDs[:2] {
+		if err := os.MkdirAll(checkpointDir(path, id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	expect("removed 1 runs and 0 artifact files", "gc")
+	if _, err := os.Stat(checkpointDir(path, otherIDs[1])); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the checkpoints of a collected run: %v", err)
+	}
+	if _, err := os.Stat(checkpointDir(path, otherIDs[0])); err != nil {
+		t.Errorf("the checkpoints of a run that stays: %v", err)
+	}
 	_, err := runRuns(t, path, "list", "--filter", "metrics.val accuracy > 1")
 	if err == nil || !strings.Contains(err.Error(), "at character 13") {
 		t.Errorf("a wrong filter: %v", err)
