@@ -37,14 +37,16 @@ func backendFlag(flags *pflag.FlagSet, kind *backend.Kind) {
 	flags.Var(kind, "backend", "what to compute with")
 }
 
-// openBackend opens the backend that --backend asks for and says on the error
-// stream which one it is.
+// openBackend opens the backend that --backend asks for, and says on the error
+// stream which one was picked where it leaves that open.
 func openBackend(cmd *cobra.Command, kind backend.Kind) (compute.Backend, backend.Info, error) {
 	b, info, err := backend.Open(cmd.Context(), kind, cmd.ErrOrStderr())
 	if err != nil {
 		return nil, info, err
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), info.Sentence)
+	if kind == backend.Auto {
+		fmt.Fprintln(cmd.ErrOrStderr(), info.Sentence)
+	}
 	return b, info, nil
 }
 

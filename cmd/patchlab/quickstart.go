@@ -103,7 +103,7 @@ The report is in %s, every run in %s. What to try next, with %s:
   train --model mixer:2,vit:2 --data %s
                                     a hybrid of your own
   compare -o report.html            everything so far, on one page
-  serve                             takes runs from Python, by MLflow's protocol
+  serve                             the same on a live page, and for Python's mlflow
 `, q.report, q.db, self(), d.Name)
 	return nil
 }
