@@ -178,3 +178,26 @@ func TestFullQueueWaitsAndLosesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedRunsHideNoOthers: who asks to hear of runs that cannot be read
+// gets the others.
+func TestDamagedRunsHideNoOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	bad := sampleFile(t, path)
+	good := sampleFile(t, path)
+	raw := openPool(path, "rw", "")
+	_, err := raw.Exec(`UPDATE run SET metrics = x'ffff' WHERE ulid = ?`, bad)
+	must(t, errors.Join(err, raw.Close()))
+	db, err := Open(path)
+	must(t, err)
+	defer db.Close()
+	if _, err := db.Runs(t.Context(), Query{}); err == nil || !strings.Contains(err.Error(), bad) {
+		t.Errorf("unasked, the error is %v", err)
+	}
+	var heard []string
+	runs, err := db.Runs(t.Context(), Query{Damaged: func(id string, err error) { heard = append(heard, id+" "+err.Error()) }})
+	must(t, err)
+	if len(runs) != 1 || runs[0].ID != good || len(heard) != 1 || !strings.HasPrefix(heard[0], bad) || !strings.Contains(heard[0], "damaged") {
+		t.Errorf("runs %v, heard %q", runs, heard)
+	}
+}

@@ -51,6 +51,7 @@ type Query struct {
 	IncludeDeleted  bool
 	DeletedOnly     bool
 	IncludeArchived bool
+	Damaged         func(id string, err error) // hears of runs that cannot be read, which are left out; nil: they are an error
 }
 
 // Runs lists runs.
@@ -86,7 +87,7 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 	if !query.IncludeArchived {
 		where = append(where, "run.archived IS NULL")
 	}
-	c := choice{where: strings.Join(where, " AND "), args: args, wanted: wanted}
+	c := choice{where: strings.Join(where, " AND "), args: args, wanted: wanted, damaged: query.Damaged}
 	if order == nil { // then the order of reading is that of the result
 		c.skip, c.limit = query.Offset, query.Limit
 	}

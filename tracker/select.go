@@ -21,6 +21,7 @@ type choice struct {
 	args        []any
 	wanted      predicate // of those that where leaves; nil: all
 	skip, limit int       // of the wanted ones; no limit where 0
+	damaged     func(id string, err error)
 }
 
 // selectRuns reads runs from one state of the database: this goroutine reads
@@ -137,6 +138,11 @@ func (d *runDecoder) decode(batch []runRow) {
 		}
 		r := &batch[i]
 		if d.err = d.decodeRow(r); d.err != nil {
+			if d.damaged != nil {
+				d.damaged(r.ID, d.err)
+				d.err = nil
+				continue
+			}
 			d.err = fmt.Errorf("run %s: %w", r.ID, d.err)
 			d.full.Store(true)
 			return

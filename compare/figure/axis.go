@@ -33,12 +33,16 @@ func newAxis(values []float64, log bool, from, to float64, most int) axis {
 		pad = math.Max(math.Abs(a.low)*.05, .05)
 	}
 	a.low, a.high = a.low-pad, a.high+pad
-	if log {
+	a.chooseTicks(most)
+	return a
+}
+
+func (a *axis) chooseTicks(most int) {
+	if a.log {
 		a.logTicks(most)
 	} else {
 		a.linearTicks(most)
 	}
-	return a
 }
 
 func (a *axis) value(v float64) float64 {

@@ -41,11 +41,18 @@ func Inline(chart Chart, size Size, class string) (string, error) {
 	c := &svg{}
 	fmt.Fprintf(c, `<svg class="%s" viewBox="0 0 %s %s" role="group" aria-label="%s" font-family="system-ui,sans-serif"`,
 		escape(class), num(size.Width), num(size.Height), escape(chart.Alt()))
-	if lines, ok := chart.(Curves); ok {
+	var canvas Canvas = c
+	switch lines := chart.(type) {
+	case Curves:
 		fmt.Fprintf(c, ` data-x="%s" data-y="%s"`, escape(lines.XTitle), escape(lines.YTitle))
+	case Traces:
+		x, y := lines.axes(size, f)
+		fmt.Fprintf(c, ` data-x="%s" data-from="%s" data-to="%s" data-low="%s" data-high="%s" data-top="%s" data-bottom="%s"`, escape(lines.XTitle),
+			num(x.from), num(x.to), exact(x.low), exact(x.high), num(y.to), num(y.from))
+		canvas = &titled{c}
 	}
 	c.WriteString(">")
-	chart.draw(c, size, f)
+	chart.draw(canvas, size, f)
 	c.WriteString("</svg>")
 	return c.String(), nil
 }

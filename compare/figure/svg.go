@@ -47,13 +47,18 @@ func (c *svg) Text(at Point, anchor Anchor, size float64, color Color, bold bool
 func (c *svg) Group(series int, words string, values []Value) {
 	fmt.Fprintf(c, `<g class="c" data-c="%d" data-tip="%s" tabindex="0" role="button" aria-label="%s"`, series, escape(words), escape(words))
 	if len(values) > 0 {
-		c.WriteString(` data-at="`)
-		for i, v := range values {
-			fmt.Fprintf(c, "%s%s %s %s %s", ";"[:min(i, 1)], num(v.At.X), num(v.At.Y), v.X, v.Y)
-		}
-		c.WriteString(`"`)
+		c.WriteString(` data-at="` + places(values) + `"`)
 	}
 	c.WriteString(">")
+}
+
+// places writes values for a script: the place, then the value, parted by spaces.
+func places(values []Value) string {
+	var b strings.Builder
+	for i, v := range values {
+		fmt.Fprintf(&b, "%s%s %s %s %s", ";"[:min(i, 1)], num(v.At.X), num(v.At.Y), v.X, v.Y)
+	}
+	return b.String()
 }
 
 func (c *svg) EndGroup() { c.WriteString("</g>") }

@@ -19,6 +19,9 @@ import (
 //go:embed page.html
 var pageTemplate string
 
+//go:embed base.css
+var baseStyle string
+
 //go:embed page.css
 var pageStyle string
 
@@ -112,7 +115,7 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 	if err != nil {
 		return fmt.Errorf("reading the page's template: %w", err)
 	}
-	style := figure.Style() + pageStyle
+	style := Style() + pageStyle
 	p := page{
 		Policy: Policy(),
 		Style:  template.CSS(style), Script: template.JS(pageScript),
@@ -137,8 +140,12 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 // and script, by their hashes.
 func Policy() string {
 	return fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'",
-		hash(figure.Style()+pageStyle), hash(pageScript))
+		hash(Style()+pageStyle), hash(pageScript))
 }
+
+// Style is the CSS that the pages of Patchlab share: colours, light and dark,
+// type, tables and charts.
+func Style() string { return figure.Style() + baseStyle }
 
 // hash names a text in a Content-Security-Policy.
 func hash(text string) string {
