@@ -1,0 +1,84 @@
+package jupytertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Requirements is the file that pins the environment, relative to the module's root.
+const Requirements = "kernel/testdata/requirements.txt"
+
+// Root returns the module's root folder.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", fmt.Errorf("no go.mod above the working folder")
+		}
+		dir = up
+	}
+}
+
+// Bin returns the path of a program of the environment, such as "python" or
+// "papermill". Where it is missing the test is skipped, and fails under CI.
+func Bin(t testing.TB, name string) string {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, ".venv", "jupyter", "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no Jupyter, and CI must have it: %v", err)
+		}
+		t.Skipf("no Jupyter here (make deps installs it): %v", err)
+	}
+	return path
+}
+
+// Python runs a script with arguments and returns what it prints. A script that
+// fails or takes longer than five minutes fails the test with what it said.
+func Python(t testing.TB, script string, args ...string) string {
+	t.Helper()
+	return Run(t, nil, Bin(t, "python"), append([]string{"-c", script}, args...)...)
+}
+
+// Run runs a program with further environment variables and returns what it
+// prints on its standard output. It fails the test as Python does.
+func Run(t testing.TB, env []string, program string, args ...string) string {
+	t.Helper()
+	out, err := Try(t, env, program, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", filepath.Base(program), err)
+	}
+	return out
+}
+
+// Try runs a program like Run and returns its failure as an error.
+func Try(t testing.TB, env []string, program string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%w\n%s%s", err, out.Bytes(), problems.Bytes())
+	}
+	return out.String(), nil
+}
