@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"path"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
 // place is where an artifact path leads: to a run and a name among its
@@ -36,12 +40,12 @@ func (h *Handler) locate(ctx context.Context, p string) (place, error) {
 	experiment, at := parts[0], place{}
 	rest := parts[1:]
 	if rest[0] == "models" && len(rest) >= 3 {
-		run, err := runOfModel(rest[1])
-		if err != nil {
-			return place{}, err
+		run, ok := mlflow.RunOfModel(rest[1])
+		if !ok {
+			return place{}, noModel(rest[1])
 		}
 		at.run = run
-		rest[1], rest = modelFolder(rest[1]), rest[1:]
+		rest[1], rest = mlflow.ModelFolder(rest[1]), rest[1:]
 		if rest[1] != "artifacts" {
 			return place{}, bad
 		}
@@ -63,10 +67,9 @@ func (h *Handler) locate(ctx context.Context, p string) (place, error) {
 	if owner != experiment {
 		return place{}, bad
 	}
-	if model, ok := strings.CutPrefix(at.name, ".models/"); ok {
-		id, _, _ := strings.Cut(model, "/")
-		if _, known := info.Tags[modelTag+id]; !known {
-			return place{}, notFound("No model with id=%s exists", id)
+	if id, _, ok := mlflow.ModelOf(at.name); ok {
+		if _, known := mlflow.Models(info.ID, info.Tags)[id]; !known {
+			return place{}, noModel(id)
 		}
 	}
 	return at, nil
@@ -74,7 +77,7 @@ func (h *Handler) locate(ctx context.Context, p string) (place, error) {
 
 // putArtifact stores an uploaded artifact of a run that is not deleted.
 func (h *Handler) putArtifact(w http.ResponseWriter, r *http.Request) {
-	writeAnswer(w, nil, h.put(w, r))
+	h.writeAnswer(w, nil, h.put(w, r))
 }
 
 func (h *Handler) put(w http.ResponseWriter, r *http.Request) error {
@@ -85,12 +88,45 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request) error {
 	if at.name == "" {
 		return invalid("Invalid artifact path")
 	}
-	if _, err := h.active(r.Context(), at.run); err != nil {
-		return err
-	}
 	body := &paced{from: http.MaxBytesReader(w, r.Body, h.options.MaxArtifact), control: http.NewResponseController(w),
 		slowest: h.options.SlowestBytes, grace: h.options.BodyTime, start: time.Now()}
-	return badName(h.db.AddArtifact(r.Context(), at.run, at.name, body))
+	return badName(h.change(r.Context(), at.run, func(info tracker.RunInfo) error {
+		if info.Status != tracker.Running && info.Status != tracker.Crashed {
+			if there, err := h.settled(r.Context(), info, at.name); err != nil || there != "" {
+				return errors.Join(err, sameContent(body, there, at))
+			}
+		}
+		return h.db.AddArtifact(r.Context(), at.run, at.name, body)
+	}))
+}
+
+// settled is the SHA-256 of an artifact of a run that has ended, "" where it
+// has none of that name, or one of a model that is still being uploaded.
+func (h *Handler) settled(ctx context.Context, info tracker.RunInfo, name string) (string, error) {
+	if id, _, ok := mlflow.ModelOf(name); ok && mlflow.Models(info.ID, info.Tags)[id].Status != mlflow.ModelReady {
+		return "", nil
+	}
+	all, err := h.db.Artifacts(ctx, info.ID)
+	for _, a := range all {
+		if a.Name == name {
+			return a.SHA256, err
+		}
+	}
+	return "", err
+}
+
+// sameContent takes an artifact that is there already, as one that is sent
+// again, and refuses one of another content.
+func sameContent(body io.Reader, there string, at place) error {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, body); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != there {
+		return &apiError{http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", "the run " + at.run + " has ended with another artifact " +
+			strconv.Quote(at.name) + ": to replace it, first set the run's status to RUNNING"}
+	}
+	return nil
 }
 
 // paced reads a body, and gives its sender time in proportion to its size.
@@ -113,7 +149,7 @@ func (p *paced) Read(b []byte) (int, error) {
 func (h *Handler) getArtifact(w http.ResponseWriter, r *http.Request) {
 	content, size, err := h.openArtifact(r.Context(), r.PathValue("path"))
 	if err != nil {
-		writeAnswer(w, nil, err)
+		h.writeAnswer(w, nil, err)
 		return
 	}
 	defer content.Close()
@@ -151,14 +187,10 @@ type fileInfo struct {
 	Size  int64  `json:"file_size,omitempty"`
 }
 
-func (h *Handler) listArtifacts(ctx context.Context, q *request) (any, error) {
-	var body struct {
-		Path string `json:"path"`
-	}
-	if err := q.into(&body); err != nil {
-		return nil, err
-	}
-	at, err := h.locate(ctx, body.Path)
+func (h *Handler) listArtifacts(ctx context.Context, in struct {
+	Path string `json:"path"`
+}) (any, error) {
+	at, err := h.locate(ctx, in.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -167,14 +199,11 @@ func (h *Handler) listArtifacts(ctx context.Context, q *request) (any, error) {
 }
 
 // listRunArtifacts lists with names from the run's root, as that endpoint does.
-func (h *Handler) listRunArtifacts(ctx context.Context, q *request) (any, error) {
-	var body struct {
-		Path string `json:"path"`
-	}
-	id, err := runID(q)
-	if err == nil {
-		err = q.into(&body)
-	}
+func (h *Handler) listRunArtifacts(ctx context.Context, in struct {
+	runRef
+	Path string `json:"path"`
+}) (any, error) {
+	id, err := in.id()
 	if err != nil {
 		return nil, err
 	}
@@ -182,15 +211,15 @@ func (h *Handler) listRunArtifacts(ctx context.Context, q *request) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	if body.Path != "" && (path.Clean(body.Path) != body.Path || strings.HasPrefix(body.Path, "..") || path.IsAbs(body.Path)) {
+	if in.Path != "" && (path.Clean(in.Path) != in.Path || strings.HasPrefix(in.Path, "..") || path.IsAbs(in.Path)) {
 		return nil, invalid("Invalid artifact path")
 	}
-	files, err := h.list(ctx, place{id, body.Path})
+	files, err := h.list(ctx, place{id, in.Path})
 	if err != nil {
 		return nil, err
 	}
 	for i := range files {
-		files[i].Path = path.Join(body.Path, files[i].Path)
+		files[i].Path = path.Join(in.Path, files[i].Path)
 	}
 	experiment, err := h.experimentOf(ctx, info)
 	return map[string]any{"root_uri": toRun(info, experiment).Info.Artifacts, "files": files}, err
@@ -205,7 +234,7 @@ func (h *Handler) list(ctx context.Context, at place) ([]fileInfo, error) {
 	files := []fileInfo{}
 	for _, a := range all {
 		name := a.Name
-		if at.name == "" && strings.HasPrefix(name, ".models/") {
+		if _, _, ok := mlflow.ModelOf(name); ok && at.name == "" {
 			continue // they are shown as the models'
 		}
 		if at.name != "" {

@@ -24,7 +24,7 @@ func FuzzJSON(f *testing.F) {
 	h := New(db, Options{})
 	run, err := db.Start(f.Context(), tracker.Spec{})
 	must(f, err)
-	h.writing[run.ID()] = run
+	h.began(run)
 	for i, body := range []string{
 		`{"run_id":"RUN","metrics":[{"key":"a","value":"NaN","timestamp":"1","step":-5}],"params":[{"key":"p","value":"v"}],"tags":[]}`,
 		`{"experiment_id":"0","run_name":"x","start_time":0,"tags":[{"key":"mlflow.note.content","value":"<b>"}]}`,

@@ -1,26 +1,19 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"time"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
-// modelTag begins the tags in which records of logged models are kept; they
-// are not shown as tags.
-const modelTag = "patchlab.model."
-
-// Tags in which MLflow keeps what is a field of a run here.
-const (
-	nameTag   = "mlflow.runName"
-	noteTag   = "mlflow.note.content"
-	parentTag = "mlflow.parentRunId"
-	userTag   = "mlflow.user"
-)
-
+// The parts of MLflow's messages that are made here.
 type (
 	runInfo struct {
 		RunID      string `json:"run_id"`
@@ -34,26 +27,10 @@ type (
 		Artifacts  string `json:"artifact_uri"`
 		Stage      string `json:"lifecycle_stage"`
 	}
-	wireMetric struct {
-		Key       string  `json:"key"`
-		Value     float   `json:"value"`
-		Timestamp integer `json:"timestamp"`
-		Step      integer `json:"step"`
-	}
 	runData struct {
-		Metrics []wireMetric `json:"metrics"`
-		Params  []pair       `json:"params"`
-		Tags    []pair       `json:"tags"`
-	}
-	dataset struct {
-		Name       string `json:"name"`
-		Digest     string `json:"digest"`
-		SourceType string `json:"source_type"`
-		Source     string `json:"source"`
-	}
-	datasetInput struct {
-		Tags    []pair  `json:"tags"`
-		Dataset dataset `json:"dataset"`
+		Metrics []mlflow.Metric `json:"metrics"`
+		Params  []mlflow.Pair   `json:"params"`
+		Tags    []mlflow.Pair   `json:"tags"`
 	}
 	modelOutput struct {
 		ID   string `json:"model_id"`
@@ -63,7 +40,7 @@ type (
 		Info   runInfo `json:"info"`
 		Data   runData `json:"data"`
 		Inputs struct {
-			Datasets []datasetInput `json:"dataset_inputs"`
+			Datasets []mlflow.DatasetInput `json:"dataset_inputs"`
 		} `json:"inputs"`
 		Outputs struct {
 			Models []modelOutput `json:"model_outputs"`
@@ -76,39 +53,54 @@ var statusNames = map[tracker.Status]string{tracker.Running: "RUNNING", tracker.
 
 // toRun is a run on the wire, in the experiment of an ID.
 func toRun(r tracker.RunInfo, experiment string) wireRun {
-	w := wireRun{Info: runInfo{RunID: r.ID, RunUUID: r.ID, Name: r.Name, Experiment: experiment, User: r.Tags[userTag],
+	w := wireRun{Info: runInfo{RunID: r.ID, RunUUID: r.ID, Name: r.Name, Experiment: experiment, User: r.Tags[mlflow.UserTag],
 		Status: statusNames[r.Status], Start: r.Start.UnixMilli(), Artifacts: "mlflow-artifacts:/" + experiment + "/" + r.ID + "/artifacts",
 		Stage: stage(r.Deleted)}}
 	if !r.End.IsZero() {
 		w.Info.End = r.End.UnixMilli()
 	}
-	w.Data.Params = toPairs(r.Params, "")
-	w.Data.Tags = append(toPairs(r.Tags, modelTag), pair{nameTag, r.Name})
+	w.Data.Params = mlflow.ToPairs(r.Params)
+	w.Data.Tags = append(shownTags(r), mlflow.Pair{Key: mlflow.NameTag, Value: r.Name})
 	if r.Note != "" {
-		w.Data.Tags = append(w.Data.Tags, pair{noteTag, r.Note})
+		w.Data.Tags = append(w.Data.Tags, mlflow.Pair{Key: mlflow.NoteTag, Value: r.Note})
 	}
 	if r.Parent != "" {
-		w.Data.Tags = append(w.Data.Tags, pair{parentTag, r.Parent})
+		w.Data.Tags = append(w.Data.Tags, mlflow.Pair{Key: mlflow.ParentTag, Value: r.Parent})
 	}
-	w.Data.Metrics = make([]wireMetric, 0, len(r.Metrics))
+	w.Data.Metrics = make([]mlflow.Metric, 0, len(r.Metrics))
 	for key, m := range r.Metrics {
-		w.Data.Metrics = append(w.Data.Metrics, wireMetric{key, float(m.Value), integer(m.Time.UnixMilli()), integer(m.Step)})
+		w.Data.Metrics = append(w.Data.Metrics, toMetric(key, tracker.Point{Step: m.Step, Time: m.Time, Value: m.Value}))
 	}
-	w.Inputs.Datasets = []datasetInput{}
+	w.Inputs.Datasets = []mlflow.DatasetInput{}
 	for _, i := range r.Inputs {
-		d := datasetInput{Tags: []pair{}, Dataset: dataset{Name: i.Name, Digest: i.Digest, SourceType: "local", Source: "{}"}}
-		if i.Context != "" {
-			d.Tags = []pair{{"mlflow.data.context", i.Context}}
-		}
-		w.Inputs.Datasets = append(w.Inputs.Datasets, d)
+		w.Inputs.Datasets = append(w.Inputs.Datasets, mlflow.Input(i.Name, i.Digest, i.Context))
 	}
 	w.Outputs.Models = []modelOutput{}
-	for key := range r.Tags {
-		if id, ok := strings.CutPrefix(key, modelTag); ok {
+	for id, m := range mlflow.Models(r.ID, r.Tags) {
+		if !m.Deleted {
 			w.Outputs.Models = append(w.Outputs.Models, modelOutput{ID: id})
 		}
 	}
 	return w
+}
+
+// shownTags are the tags that clients see: those that the server keeps for
+// itself are not among them, and the environment is.
+func shownTags(r tracker.RunInfo) []mlflow.Pair {
+	pairs := make([]mlflow.Pair, 0, len(r.Tags)+len(r.Environment)+3)
+	for key, value := range r.Tags {
+		if !mlflow.Reserved(key) {
+			pairs = append(pairs, mlflow.Pair{Key: key, Value: value})
+		}
+	}
+	for key, value := range r.Environment {
+		pairs = append(pairs, mlflow.Pair{Key: mlflow.EnvironmentTag + key, Value: value})
+	}
+	return pairs
+}
+
+func toMetric(key string, p tracker.Point) mlflow.Metric {
+	return mlflow.Metric{Key: key, Value: mlflow.Float(p.Value), Timestamp: mlflow.Integer(p.Time.UnixMilli()), Step: mlflow.Integer(p.Step)}
 }
 
 // answerRun is the answer that consists of one run.
@@ -134,56 +126,72 @@ func (h *Handler) experimentOf(ctx context.Context, info tracker.RunInfo) (strin
 	return "", err
 }
 
-func (h *Handler) createRun(ctx context.Context, q *request) (any, error) {
-	var body struct {
-		Experiment string  `json:"experiment_id"`
-		User       string  `json:"user_id"`
-		Name       string  `json:"run_name"`
-		Start      integer `json:"start_time"`
-		Tags       []pair  `json:"tags"`
+func (h *Handler) createRun(ctx context.Context, in struct {
+	Experiment string         `json:"experiment_id"`
+	User       string         `json:"user_id"`
+	Name       string         `json:"run_name"`
+	Start      mlflow.Integer `json:"start_time"`
+	Tags       []mlflow.Pair  `json:"tags"`
+}) (any, error) {
+	if in.Experiment == "" {
+		in.Experiment = defaultID
 	}
-	if err := q.into(&body); err != nil {
-		return nil, err
-	}
-	if body.Experiment == "" {
-		body.Experiment = defaultID
-	}
-	e, err := h.experiment(ctx, body.Experiment)
+	e, err := h.experiment(ctx, in.Experiment)
 	if err != nil {
 		return nil, err
 	}
 	if e.Deleted {
-		return nil, invalid("The experiment %s must be in the 'active' state.", body.Experiment)
+		return nil, invalid("The experiment %s must be in the 'active' state.", in.Experiment)
 	}
-	tags := toMap(body.Tags)
-	spec := tracker.Spec{Experiment: e.Name, Name: body.Name, Parent: tags[parentTag]}
-	if spec.Name == "" {
-		spec.Name = tags[nameTag]
+	spec := tracker.Spec{Experiment: e.Name, Name: in.Name, Tags: map[string]string{}, Environment: map[string]string{}}
+	note := ""
+	for _, t := range in.Tags {
+		name, ofEnvironment := strings.CutPrefix(t.Key, mlflow.EnvironmentTag)
+		switch {
+		case t.Key == mlflow.NameTag && spec.Name == "":
+			spec.Name = t.Value
+		case t.Key == mlflow.NameTag:
+		case t.Key == mlflow.NoteTag:
+			note = t.Value
+		case t.Key == mlflow.ParentTag:
+			spec.Parent = t.Value
+		case ofEnvironment:
+			spec.Environment[name] = t.Value
+		default:
+			if err := checkTag(t.Key); err != nil {
+				return nil, err
+			}
+			spec.Tags[t.Key] = t.Value
+		}
 	}
-	if body.Start != 0 { // a client may leave it out
-		spec.Start = time.UnixMilli(int64(body.Start))
+	if in.User != "" {
+		spec.Tags[mlflow.UserTag] = in.User
 	}
-	note := tags[noteTag]
-	for _, key := range []string{nameTag, noteTag, parentTag} {
-		delete(tags, key)
+	if in.Start != 0 { // a client may leave it out
+		if spec.Start, err = moment("start_time", in.Start); err != nil {
+			return nil, err
+		}
 	}
-	if body.User != "" {
-		tags[userTag] = body.User
-	}
-	spec.Tags = tags
 	run, err := h.db.Start(ctx, spec)
 	if err != nil {
 		return nil, badName(err)
 	}
-	h.mu.Lock()
-	h.writing[run.ID()] = run
-	h.mu.Unlock()
+	h.began(run)
 	if note != "" {
 		if err := run.SetNote(note); err != nil {
-			return nil, err
+			return nil, badName(err)
 		}
 	}
 	return h.answerRun(ctx, run.ID())
+}
+
+// moment is a time of MLflow's, in milliseconds since 1970: none before, and
+// none whose microseconds 64 bits do not hold.
+func moment(field string, ms mlflow.Integer) (time.Time, error) {
+	if ms < 0 || ms > math.MaxInt64/1000 {
+		return time.Time{}, invalid("Invalid value %d for parameter '%s': it counts milliseconds since 1970, from 0 to %d", ms, field, math.MaxInt64/1000)
+	}
+	return time.UnixMilli(int64(ms)), nil
 }
 
 // badName turns what the tracker says of names and values into the client's fault.
@@ -195,54 +203,42 @@ func badName(err error) error {
 	return err
 }
 
-func (h *Handler) getRun(ctx context.Context, q *request) (any, error) {
-	id, err := runID(q)
+// runRef names a run; old clients say run_uuid.
+type runRef struct {
+	ID   string `json:"run_id"`
+	UUID string `json:"run_uuid"`
+}
+
+// id is the run that is named.
+func (r runRef) id() (string, error) {
+	id := cmp.Or(r.ID, r.UUID)
+	return id, required("run_id", id)
+}
+
+func (h *Handler) getRun(ctx context.Context, in runRef) (any, error) {
+	id, err := in.id()
 	if err != nil {
 		return nil, err
 	}
 	return h.answerRun(ctx, id)
 }
 
-// runID is the run that a request names; old clients say run_uuid.
-func runID(q *request) (string, error) {
-	var body struct {
-		ID   string `json:"run_id"`
-		UUID string `json:"run_uuid"`
-	}
-	err := q.into(&body)
-	if body.ID == "" {
-		body.ID = body.UUID
-	}
-	if err == nil && body.ID == "" {
-		err = invalid("Missing value for required parameter 'run_id'.")
-	}
-	return body.ID, err
-}
-
-func (h *Handler) updateRun(ctx context.Context, q *request) (any, error) {
-	var body struct {
-		Status string  `json:"status"`
-		End    integer `json:"end_time"`
-		Name   string  `json:"run_name"`
-	}
-	id, err := runID(q)
-	if err == nil {
-		err = q.into(&body)
-	}
+func (h *Handler) updateRun(ctx context.Context, in struct {
+	runRef
+	Status any            `json:"status"` // a name, or protobuf's number
+	End    mlflow.Integer `json:"end_time"`
+	Name   string         `json:"run_name"`
+}) (any, error) {
+	id, err := in.id()
 	if err != nil {
 		return nil, err
 	}
-	if body.Name != "" {
-		if err := h.db.Rename(ctx, id, body.Name); err != nil {
-			return nil, badName(err)
-		}
-	}
-	end := time.Now()
-	if body.End != 0 {
-		end = time.UnixMilli(int64(body.End))
-	}
 	status := tracker.Running
-	switch body.Status {
+	said := ""
+	if in.Status != nil {
+		said = fmt.Sprint(in.Status)
+	}
+	switch said {
 	case "FINISHED", "3":
 		status = tracker.Finished
 	case "FAILED", "4":
@@ -251,11 +247,22 @@ func (h *Handler) updateRun(ctx context.Context, q *request) (any, error) {
 		status = tracker.Killed
 	case "", "RUNNING", "SCHEDULED", "1", "2":
 	default:
-		return nil, invalid("Invalid status %q", body.Status)
+		return nil, invalid("Invalid status %.60q", said)
+	}
+	end := time.Now()
+	if in.End != 0 {
+		if end, err = moment("end_time", in.End); err != nil {
+			return nil, err
+		}
+	}
+	if in.Name != "" {
+		if err := h.change(ctx, id, func(tracker.RunInfo) error { return badName(h.db.Rename(ctx, id, in.Name)) }); err != nil {
+			return nil, err
+		}
 	}
 	if status != tracker.Running {
-		err = h.endRun(ctx, id, end, status)
-	} else if body.Status != "" {
+		err = h.endRun(ctx, id, ending{end, status})
+	} else if said != "" {
 		err = h.reopenRun(ctx, id)
 	}
 	if err != nil {
@@ -264,58 +271,21 @@ func (h *Handler) updateRun(ctx context.Context, q *request) (any, error) {
 	return h.answerRun(ctx, id)
 }
 
-func (h *Handler) endRun(ctx context.Context, id string, at time.Time, status tracker.Status) error {
-	if _, err := h.active(ctx, id); err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	run := h.writing[id]
-	if run == nil {
-		var err error
-		if run, err = h.db.Resume(ctx, id); err != nil {
-			return err
-		}
-	}
-	delete(h.writing, id)
-	return run.FinishAt(at, status)
+func (h *Handler) deleteRun(ctx context.Context, in runRef) (any, error) {
+	return nil, h.mark(ctx, in, h.db.Delete)
 }
 
-// reopenRun makes a run that has ended running again, as when a client resumes it.
-func (h *Handler) reopenRun(ctx context.Context, id string) error {
-	if _, err := h.active(ctx, id); err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.writing[id] != nil {
-		return nil
-	}
-	run, err := h.db.Resume(ctx, id)
-	if err == nil {
-		h.writing[id] = run
-	}
-	return err
+func (h *Handler) restoreRun(ctx context.Context, in runRef) (any, error) {
+	return nil, h.mark(ctx, in, h.db.Restore)
 }
 
-func (h *Handler) deleteRun(ctx context.Context, q *request) (any, error) {
-	id, err := runID(q)
+func (h *Handler) mark(ctx context.Context, in runRef, do func(context.Context, string) error) error {
+	id, err := in.id()
 	if err == nil {
 		_, err = h.find(ctx, id)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, h.db.Delete(ctx, id)
-}
-
-func (h *Handler) restoreRun(ctx context.Context, q *request) (any, error) {
-	id, err := runID(q)
-	if err == nil {
-		_, err = h.find(ctx, id)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return nil, h.db.Restore(ctx, id)
+	return do(ctx, id)
 }

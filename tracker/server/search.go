@@ -7,28 +7,22 @@ import (
 	"strings"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
-func (h *Handler) searchRuns(ctx context.Context, q *request) (any, error) {
-	var body struct {
-		Experiments []string `json:"experiment_ids"`
-		Filter      string   `json:"filter"`
-		View        string   `json:"run_view_type"`
-		Max         integer  `json:"max_results"`
-		Order       []string `json:"order_by"`
-		Token       string   `json:"page_token"`
-	}
-	if err := q.into(&body); err != nil {
+func (h *Handler) searchRuns(ctx context.Context, in struct {
+	Experiments []string        `json:"experiment_ids"`
+	Filter      string          `json:"filter"`
+	View        string          `json:"run_view_type"`
+	Max         *mlflow.Integer `json:"max_results"`
+	Order       []string        `json:"order_by"`
+	Token       string          `json:"page_token"`
+}) (any, error) {
+	limit, err := pageSize(in.Max, 1000, 50000)
+	if err != nil {
 		return nil, err
 	}
-	if body.Max < 0 || body.Max > 50000 {
-		return nil, invalid("Invalid value for request parameter max_results. It must be at most 50000, but got value %d", body.Max)
-	}
-	limit := int(body.Max)
-	if limit == 0 {
-		limit = 1000
-	}
-	offset, err := pageOffset(body.Token)
+	offset, err := pageOffset(in.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +31,10 @@ func (h *Handler) searchRuns(ctx context.Context, q *request) (any, error) {
 		return nil, err
 	}
 	ids := map[string]string{}
-	query := tracker.Query{Filter: body.Filter, OrderBy: strings.Join(body.Order, ", "), Offset: offset, Limit: limit + 1,
-		IncludeDeleted: !strings.EqualFold(body.View, "ACTIVE_ONLY") && body.View != ""}
+	query := tracker.Query{Filter: in.Filter, OrderBy: strings.Join(in.Order, ", "), Offset: offset, Limit: limit + 1,
+		IncludeDeleted: !strings.EqualFold(in.View, "ACTIVE_ONLY") && in.View != ""}
 	asked := map[string]bool{}
-	for _, id := range body.Experiments {
+	for _, id := range in.Experiments {
 		asked[id] = true
 	}
 	for _, e := range all {
@@ -49,7 +43,7 @@ func (h *Handler) searchRuns(ctx context.Context, q *request) (any, error) {
 			query.Experiments = append(query.Experiments, e.Name)
 		}
 	}
-	query.DeletedOnly = strings.EqualFold(body.View, "DELETED_ONLY")
+	query.DeletedOnly = strings.EqualFold(in.View, "DELETED_ONLY")
 	runs := []wireRun{}
 	next := ""
 	if len(query.Experiments) > 0 {
@@ -67,16 +61,20 @@ func (h *Handler) searchRuns(ctx context.Context, q *request) (any, error) {
 	return map[string]any{"runs": runs, "next_page_token": next}, nil
 }
 
-func (h *Handler) metricHistory(ctx context.Context, q *request) (any, error) {
-	var body struct {
-		Key   string  `json:"metric_key"`
-		Max   integer `json:"max_results"`
-		Token string  `json:"page_token"`
-	}
-	id, err := runID(q)
+func (h *Handler) metricHistory(ctx context.Context, in struct {
+	runRef
+	Key   string          `json:"metric_key"`
+	Max   *mlflow.Integer `json:"max_results"`
+	Token string          `json:"page_token"`
+}) (any, error) {
+	id, err := in.id()
 	if err == nil {
-		err = q.into(&body)
+		err = required("metric_key", in.Key)
 	}
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.Max, math.MaxInt32, math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +82,20 @@ func (h *Handler) metricHistory(ctx context.Context, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	offset, err := pageOffset(body.Token)
+	offset, err := pageOffset(in.Token)
 	if err != nil {
 		return nil, err
 	}
-	metrics := []wireMetric{}
-	if _, known := info.Metrics[body.Key]; known {
-		points, err := h.db.History(ctx, id, body.Key)
+	metrics := []mlflow.Metric{}
+	if _, known := info.Metrics[in.Key]; known {
+		points, err := h.db.History(ctx, id, in.Key)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range points {
-			metrics = append(metrics, wireMetric{body.Key, float(p.Value), integer(p.Time.UnixMilli()), integer(p.Step)})
+			metrics = append(metrics, toMetric(in.Key, p))
 		}
 	}
-	page, next := cutPage(metrics, offset, int(body.Max), math.MaxInt32)
+	page, next := cutPage(metrics, offset, limit)
 	return map[string]any{"metrics": page, "next_page_token": next}, nil
 }

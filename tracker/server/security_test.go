@@ -51,7 +51,7 @@ func (l *lab) raw(text string) (int, string) {
 	conn, err := net.Dial("tcp", l.web.Listener.Addr().String())
 	must(l.t, err)
 	defer conn.Close()
-	must(l.t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	must(l.t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 	_, err = io.WriteString(conn, text)
 	must(l.t, err)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -83,6 +83,25 @@ func (l *lab) post(path, body string, headers ...string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
+// start starts a run as a client does, and returns its ID.
+func (l *lab) start(fields string) string {
+	l.t.Helper()
+	status, text := l.post("/api/2.0/mlflow/runs/create", fields)
+	var made struct{ Run wireRun }
+	must(l.t, json.Unmarshal([]byte(text), &made))
+	if status != 200 {
+		l.t.Fatalf("starting a run: %d %s", status, text)
+	}
+	return made.Run.Info.RunID
+}
+
+// put uploads an artifact of a run of the default experiment.
+func (l *lab) put(run, name, content string) (int, string) {
+	l.t.Helper()
+	return l.raw(fmt.Sprintf("PUT /api/2.0/mlflow-artifacts/artifacts/0/%s/artifacts/%s HTTP/1.1\r\nHost: localhost\r\n"+
+		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", run, name, len(content), content))
+}
+
 // untouched checks that the victim's artifact and all files outside of the
 // database's own are as they were.
 func (l *lab) untouched() {
@@ -108,9 +127,7 @@ func (l *lab) untouched() {
 
 func TestPathTraversal(t *testing.T) {
 	l := newLab(t, Options{})
-	own, err := l.db.Start(t.Context(), tracker.Spec{Name: "attacker"})
-	must(t, err)
-	id, victim := own.ID(), l.run.ID()
+	id, victim := l.start(`{"run_name": "attacker"}`), l.run.ID()
 	root := "/api/2.0/mlflow-artifacts/artifacts"
 	for _, path := range []string{
 		"/0/" + id + "/artifacts/../../" + victim + "/artifacts/model.txt",
@@ -144,7 +161,7 @@ func TestPathTraversal(t *testing.T) {
 		}
 	}
 	// What a client means as a fragment is a plain character of a name, or cut off by it.
-	status, body := l.raw("PUT " + root + "/0/" + id + "/artifacts/a%23..%23b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood")
+	status, body := l.put(id, "a%23..%23b", "good")
 	if status != 200 {
 		t.Errorf("a name with #: %d %s", status, body)
 	}
@@ -262,10 +279,7 @@ func TestWhatIsNotKnownIsRefused(t *testing.T) {
 
 func TestHugeAndMalformedBodies(t *testing.T) {
 	l := newLab(t, Options{MaxBody: 1 << 20, MaxArtifact: 1 << 20})
-	_, created := l.post("/api/2.0/mlflow/runs/create", `{"run_name": "own"}`)
-	var own struct{ Run wireRun }
-	must(t, json.Unmarshal([]byte(created), &own))
-	id := own.Run.Info.RunID
+	id := l.start(`{"run_name": "own"}`)
 	deep := strings.Repeat(`[`, 100_000)
 	metrics := strings.TrimSuffix(strings.Repeat(`{"key":"k","value":1,"timestamp":1,"step":1},`, 1001), ",")
 	for name, test := range map[string]struct {
@@ -286,8 +300,8 @@ func TestHugeAndMalformedBodies(t *testing.T) {
 		"NUL":            {"runs/set-tag", `{"run_id":"` + id + `","key":"a\u0000b","value":"x"}`, 400},
 		"many metrics":   {"runs/log-batch", `{"run_id":"` + id + `","metrics":[` + metrics + `]}`, 400},
 		"no run":         {"runs/log-batch", `{}`, 400},
-		"unknown run":    {"runs/log-batch", `{"run_id":"nothing","metrics":[{"key":"a","value":1}]}`, 404},
-		"of a process":   {"runs/log-metric", `{"run_id":"` + l.run.ID() + `","key":"k","value":1}`, 409},
+		"unknown run":    {"runs/log-batch", `{"run_id":"nothing","metrics":[{"key":"a","value":1,"timestamp":1}]}`, 404},
+		"of a process":   {"runs/log-metric", `{"run_id":"` + l.run.ID() + `","key":"k","value":1,"timestamp":1}`, 409},
 		"wrong filter":   {"runs/search", `{"experiment_ids":["0"],"filter":"a = b = c"}`, 400},
 		"deep filter":    {"runs/search", `{"experiment_ids":["0"],"filter":"` + strings.Repeat("(", 50_000) + `"}`, 400},
 		"negative limit": {"runs/search", `{"experiment_ids":["0"],"max_results":-1}`, 400},
@@ -302,12 +316,8 @@ func TestHugeAndMalformedBodies(t *testing.T) {
 			t.Errorf("%s: %d %.200s", name, status, text)
 		}
 	}
-	upload := func(length int, body string) int {
-		status, _ := l.raw(fmt.Sprintf("PUT /api/2.0/mlflow-artifacts/artifacts/0/%s/artifacts/big HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", id, length, body))
-		return status
-	}
-	if status := upload(2<<20, strings.Repeat("x", 2<<20)); status != 413 {
-		t.Errorf("an artifact that is too large: %d", status)
+	if status, text := l.put(id, "big", strings.Repeat("x", 2<<20)); status != 413 {
+		t.Errorf("an artifact that is too large: %d %s", status, text)
 	}
 	if garbage, err := l.db.GC(t.Context(), 0); err != nil || garbage.Files != 0 {
 		t.Errorf("refused uploads left %+v, %v", garbage, err)
@@ -341,17 +351,18 @@ func TestTextsAreEscaped(t *testing.T) {
 }
 
 func TestSlowClientsAreCutOff(t *testing.T) {
-	db := newDB(t)
+	l := newLab(t, Options{})
 	listener, err := Listen("127.0.0.1:0", Options{})
 	must(t, err)
-	handler := New(db, Options{BodyTime: time.Second, SlowestBytes: 1000})
+	handler := New(l.db, Options{BodyTime: time.Second, SlowestBytes: 1000})
 	go Serve(t.Context(), listener, handler)
-	run, err := db.Start(t.Context(), tracker.Spec{})
+	own, err := l.db.Start(t.Context(), tracker.Spec{})
 	must(t, err)
+	handler.began(own)
 	// A client that never finishes its headers, and one that never sends its body.
 	for name, text := range map[string]string{
 		"headers": "POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-		"upload":  "PUT /api/2.0/mlflow-artifacts/artifacts/0/" + run.ID() + "/artifacts/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"upload":  "PUT /api/2.0/mlflow-artifacts/artifacts/0/" + own.ID() + "/artifacts/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
 		"refused": "POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 100\r\n\r\n{",
 		"body":    "POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
 	} {
@@ -362,7 +373,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			defer conn.Close()
 			_, err = io.WriteString(conn, text)
 			must(t, err)
-			must(t, conn.SetReadDeadline(time.Now().Add(15*time.Second)))
+			must(t, conn.SetReadDeadline(time.Now().Add(2*time.Minute)))
 			began := time.Now()
 			if _, err := io.ReadAll(conn); err != nil {
 				t.Errorf("after %v the client was not cut off: %v", time.Since(began), err)

@@ -2,12 +2,10 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"log"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +22,10 @@ type Options struct {
 	BodyTime     time.Duration // for sending a JSON body; 30 s where 0
 	Version      string        // what /version answers; MLflow's clients compare it with their own
 
+	// ErrorLog takes what goes wrong in the server itself, of which clients are
+	// told only that it did; the log package's logger where nil.
+	ErrorLog *log.Logger
+
 	// Pages answers what is no endpoint of the protocol, nor below /api/,
 	// behind the same checks. Its answers begin with headers that forbid
 	// everything (Content-Security-Policy, Cache-Control, Content-Type), which
@@ -39,8 +41,8 @@ type Handler struct {
 	guard   guard
 	mux     *http.ServeMux
 
-	mu      sync.Mutex
-	writing map[string]*tracker.Run // runs that clients have started and not ended
+	mu   sync.Mutex
+	runs map[string]*held // runs that are written to now
 }
 
 // New makes a handler over a database that is open for writing.
@@ -60,7 +62,7 @@ func New(db *tracker.DB, o Options) *Handler {
 	if o.Version == "" {
 		o.Version = "3.17.0"
 	}
-	h := &Handler{db: db, options: o, guard: newGuard(o), mux: http.NewServeMux(), writing: map[string]*tracker.Run{}}
+	h := &Handler{db: db, options: o, guard: newGuard(o), mux: http.NewServeMux(), runs: map[string]*held{}}
 	h.routes()
 	return h
 }
@@ -68,51 +70,51 @@ func New(db *tracker.DB, o Options) *Handler {
 // routes is everything that the server answers; all else is refused.
 func (h *Handler) routes() {
 	const api, models = "/api/2.0/mlflow/", "/api/2.0/mlflow/logged-models"
-	for _, route := range []struct {
-		pattern string
-		answer  func(context.Context, *request) (any, error)
-	}{
-		{"POST " + api + "experiments/create", h.createExperiment},
-		{"GET " + api + "experiments/get", h.getExperiment},
-		{"GET " + api + "experiments/get-by-name", h.getExperimentByName},
-		{"POST " + api + "experiments/search", h.searchExperiments},
-		{"GET " + api + "experiments/search", h.searchExperiments},
-		{"POST " + api + "experiments/update", h.updateExperiment},
-		{"POST " + api + "experiments/delete", h.deleteExperiment},
-		{"POST " + api + "experiments/restore", h.restoreExperiment},
-		{"POST " + api + "experiments/set-experiment-tag", h.tagExperiment},
-		{"POST " + api + "runs/create", h.createRun},
-		{"GET " + api + "runs/get", h.getRun},
-		{"POST " + api + "runs/update", h.updateRun},
-		{"POST " + api + "runs/search", h.searchRuns},
-		{"POST " + api + "runs/delete", h.deleteRun},
-		{"POST " + api + "runs/restore", h.restoreRun},
-		{"POST " + api + "runs/log-metric", h.logMetric},
-		{"POST " + api + "runs/log-parameter", h.logParameter},
-		{"POST " + api + "runs/log-batch", h.logBatch},
-		{"POST " + api + "runs/set-tag", h.setTag},
-		{"POST " + api + "runs/delete-tag", h.deleteTag},
-		{"POST " + api + "runs/log-inputs", h.logInputs},
-		{"POST " + api + "runs/outputs", h.logOutputs},
-		{"POST " + api + "runs/log-model", h.logModelRecord},
-		{"GET " + api + "metrics/get-history", h.metricHistory},
-		{"GET " + api + "artifacts/list", h.listRunArtifacts},
-		{"POST " + models, h.createModel},
-		{"POST " + models + "/search", h.searchModels},
-		{"GET " + models + "/{model}", h.getModel},
-		{"PATCH " + models + "/{model}", h.finalizeModel},
-		{"PATCH " + models + "/{model}/tags", h.tagModel},
-		{"POST " + models + "/{model}/params", h.paramModel},
-		{"GET /api/2.0/mlflow-artifacts/artifacts", h.listArtifacts},
-		{"GET /api/3.0/mlflow/server-info", h.serverInfo},
+	for pattern, answer := range map[string]answering{
+		"POST " + api + "experiments/create":                takes(h.createExperiment),
+		"GET " + api + "experiments/get":                    takes(h.getExperiment),
+		"GET " + api + "experiments/get-by-name":            takes(h.getExperimentByName),
+		"POST " + api + "experiments/search":                takes(h.searchExperiments),
+		"GET " + api + "experiments/search":                 takes(h.searchExperiments),
+		"POST " + api + "experiments/update":                takes(h.updateExperiment),
+		"POST " + api + "experiments/delete":                takes(h.deleteExperiment),
+		"POST " + api + "experiments/restore":               takes(h.restoreExperiment),
+		"POST " + api + "experiments/set-experiment-tag":    takes(h.tagExperiment),
+		"POST " + api + "experiments/delete-experiment-tag": takes(h.untagExperiment),
+		"POST " + api + "runs/create":                       takes(h.createRun),
+		"GET " + api + "runs/get":                           takes(h.getRun),
+		"POST " + api + "runs/update":                       takes(h.updateRun),
+		"POST " + api + "runs/search":                       takes(h.searchRuns),
+		"POST " + api + "runs/delete":                       takes(h.deleteRun),
+		"POST " + api + "runs/restore":                      takes(h.restoreRun),
+		"POST " + api + "runs/log-metric":                   takes(h.logMetric),
+		"POST " + api + "runs/log-parameter":                takes(h.logParameter),
+		"POST " + api + "runs/log-batch":                    takes(h.logBatch),
+		"POST " + api + "runs/set-tag":                      takes(h.setTag),
+		"POST " + api + "runs/delete-tag":                   takes(h.deleteTag),
+		"POST " + api + "runs/log-inputs":                   takes(h.logInputs),
+		"POST " + api + "runs/outputs":                      takes(h.logOutputs),
+		"POST " + api + "runs/log-model":                    takes(h.logModelRecord),
+		"GET " + api + "metrics/get-history":                takes(h.metricHistory),
+		"GET " + api + "artifacts/list":                     takes(h.listRunArtifacts),
+		"POST " + models:                                    takes(h.createModel),
+		"POST " + models + "/search":                        takes(h.searchModels),
+		"GET " + models + "/{model}":                        h.getModel,
+		"PATCH " + models + "/{model}":                      h.finalizeModel,
+		"DELETE " + models + "/{model}":                     h.deleteModel,
+		"PATCH " + models + "/{model}/tags":                 h.tagModel,
+		"DELETE " + models + "/{model}/tags/{tag}":          h.untagModel,
+		"POST " + models + "/{model}/params":                h.paramModel,
+		"GET /api/2.0/mlflow-artifacts/artifacts":           takes(h.listArtifacts),
+		"GET /api/3.0/mlflow/server-info":                   h.serverInfo,
 	} {
-		h.mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
+		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			q, err := h.read(w, r)
-			var answer any
+			var said any
 			if err == nil {
-				answer, err = route.answer(r.Context(), q)
+				said, err = answer(r.Context(), q)
 			}
-			writeAnswer(w, answer, err)
+			h.writeAnswer(w, said, err)
 		})
 	}
 	h.mux.HandleFunc("PUT /api/2.0/mlflow-artifacts/artifacts/{path...}", h.putArtifact)
@@ -120,7 +122,7 @@ func (h *Handler) routes() {
 	h.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, h.options.Version) })
 	h.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "OK") })
 	unknown := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeAnswer(w, nil, &apiError{http.StatusNotFound, "ENDPOINT_NOT_FOUND", "this server does not have that endpoint"})
+		h.writeAnswer(w, nil, &apiError{http.StatusNotFound, "ENDPOINT_NOT_FOUND", "this server does not have that endpoint"})
 	})
 	h.mux.Handle("/api/", unknown)
 	if h.options.Pages == nil {
@@ -143,109 +145,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.BodyTime))
 	}
 	if err := h.guard.check(r); err != nil {
-		if asAPIError(err).status == http.StatusUnauthorized {
+		if h.asAPIError(err).status == http.StatusUnauthorized {
 			header.Set("WWW-Authenticate", `Basic realm="Patchlab"`) // so that a browser asks for the token, as a password
 		}
-		writeAnswer(w, nil, err)
+		h.writeAnswer(w, nil, err)
 		return
 	}
 	h.mux.ServeHTTP(w, r)
 }
 
-// request is a decoded request: its fields come from the JSON body, or from
-// the query of a GET.
-type request struct {
-	body  []byte
-	query map[string][]string
-	path  func(string) string
-}
-
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*request, error) {
-	q := &request{query: r.URL.Query(), path: r.PathValue}
-	if r.Method == http.MethodGet {
-		return q, nil
-	}
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
-		return nil, &apiError{http.StatusUnsupportedMediaType, "BAD_REQUEST", "the body must be of Content-Type application/json"}
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.BodyTime))
-	var err error
-	q.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, h.options.MaxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, &apiError{http.StatusRequestEntityTooLarge, "BAD_REQUEST",
-			fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}
-	}
-	if err != nil {
-		return nil, &apiError{http.StatusBadRequest, "BAD_REQUEST", "the body could not be read"}
-	}
-	return q, nil
-}
-
-// into decodes the fields into a struct. Unknown fields are ignored, as
-// protobuf ignores them.
-func (q *request) into(out any) error {
-	if q.body == nil {
-		fields := map[string]any{}
-		for key, values := range q.query {
-			fields[key] = values[0]
-		}
-		body, err := json.Marshal(fields)
-		if err != nil {
-			return err
-		}
-		return decodeJSON(body, out)
-	}
-	return decodeJSON(q.body, out)
-}
-
-func decodeJSON(body []byte, out any) error {
-	if len(body) == 0 {
-		return nil
-	}
-	err := json.Unmarshal(body, out)
-	var wrongType *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &wrongType):
-		return invalid("the field %q holds a %s", wrongType.Field, wrongType.Value)
-	case err != nil:
-		return invalid("the body is not JSON as expected: %v", err)
-	}
-	return nil
-}
-
 func (h *Handler) serverInfo(context.Context, *request) (any, error) {
 	return map[string]any{"store_type": "SqlStore", "workspaces_enabled": false}, nil
-}
-
-// write does something to a run: through the handle of whoever writes it now,
-// or by reopening a run that has ended, which ends it again as it was.
-func (h *Handler) write(ctx context.Context, id string, do func(*tracker.Run) error) error {
-	h.mu.Lock()
-	run := h.writing[id]
-	h.mu.Unlock()
-	if run != nil {
-		return do(run)
-	}
-	info, err := h.active(ctx, id)
-	if err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if run := h.writing[id]; run != nil {
-		return do(run)
-	}
-	run, err = h.db.Resume(ctx, id)
-	if err != nil {
-		return err
-	}
-	if info.Status == tracker.Crashed { // begun through a server that is gone: it goes on here
-		h.writing[id] = run
-		return do(run)
-	}
-	return errors.Join(do(run), run.FinishAt(info.End, info.Status))
 }
 
 // find looks a run up by its whole ID, deleted ones included.
