@@ -81,11 +81,19 @@ func (db *DB) writerLives(ctx context.Context, q querier, run int64) (bool, erro
 	return db.host.lives(w, time.UnixMicro(beat), db.now()), nil
 }
 
-// writes tells whether this process is a run's writer.
-func (db *DB) writes(ctx context.Context, q querier, run int64) (bool, error) {
+// writes tells whether this process writes a run by way of r. The ID is asked
+// for besides the row's number, which another run may have after gc.
+func (db *DB) writes(ctx context.Context, q querier, r *Run) (bool, error) {
+	db.mu.Lock()
+	current := db.open[r.key]
+	db.mu.Unlock()
+	if current != r {
+		return false, nil
+	}
 	var ours bool
-	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM writer WHERE run = ? AND host = ? AND pid = ? AND began = ?)`,
-		run, db.host.host, db.host.pid, db.host.began).Scan(&ours)
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM writer JOIN run ON run.id = writer.run
+		WHERE writer.run = ? AND run.ulid = ? AND writer.host = ? AND writer.pid = ? AND writer.began = ?)`,
+		r.key, r.id, db.host.host, db.host.pid, db.host.began).Scan(&ours)
 	return ours, err
 }
 

@@ -3,16 +3,11 @@ package tracker
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 )
 
@@ -21,27 +16,6 @@ type Artifact struct {
 	Name   string // slash-separated, such as "plots/loss.png"
 	SHA256 string // of the content, in hex
 	Size   int64  // bytes
-}
-
-// artifactFolder is where the content of artifacts lives: X.artifacts for X.db.
-func (db *DB) artifactFolder() string {
-	return strings.TrimSuffix(db.path, filepath.Ext(db.path)) + ".artifacts"
-}
-
-// contentPath is where content of a digest lives within the folder.
-func contentPath(digest []byte) string {
-	name := hex.EncodeToString(digest)
-	return name[:2] + "/" + name[2:]
-}
-
-// root opens the artifact folder; nothing outside it can be reached through it.
-func (db *DB) root(create bool) (*os.Root, error) {
-	if create {
-		if err := os.MkdirAll(db.artifactFolder(), 0o700); err != nil {
-			return nil, err
-		}
-	}
-	return os.OpenRoot(db.artifactFolder())
 }
 
 // AddArtifact stores src's content under a name of any run; see Run.AddArtifact.
@@ -61,12 +35,12 @@ func (db *DB) AddArtifact(ctx context.Context, id, name string, src io.Reader) (
 	if err := checkArtifactName(name); err != nil {
 		return err
 	}
-	root, err := db.root(true)
+	root, err := db.makeRoot()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	temporary := "incoming-" + rand.Text()
+	temporary := incoming + rand.Text()
 	digest, size, err := writeContent(root, temporary, src)
 	defer root.Remove(temporary)
 	if err != nil {
@@ -77,7 +51,7 @@ func (db *DB) AddArtifact(ctx context.Context, id, name string, src io.Reader) (
 		if err := tx.QueryRowContext(ctx, `SELECT id FROM run WHERE ulid = ?`, id).Scan(&run); err != nil {
 			return notFound(err)
 		}
-		if err := placeContent(root, temporary, digest, size); err != nil {
+		if err := placeContent(root, temporary, digest); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO artifact (run, name, sha256, size, created) VALUES (?, ?, ?, ?, ?)`,
@@ -98,44 +72,6 @@ func checkArtifactName(name string) error {
 		return fmt.Errorf("the name %q is not a plain relative path such as plots/loss.png", name)
 	}
 	return nil
-}
-
-func writeContent(root *os.Root, temporary string, src io.Reader) (digest []byte, size int64, err error) {
-	file, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, 0, err
-	}
-	sum := sha256.New()
-	size, err = io.Copy(io.MultiWriter(file, sum), src)
-	if err == nil {
-		err = file.Sync()
-	}
-	return sum.Sum(nil), size, errors.Join(err, file.Close())
-}
-
-// placeContent gives content its name, unless the same content has it already,
-// and makes the name durable.
-func placeContent(root *os.Root, temporary string, digest []byte, size int64) error {
-	to := contentPath(digest)
-	if info, err := root.Stat(to); err == nil && info.Size() == size {
-		return nil
-	}
-	folder := path.Dir(to)
-	if err := root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	if err := root.Rename(temporary, to); err != nil {
-		return err
-	}
-	return errors.Join(syncFolder(root, folder), syncFolder(root, "."))
-}
-
-func syncFolder(root *os.Root, name string) error {
-	folder, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // Artifacts lists a run's artifacts by name.
@@ -174,34 +110,3 @@ func (db *DB) OpenArtifact(ctx context.Context, id, name string) (io.ReadCloser,
 	}
 	return content, nil
 }
-
-func (db *DB) openContent(digest []byte) (io.ReadCloser, error) {
-	root, err := db.root(false)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	file, err := root.Open(contentPath(digest))
-	if err != nil {
-		return nil, err
-	}
-	return &verified{file: file, sum: sha256.New(), want: digest}, nil
-}
-
-// verified reads a file and checks at its end that it has the digest.
-type verified struct {
-	file *os.File
-	sum  hash.Hash
-	want []byte
-}
-
-func (v *verified) Read(p []byte) (int, error) {
-	n, err := v.file.Read(p)
-	v.sum.Write(p[:n])
-	if err == io.EOF && string(v.sum.Sum(nil)) != string(v.want) {
-		err = fmt.Errorf("the content is damaged: its SHA-256 is %x, not %x", v.sum.Sum(nil), v.want)
-	}
-	return n, err
-}
-
-func (v *verified) Close() error { return v.file.Close() }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 )
 
 // An ended run has a digest: SHA-256 over its identity, names, times, status,
@@ -40,34 +41,44 @@ func (d digester) text(s string) {
 	io.WriteString(d, s)
 }
 
-// pointsDigest digests every point of a run, and checks on the way that what
-// is kept about the points is true of them.
-func pointsDigest(ctx context.Context, q querier, codec *codec, run int64) ([]byte, error) {
+// namedSummary is what a run's row says about one metric.
+type namedSummary struct {
+	name string
+	keySummary
+}
+
+// metricsOf returns the metrics of a run, sorted by name.
+func metricsOf(ctx context.Context, q querier, run int64) ([]namedSummary, error) {
 	var data []byte
 	if err := q.QueryRowContext(ctx, `SELECT metrics FROM run WHERE id = ?`, run).Scan(&data); err != nil {
 		return nil, err
 	}
-	type named struct {
-		name string
-		keySummary
-	}
-	var all []named
-	err := decodeSummaries(data, func(k keySummary) { all = append(all, named{keySummary: k}) })
+	var all []namedSummary
+	err := decodeSummaries(data, func(k keySummary) { all = append(all, namedSummary{keySummary: k}) })
 	if err != nil {
 		return nil, err
 	}
 	for i := range all {
-		err := q.QueryRowContext(ctx, `SELECT name FROM key WHERE id = ?`, all[i].key).Scan(&all[i].name)
+		k := &all[i]
+		err := q.QueryRowContext(ctx, `SELECT name FROM key WHERE id = ?`, k.key).Scan(&k.name)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = fmt.Errorf("there is no name for its metric %d", k.key)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("the name of a metric: %w", err)
+			return nil, err
 		}
 	}
-	slices.SortFunc(all, func(a, b named) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b namedSummary) int { return strings.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// pointsDigest digests every point of a run, and checks on the way that what
+// is kept about the points is true of them.
+func pointsDigest(ctx context.Context, q querier, codec *codec, run int64) ([]byte, error) {
+	all, err := metricsOf(ctx, q, run)
+	if err != nil {
+		return nil, err
+	}
 	d := newDigester("patchlab points 1")
 	for _, k := range all {
 		d.text(k.name)
@@ -96,44 +107,6 @@ func pointsDigest(ctx context.Context, q querier, codec *codec, run int64) ([]by
 		err = fmt.Errorf("there are points of %d metrics, not %d", stray, len(all))
 	}
 	return d.Sum(nil), err
-}
-
-// eachBatch reads a metric's points in the order of logging, batch by batch.
-func eachBatch(ctx context.Context, q querier, codec *codec, run, key int64, yield func([]sample)) error {
-	rows, err := q.QueryContext(ctx, `SELECT seq, count, data FROM chunk WHERE run = ?1 AND key = ?2
-		UNION ALL SELECT seq, count, data FROM hot WHERE run = ?1 AND key = ?2 ORDER BY seq`, run, key)
-	if err != nil {
-		return explain(err)
-	}
-	defer rows.Close()
-	var samples []sample
-	var data sql.RawBytes
-	for next := 0; rows.Next(); {
-		var seq, count int
-		if err := rows.Scan(&seq, &count, &data); err != nil {
-			return explain(err)
-		}
-		if samples, err = codec.decode(samples[:0], data); err != nil {
-			return err
-		}
-		if err := inSequence(next, seq, count, len(samples)); err != nil {
-			return err
-		}
-		next += count
-		yield(samples)
-	}
-	return explain(rows.Err())
-}
-
-// inSequence checks that a batch follows the one before and is whole.
-func inSequence(next, seq, count, found int) error {
-	switch {
-	case seq != next:
-		return fmt.Errorf("after point %d comes point %d: the file is damaged", next-1, seq)
-	case found != count:
-		return fmt.Errorf("the batch at point %d holds %d points, not %d: the file is damaged", seq, found, count)
-	}
-	return nil
 }
 
 // runDigest digests a run whose points have a digest already.
@@ -175,6 +148,9 @@ func runDigest(ctx context.Context, q querier, run int64, points []byte) ([]byte
 	return d.Sum(nil), explain(rows.Err())
 }
 
+// Runs that ended before schema 2 have no digests; others have two, once ended.
+var errHalfDigest = errors.New("it has one of its digests without the other, or before it has ended")
+
 // touch notes that a run was changed; the digest of an ended one follows.
 func (db *DB) touch(ctx context.Context, tx *sql.Tx, run int64) error {
 	var points, digest []byte
@@ -201,8 +177,9 @@ func (db *DB) Verify(ctx context.Context, id string) error {
 	}
 	defer tx.Rollback()
 	var run int64
+	var status Status
 	var wantPoints, want []byte
-	err = tx.QueryRowContext(ctx, `SELECT id, points, digest FROM run WHERE ulid = ?`, id).Scan(&run, &wantPoints, &want)
+	err = tx.QueryRowContext(ctx, `SELECT id, status, points, digest FROM run WHERE ulid = ?`, id).Scan(&run, &status, &wantPoints, &want)
 	if err != nil {
 		return fmt.Errorf("verifying run %s: %w", id, explain(notFound(err)))
 	}
@@ -217,6 +194,9 @@ func (db *DB) Verify(ctx context.Context, id string) error {
 		problems = append(problems, errors.New("its points are not those it ended with"))
 	}
 	problems = append(problems, checkChunks(ctx, tx, codec, run))
+	if (wantPoints == nil) != (want == nil) || want != nil && status == Running {
+		problems = append(problems, errHalfDigest)
+	}
 	if want != nil {
 		digest, err := runDigest(ctx, tx, run, points)
 		if err == nil && string(digest) != string(want) {

@@ -175,8 +175,6 @@ func TestMergeIsIdempotentAndKeepsIdentities(t *testing.T) {
 	again, err := a.Resume(t.Context(), ra.ID())
 	must(t, err)
 	must(t, again.Log(1000, map[string]float64{"new": 1}))
-	must(t, again.Flush())
-	merge(a, Merged{Updated: 1}) // while it is written
 	must(t, again.Log(1001, map[string]float64{"new": 2}))
 	must(t, again.AddArtifact("late.txt", strings.NewReader("late")))
 	must(t, again.Finish(Failed))

@@ -78,7 +78,7 @@ func (db *DB) vacuum(ctx context.Context) error {
 // sweep removes artifact contents without a row, and temporary files that
 // crashed processes left behind a day ago.
 func (db *DB) sweep(ctx context.Context, tx *sql.Tx, g *Garbage) error {
-	root, err := db.root(false)
+	root, err := db.root()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -93,7 +93,7 @@ func (db *DB) sweep(ctx context.Context, tx *sql.Tx, g *Garbage) error {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(name, "incoming-") {
+		if strings.HasPrefix(name, incoming) {
 			if db.now().Sub(info.ModTime()) < 24*time.Hour {
 				return nil
 			}

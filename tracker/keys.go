@@ -31,6 +31,9 @@ type keyNames struct {
 	names []string // by integer; replaced, never changed
 }
 
+// maxKeys bounds the integers of names, of which a list is kept.
+const maxKeys = 1 << 24
+
 // at returns the names that q sees, indexed by their integers.
 func (k *keyNames) at(ctx context.Context, q querier) ([]string, error) {
 	k.mu.Lock()
@@ -46,6 +49,9 @@ func (k *keyNames) at(ctx context.Context, q querier) ([]string, error) {
 		var name string
 		if err := rows.Scan(&id, &name); err != nil {
 			return nil, err
+		}
+		if id >= maxKeys {
+			continue // no tracker counts so far: the file is damaged, and so are the runs with this metric
 		}
 		for len(names) < id {
 			names = append(names, "")

@@ -38,6 +38,9 @@ type DB struct {
 
 	mu   sync.Mutex
 	open map[int64]*Run // runs that this process writes, by internal key
+	lost []*Run         // runs that took no more points
+
+	folderSynced bool // the artifact folder's name is durable
 }
 
 // Option changes how Open opens.
@@ -51,7 +54,7 @@ func WithClock(now func() time.Time) Option { return func(db *DB) { db.now = now
 
 // Open opens the database at path, creates it where it does not exist and
 // brings an older schema up to date. Artifacts live beside it: those of X.db
-// in the folder X.artifacts.
+// in the folder X.artifacts, those of a file of any other NAME in NAME.artifacts.
 func Open(path string, opts ...Option) (*DB, error) {
 	db := &DB{path: path, now: time.Now, open: map[int64]*Run{}, keys: keyIDs{}, codec: newCodec(), host: thisProcess()}
 	db.entropy = &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)}
@@ -197,7 +200,7 @@ func (db *DB) Close() error {
 		} else {
 			_ = db.release() // what kept the values from the disk keeps this too, and is said once
 		}
-		err = errors.Join(err, db.writer.Close())
+		err = errors.Join(err, db.untold(), db.writer.Close())
 	}
 	return errors.Join(err, db.readers.Close())
 }
@@ -231,12 +234,15 @@ func (db *DB) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 // checks a given one.
 func (db *DB) chooseID(given string) (string, error) {
 	if given != "" {
-		id, err := ulid.ParseStrict(given)
-		if err != nil || id.String() != given {
-			return "", fmt.Errorf("the ID %q is not a ULID of 26 characters such as 01JD8ZK3T5WXYZ0123456789AB", given)
-		}
-		return given, nil
+		return given, checkID(given)
 	}
 	id, err := ulid.New(ulid.Timestamp(db.now()), db.entropy)
 	return id.String(), err
+}
+
+func checkID(id string) error {
+	if parsed, err := ulid.ParseStrict(id); err != nil || parsed.String() != id {
+		return fmt.Errorf("the ID %q is not a ULID of 26 characters such as 01JD8ZK3T5WXYZ0123456789AB", id)
+	}
+	return nil
 }

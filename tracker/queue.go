@@ -17,7 +17,7 @@ const (
 
 // queued is one value on its way to the file.
 type queued struct {
-	run int64
+	run *Run // not its row, whose number another run may have after gc
 	key string
 	sample
 }
@@ -52,7 +52,7 @@ var errClosed = errors.New("the database is closed")
 
 // add takes values in. It waits while the queue is full, unless the last
 // attempt to write failed: then it refuses, for waiting might have no end.
-func (q *queue) add(run, step, at int64, values func(func(string, float64) bool)) error {
+func (q *queue) add(run *Run, step, at int64, values func(func(string, float64) bool)) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.waiting) >= queuePoints && !q.closing {

@@ -17,20 +17,22 @@ import (
 type Status int
 
 // Running is a run being written; Finished, Failed and Killed are how it
-// ended; Crashed is what readers see of a run whose process is gone.
+// ended; Crashed is what readers see of a run whose process is gone, Damaged
+// of one that cannot be read whole: see RunInfo.Damage.
 const (
 	Running Status = iota + 1
 	Finished
 	Failed
 	Killed
 	Crashed
+	Damaged
 )
 
-var statusNames = [...]string{Running: "running", Finished: "finished", Failed: "failed", Killed: "killed", Crashed: "crashed"}
+var statusNames = [...]string{Running: "running", Finished: "finished", Failed: "failed", Killed: "killed", Crashed: "crashed", Damaged: "damaged"}
 
 // String returns the status in lower case.
 func (s Status) String() string {
-	if s < Running || s > Crashed {
+	if s < Running || s > Damaged {
 		return fmt.Sprintf("status(%d)", int(s))
 	}
 	return statusNames[s]
@@ -65,6 +67,7 @@ type Run struct {
 	mu       sync.RWMutex // read-held while logging, held to end
 	finished bool
 	lost     atomic.Pointer[error] // why its points can no longer be stored
+	told     atomic.Bool           // the writer has heard it
 }
 
 // ID returns the run's ULID, by which every database knows it.
@@ -161,9 +164,10 @@ func environmentRow(ctx context.Context, tx *sql.Tx, fields string) (key int64, 
 	return key, err
 }
 
-// Resume continues a run that ended or whose process is gone: it is running
-// again, and what it logs is added. A run that a living process writes is
-// refused.
+// Resume continues a run whose process is gone, or that ended, a finished one
+// too (MLflow's clients log into finished runs): it is running again and has
+// no digest until it ends anew, and what it logs is added. A run that a living
+// process writes is refused, and so is a deleted one.
 func (db *DB) Resume(ctx context.Context, id string) (*Run, error) {
 	r := &Run{db: db, id: id}
 	err := db.update(ctx, func(tx *sql.Tx) error {
@@ -188,8 +192,8 @@ func (db *DB) Resume(ctx context.Context, id string) (*Run, error) {
 				return ErrWriting
 			}
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE run SET status = ?, ended = NULL, points = NULL, digest = NULL WHERE id = ?`,
-			Running, r.key)
+		_, err = tx.ExecContext(ctx, `UPDATE run SET status = ?, modified = ?, ended = NULL, points = NULL, digest = NULL WHERE id = ?`,
+			Running, db.now().UnixMicro(), r.key)
 		if err != nil {
 			return err
 		}
@@ -233,7 +237,7 @@ func (r *Run) log(step, at int64, values func(func(string, float64) bool)) error
 	if err := r.writable(); err != nil {
 		return err
 	}
-	if err := r.db.queue.add(r.key, step, at, values); err != nil {
+	if err := r.db.queue.add(r, step, at, values); err != nil {
 		return fmt.Errorf("logging into run %s: %w", r.id, err)
 	}
 	return nil
@@ -249,6 +253,7 @@ func (r *Run) writable() error {
 
 func (r *Run) whyLost() error {
 	if lost := r.lost.Load(); lost != nil {
+		r.told.Store(true)
 		return *lost
 	}
 	return nil
@@ -307,12 +312,14 @@ func (r *Run) FinishAt(at time.Time, status Status) error {
 	if err := r.Flush(); err != nil {
 		return err
 	}
-	if err := r.db.end(context.Background(), r.id, status, at.UnixMicro()); err != nil {
+	if err := r.db.end(context.Background(), r, status, at.UnixMicro()); err != nil {
 		return fmt.Errorf("finishing run %s: %w", r.id, err)
 	}
 	r.finished = true
 	r.db.mu.Lock()
-	delete(r.db.open, r.key)
-	r.db.mu.Unlock()
+	defer r.db.mu.Unlock()
+	if r.db.open[r.key] == r {
+		delete(r.db.open, r.key)
+	}
 	return nil
 }

@@ -29,6 +29,8 @@ type RunInfo struct {
 	// Environment is shared between runs of one machine: do not change it.
 	Environment map[string]string
 	Digest      string // SHA-256 over the whole content, once ended
+	// Damage says what of a Damaged run cannot be read; the rest is filled in.
+	Damage string
 }
 
 // Metric is the latest value of a metric and what is known about all of them.
@@ -51,10 +53,11 @@ type Query struct {
 	IncludeDeleted  bool
 	DeletedOnly     bool
 	IncludeArchived bool
-	Damaged         func(id string, err error) // hears of runs that cannot be read, which are left out; nil: they are an error
+	Damaged         func(id string, err error) // hears of damaged runs, which are then left out; nil: they are listed as Damaged
 }
 
-// Runs lists runs.
+// Runs lists runs. One that is damaged in the file is listed as Damaged, with
+// what of it can be read, and hides no other.
 func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 	wanted, err := parseFilter(query.Filter)
 	if err != nil {
@@ -107,7 +110,7 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 
 // Find returns the run that ref names: a full ID, the beginning of one, a
 // name, or "latest". Where ref fits several runs, that is an error. Deleted
-// runs are found by their full ID only.
+// runs are found by their full ID only. A damaged run is found, as Damaged.
 func (db *DB) Find(ctx context.Context, ref string) (RunInfo, error) {
 	return db.find(ctx, ref, false)
 }

@@ -3,29 +3,30 @@ package tracker
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 )
 
-const selectRun = `SELECT run.ulid, experiment.name, run.name, run.parent, run.status, run.started, run.ended,
+const selectRun = `SELECT run.ulid, coalesce(experiment.name, ''), run.name, run.parent, run.status, run.started, run.ended,
 	run.archived IS NOT NULL, run.deleted IS NOT NULL, run.note, run.params, run.tags, run.inputs, run.metrics,
 	run.digest, run.environment, writer.host, writer.pid, writer.began, writer.beat
-	FROM run JOIN experiment ON experiment.id = run.experiment LEFT JOIN writer ON writer.run = run.id `
+	FROM run LEFT JOIN experiment ON experiment.id = run.experiment LEFT JOIN writer ON writer.run = run.id `
 
 // choice says which runs to read, the latest start first.
 type choice struct {
 	where       string
 	args        []any
-	wanted      predicate // of those that where leaves; nil: all
-	skip, limit int       // of the wanted ones; no limit where 0
-	damaged     func(id string, err error)
+	wanted      predicate                  // of those that where leaves; nil: all
+	skip, limit int                        // of the wanted ones; no limit where 0
+	damaged     func(id string, err error) // takes the damaged ones; nil: they are read like the others
 }
 
-// selectRuns reads runs from one state of the database: this goroutine reads
-// rows, another decodes them.
+// selectRuns reads runs from one state of the database.
 func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 	tx, err := db.readers.BeginTx(ctx, nil)
 	if err != nil {
@@ -36,12 +37,28 @@ func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	rows, err := tx.QueryContext(ctx, selectRun+"WHERE "+c.where+" ORDER BY run.started DESC, run.id DESC", c.args...)
+	d := newRunDecoder(c, names)
+	err = db.readAll(ctx, tx, d)
+	if hasCode(err, sqlite3.ErrCorrupt) { // some page is damaged: read around it
+		d = newRunDecoder(c, names)
+		err = db.readEach(ctx, tx, d)
+	}
+	if err != nil || c.damaged == nil {
+		return d.runs, err
+	}
+	for _, r := range d.left {
+		c.damaged(r.ID, errors.New(r.Damage))
+	}
+	return d.runs, nil
+}
+
+// readAll reads the chosen runs: this goroutine reads rows, another decodes them.
+func (db *DB) readAll(ctx context.Context, q querier, d *runDecoder) error {
+	rows, err := q.QueryContext(ctx, selectRun+"WHERE "+d.where+" ORDER BY run.started DESC, run.id DESC", d.args...)
 	if err != nil {
-		return nil, explain(err)
+		return explain(err)
 	}
 	defer rows.Close()
-	d := runDecoder{choice: c, metricNames: names, fieldNames: map[string]string{}, inputs: map[string][]Input{}}
 	batches, done := make(chan []runRow, 4), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -49,13 +66,10 @@ func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 			d.decode(batch)
 		}
 	}()
-	err = db.readRows(ctx, tx, rows, batches, &d.full)
+	err = db.readRows(ctx, q, rows, batches, &d.full)
 	close(batches)
 	<-done
-	if err == nil {
-		err = d.err
-	}
-	return d.runs, err
+	return err
 }
 
 // runRow is a run as its row holds it: what needs decoding is not decoded.
@@ -63,6 +77,13 @@ type runRow struct {
 	RunInfo
 	params, tags, inputs string
 	metrics, digest      []byte
+}
+
+// damaged notes the first damage found.
+func (r *runRow) damaged(err error) {
+	if r.Damage == "" {
+		r.Damage = err.Error()
+	}
 }
 
 // rowsAtATime is how many rows travel together; the first travel sooner.
@@ -96,10 +117,14 @@ func (db *DB) readRows(ctx context.Context, q querier, rows *sql.Rows, batches c
 		}
 		known := false
 		if r.Environment, known = environments[environment]; !known {
-			if r.Environment, err = readEnvironment(ctx, q, environment); err != nil {
+			switch r.Environment, err = readEnvironment(ctx, q, environment); {
+			case errors.Is(err, errDamaged):
+				r.damaged(err)
+			case err != nil:
 				return fmt.Errorf("environment of run %s: %w", r.ID, err)
+			default:
+				environments[environment] = r.Environment
 			}
-			environments[environment] = r.Environment
 		}
 		if len(batch) == size {
 			batches <- batch
@@ -113,10 +138,15 @@ func (db *DB) readRows(ctx context.Context, q querier, rows *sql.Rows, batches c
 
 func readEnvironment(ctx context.Context, q querier, key int64) (map[string]string, error) {
 	var text string
-	if err := q.QueryRowContext(ctx, `SELECT fields FROM environment WHERE id = ?`, key).Scan(&text); err != nil {
+	err := q.QueryRowContext(ctx, `SELECT fields FROM environment WHERE id = ?`, key).Scan(&text)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, explain(err)
 	}
-	return decodeFields(text, map[string]string{})
+	fields, err := decodeFields(text, map[string]string{}) // no row: no fields
+	if err != nil {
+		err = fmt.Errorf("its environment: %w: %w", errDamaged, err)
+	}
+	return fields, err
 }
 
 // runDecoder turns rows into the runs that were chosen, and shares what
@@ -127,8 +157,12 @@ type runDecoder struct {
 	fieldNames  map[string]string
 	inputs      map[string][]Input
 	runs        []RunInfo
-	err         error
+	left        []RunInfo   // damaged ones, where they are to be left out
 	full        atomic.Bool // no more rows are needed
+}
+
+func newRunDecoder(c choice, metricNames []string) *runDecoder {
+	return &runDecoder{choice: c, metricNames: metricNames, fieldNames: map[string]string{}, inputs: map[string][]Input{}}
 }
 
 func (d *runDecoder) decode(batch []runRow) {
@@ -137,48 +171,58 @@ func (d *runDecoder) decode(batch []runRow) {
 			return
 		}
 		r := &batch[i]
-		if d.err = d.decodeRow(r); d.err != nil {
-			if d.damaged != nil {
-				d.damaged(r.ID, d.err)
-				d.err = nil
-				continue
-			}
-			d.err = fmt.Errorf("run %s: %w", r.ID, d.err)
-			d.full.Store(true)
-			return
-		}
-		if d.wanted != nil && !d.wanted(&r.RunInfo) {
-			continue
-		}
-		if d.skip > 0 {
-			d.skip--
-			continue
-		}
-		d.runs = append(d.runs, r.RunInfo)
+		d.decodeRow(r)
+		d.take(&r.RunInfo)
+	}
+}
+
+// take adds a run to the result, if it is wanted.
+func (d *runDecoder) take(r *RunInfo) {
+	switch {
+	case d.damaged != nil && r.Status == Damaged:
+		d.left = append(d.left, *r)
+	case d.wanted != nil && !d.wanted(r):
+	case d.skip > 0:
+		d.skip--
+	default:
+		d.runs = append(d.runs, *r)
 		d.full.Store(len(d.runs) == d.limit)
 	}
 }
 
-func (d *runDecoder) decodeRow(r *runRow) (err error) {
+// decodeRow decodes what it can, and notes the damage where it cannot.
+func (d *runDecoder) decodeRow(r *runRow) {
 	if len(r.digest) > 0 {
 		r.Digest = fmt.Sprintf("%x", r.digest)
 	}
+	var err error
+	if r.Experiment == "" {
+		r.damaged(errors.New("its experiment is missing"))
+	}
+	if r.Status < Running || r.Status > Crashed {
+		r.damaged(fmt.Errorf("its status is %d", r.Status))
+	}
 	if r.Params, err = decodeFields(r.params, d.fieldNames); err != nil {
-		return fmt.Errorf("parameters: %w", err)
+		r.damaged(fmt.Errorf("its parameters: %w", err))
 	}
 	if r.Tags, err = decodeFields(r.tags, d.fieldNames); err != nil {
-		return fmt.Errorf("tags: %w", err)
+		r.damaged(fmt.Errorf("its tags: %w", err))
 	}
 	if r.inputs != "[]" {
 		inputs, known := d.inputs[r.inputs] // mostly those of another run
 		if !known {
-			if err := json.Unmarshal([]byte(r.inputs), &inputs); err != nil {
-				return fmt.Errorf("inputs: %w", err)
+			if inputs, err = decodeInputs(r.inputs); err != nil {
+				r.damaged(err)
+			} else {
+				d.inputs[r.inputs] = inputs
 			}
-			d.inputs[r.inputs] = inputs
 		}
 		r.Inputs = slices.Clone(inputs)
 	}
-	r.Metrics, err = decodeMetrics(r.metrics, d.metricNames)
-	return err
+	if r.Metrics, err = decodeMetrics(r.metrics, d.metricNames); err != nil {
+		r.damaged(err)
+	}
+	if r.Damage != "" {
+		r.Status = Damaged
+	}
 }

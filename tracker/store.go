@@ -4,19 +4,41 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/mattn/go-sqlite3"
 )
 
-// store writes a batch of queued points in one transaction.
+// store writes a batch of queued points in one transaction. A run that takes
+// no points, because it is gone, another's or damaged, is lost to its writer;
+// the points of the others are stored all the same.
 func (db *DB) store(batch []queued) error {
+	runs := groupBatch(batch)
+	for {
+		damaged, err := db.storeRuns(runs)
+		if err == nil {
+			return nil
+		}
+		clear(db.keys) // what the transaction named may be gone
+		if damaged == nil {
+			return fmt.Errorf("storing points: %w", err)
+		}
+		db.loseRun(damaged, fmt.Errorf("run %s takes no more points, those logged since are not stored: %w", damaged.id, err))
+		delete(runs, damaged) // and again without it
+	}
+}
+
+// storeRuns is one attempt. Where it fails because of what the file holds of
+// one run, it returns that run.
+func (db *DB) storeRuns(runs map[*Run][]*group) (damaged *Run, err error) {
 	ctx := context.Background()
-	var lost []int64
-	err := db.transact(ctx, func(tx *sql.Tx) error {
-		lost = lost[:0]
+	var lost []*Run
+	err = db.transact(ctx, func(tx *sql.Tx) error {
 		s := storing{tx: tx, keys: db.keys, codec: db.codec}
-		for run, groups := range groupBatch(batch) {
+		for run, groups := range runs {
 			// The run may have been removed by gc meanwhile (and its row number
 			// given to another), or resumed by another process that took this one
 			// for dead: its points must not get there.
@@ -28,20 +50,30 @@ func (db *DB) store(batch []queued) error {
 				lost = append(lost, run)
 				continue
 			}
-			if err := s.add(ctx, run, groups); err != nil {
+			if err := s.add(ctx, run.key, groups); err != nil {
+				if ofOneRun(err) {
+					damaged = run
+				}
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		clear(db.keys) // what the transaction named may be gone
-		return fmt.Errorf("storing points: %w", err)
+	if err == nil {
+		for _, run := range lost {
+			db.loseRun(run, fmt.Errorf("run %s was removed from the database, or another process took it over: points logged since are not stored", run.id))
+		}
 	}
-	for _, run := range lost {
-		db.loseRun(run)
-	}
-	return nil
+	return damaged, err
+}
+
+// errDamaged is wrapped where the file holds something that no tracker wrote.
+var errDamaged = errors.New("what the file holds of it is damaged")
+
+// ofOneRun tells whether an error of storing points comes from what the file
+// holds of that run, so that others may be stored; a full disk is none such.
+func ofOneRun(err error) bool {
+	return errors.Is(err, errDamaged) || hasCode(err, sqlite3.ErrCorrupt) || hasCode(err, sqlite3.ErrConstraint)
 }
 
 // group is the points of one key in a batch, in the order of logging.
@@ -50,13 +82,13 @@ type group struct {
 	samples []sample
 }
 
-func groupBatch(batch []queued) map[int64][]*group {
+func groupBatch(batch []queued) map[*Run][]*group {
 	type place struct {
-		run int64
+		run *Run
 		key string
 	}
 	places := map[place]*group{}
-	runs := map[int64][]*group{}
+	runs := map[*Run][]*group{}
 	for _, q := range batch {
 		at := place{q.run, q.key}
 		g := places[at]
@@ -93,36 +125,44 @@ func (s *storing) add(ctx context.Context, run int64, groups []*group) error {
 		if err != nil {
 			return err
 		}
-		sum := sums.of(key)
-		seq, samples := sum.count, g.samples
-		sum.add(samples)
-		if sum.hot+int64(len(samples)) >= chunkPoints {
-			if sum.hot > 0 {
-				if samples, err = s.takeHot(ctx, run, key, samples); err != nil {
-					return err
-				}
-				seq -= sum.hot
-				sum.hot = 0
-			}
-			for len(samples) >= chunkPoints {
-				if err := s.seal(ctx, run, key, seq, samples[:chunkPoints]); err != nil {
-					return err
-				}
-				seq += chunkPoints
-				samples = samples[chunkPoints:]
-			}
-		}
-		if len(samples) > 0 {
-			s.data = s.codec.plain(s.data[:0], samples)
-			_, err := s.tx.ExecContext(ctx, `INSERT INTO hot (run, key, seq, count, data) VALUES (?, ?, ?, ?, ?)`,
-				run, key, seq, len(samples), s.data)
-			if err != nil {
-				return err
-			}
-			sum.hot += int64(len(samples))
+		if err := s.append(ctx, run, sums.of(key), g.samples); err != nil {
+			return err
 		}
 	}
 	return s.saveSummaries(ctx, run, sums)
+}
+
+// append adds points to a key of a run, whose summary it keeps true.
+func (s *storing) append(ctx context.Context, run int64, sum *keySummary, samples []sample) (err error) {
+	key, seq := sum.key, sum.count
+	sum.add(samples)
+	if sum.hot+int64(len(samples)) >= chunkPoints {
+		if sum.hot > 0 {
+			hot := sum.hot
+			if samples, err = s.takeHot(ctx, run, key, hot, samples); err != nil {
+				return err
+			}
+			seq -= hot
+			sum.hot = 0
+		}
+		for len(samples) >= chunkPoints {
+			if err := s.seal(ctx, run, key, seq, samples[:chunkPoints]); err != nil {
+				return err
+			}
+			seq += chunkPoints
+			samples = samples[chunkPoints:]
+		}
+	}
+	if len(samples) > 0 {
+		s.data = s.codec.plain(s.data[:0], samples)
+		_, err := s.tx.ExecContext(ctx, `INSERT INTO hot (run, key, seq, count, data) VALUES (?, ?, ?, ?, ?)`,
+			run, key, seq, len(samples), s.data)
+		if err != nil {
+			return err
+		}
+		sum.hot += int64(len(samples))
+	}
+	return nil
 }
 
 func (s *storing) summaries(ctx context.Context, run int64) (summaries, error) {
@@ -131,8 +171,10 @@ func (s *storing) summaries(ctx context.Context, run int64) (summaries, error) {
 		return nil, err
 	}
 	var sums summaries
-	err := decodeSummaries(data, func(k keySummary) { sums = append(sums, k) })
-	return sums, err
+	if err := decodeSummaries(data, func(k keySummary) { sums = append(sums, k) }); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return sums, nil
 }
 
 func (s *storing) saveSummaries(ctx context.Context, run int64, sums summaries) error {
@@ -140,8 +182,9 @@ func (s *storing) saveSummaries(ctx context.Context, run int64, sums summaries) 
 	return err
 }
 
-// takeHot removes a key's hot points and returns them followed by more.
-func (s *storing) takeHot(ctx context.Context, run, key int64, more []sample) ([]sample, error) {
+// takeHot removes a key's hot points, of which there must be count, and
+// returns them followed by more.
+func (s *storing) takeHot(ctx context.Context, run, key, count int64, more []sample) ([]sample, error) {
 	rows, err := s.tx.QueryContext(ctx, `SELECT data FROM hot WHERE run = ? AND key = ? ORDER BY seq`, run, key)
 	if err != nil {
 		return nil, err
@@ -154,11 +197,14 @@ func (s *storing) takeHot(ctx context.Context, run, key int64, more []sample) ([
 			return nil, err
 		}
 		if samples, err = s.codec.decode(samples, data); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
+	}
+	if int64(len(samples)) != count {
+		return nil, fmt.Errorf("%w: %d recent points are there, not %d", errDamaged, len(samples), count)
 	}
 	if _, err := s.tx.ExecContext(ctx, `DELETE FROM hot WHERE run = ? AND key = ?`, run, key); err != nil {
 		return nil, err
@@ -196,7 +242,7 @@ func (s *storing) sealAll(ctx context.Context, run int64) error {
 		if sum.hot == 0 {
 			continue
 		}
-		samples, err := s.takeHot(ctx, run, sum.key, nil)
+		samples, err := s.takeHot(ctx, run, sum.key, sum.hot, nil)
 		if err != nil {
 			return err
 		}
@@ -208,15 +254,19 @@ func (s *storing) sealAll(ctx context.Context, run int64) error {
 	return s.saveSummaries(ctx, run, sums)
 }
 
-// end seals a run and gives it its final status.
-func (db *DB) end(ctx context.Context, id string, status Status, at int64) error {
+// end seals a run that this process writes and gives it its final status.
+func (db *DB) end(ctx context.Context, r *Run, status Status, at int64) error {
 	codec := db.codecs.Get().(*codec)
 	defer db.codecs.Put(codec)
 	return db.update(ctx, func(tx *sql.Tx) error {
-		var run int64
-		if err := tx.QueryRowContext(ctx, `SELECT id FROM run WHERE ulid = ?`, id).Scan(&run); err != nil {
-			return notFound(err)
+		ours, err := db.writes(ctx, tx, r)
+		if err != nil {
+			return err
 		}
+		if !ours {
+			return errors.New("it was removed from the database, or another process took it over")
+		}
+		run := r.key
 		s := storing{tx: tx, codec: codec}
 		if err := s.sealAll(ctx, run); err != nil {
 			return err
@@ -236,14 +286,28 @@ func (db *DB) end(ctx context.Context, id string, status Status, at int64) error
 	})
 }
 
-// loseRun marks a run that this process may no longer write.
-func (db *DB) loseRun(key int64) {
+// loseRun marks a run that this process may no longer write. Its writer hears
+// why from whatever it does next, at the latest from closing the database.
+func (db *DB) loseRun(r *Run, why error) {
+	r.lost.CompareAndSwap(nil, &why)
 	db.mu.Lock()
-	r := db.open[key]
-	delete(db.open, key)
-	db.mu.Unlock()
-	if r != nil {
-		lost := fmt.Errorf("run %s was removed from the database, or another process took it over: points logged since are not stored", r.id)
-		r.lost.Store(&lost)
+	defer db.mu.Unlock()
+	if db.open[r.key] == r {
+		delete(db.open, r.key)
 	}
+	db.lost = append(db.lost, r)
+}
+
+// untold are the reasons of lost runs that no writer has heard.
+func (db *DB) untold() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var all []error
+	for _, r := range db.lost {
+		if !r.told.Load() {
+			all = append(all, r.whyLost())
+		}
+	}
+	db.lost = nil
+	return errors.Join(all...)
 }

@@ -2,8 +2,10 @@ package tracker
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -50,7 +52,7 @@ type summaries []keySummary
 
 // of finds the summary of a key, or inserts an empty one.
 func (s *summaries) of(key int64) *keySummary {
-	i, found := slices.BinarySearchFunc(*s, key, func(k keySummary, key int64) int { return int(k.key - key) })
+	i, found := slices.BinarySearchFunc(*s, key, func(k keySummary, key int64) int { return cmp.Compare(k.key, key) })
 	if !found {
 		*s = slices.Insert(*s, i, keySummary{key: key})
 	}
@@ -125,15 +127,18 @@ func decodeSummaries(data []byte, yield func(keySummary)) error {
 func decodeMetrics(data []byte, names []string) (map[string]Metric, error) {
 	count, _ := binary.Uvarint(data)
 	metrics := make(map[string]Metric, min(count, uint64(len(data))))
+	var unnamed error
 	err := decodeSummaries(data, func(k keySummary) {
 		m := Metric{Value: k.last.value, Step: k.last.step, Time: time.UnixMicro(k.last.time).UTC(),
 			Min: k.min, Max: k.max, Count: k.count}
 		if k.count == k.nonfinite {
 			m.Min, m.Max = math.NaN(), math.NaN()
 		}
-		if k.key >= 0 && k.key < int64(len(names)) {
-			metrics[names[k.key]] = m
+		if k.key < 0 || k.key >= int64(len(names)) || names[k.key] == "" {
+			unnamed = fmt.Errorf("there is no name for its metric %d", k.key)
+			return
 		}
+		metrics[names[k.key]] = m
 	})
-	return metrics, err
+	return metrics, cmp.Or(err, unnamed)
 }
