@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"patchlab/models"
 )
 
 // record writes down the recipe before the first step.
@@ -30,6 +33,7 @@ func (t *trainer) record() error {
 		"params": strconv.FormatInt(counts.Total, 10), "trainable": strconv.FormatInt(counts.Trainable, 10),
 		"flops": strconv.FormatInt(r.Model.FLOPs(), 10), "precision": "float32",
 		"train_images": strconv.Itoa(t.train.Len()), "test_images": strconv.Itoa(t.Dataset.Test.Len()),
+		"position": strconv.FormatBool(r.Model.Position), "pool": string(cmp.Or(r.Model.Head.Pool, models.AveragePool)),
 		"recipe": r.Digest(),
 	}
 	if err := t.Recorder.SetParams(params); err != nil {

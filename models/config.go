@@ -29,6 +29,10 @@ const (
 	AveragePool Pool = "average"
 	// FlattenPool lays all tokens end to end.
 	FlattenPool Pool = "flatten"
+	// ClassPool takes the class token: one more token, learned and the same for every image, which
+	// goes before the patches and through the blocks with them (Dosovitskiy et al. 2021, section 3.1,
+	// equation 4). Only ViT blocks can have it in their table.
+	ClassPool Pool = "class"
 )
 
 // Head describes what follows the blocks: LayerNorm (or not), pooling, Dropout, then for each
@@ -81,8 +85,13 @@ type Pass struct {
 // Grid returns the number of patches along one side of the image.
 func (c Config) Grid() int { return c.ImageSize / c.PatchSize }
 
-// Tokens returns the number of patches T.
-func (c Config) Tokens() int { return c.Grid() * c.Grid() }
+// Tokens returns the number of tokens T: one a patch, and the class token where there is one.
+func (c Config) Tokens() int {
+	if c.Head.Pool == ClassPool {
+		return c.Grid()*c.Grid() + 1
+	}
+	return c.Grid() * c.Grid()
+}
 
 // Validate returns nil if the network can be built, else every fault found, one sentence each.
 func (c Config) Validate() error {
@@ -107,8 +116,8 @@ func (c Config) Validate() error {
 	if c.Stem != "" && c.Stem != DenseStem && c.Stem != ConvStem {
 		fault("stem is %q, allowed are %q and %q", c.Stem, DenseStem, ConvStem)
 	}
-	if c.Head.Pool != "" && c.Head.Pool != AveragePool && c.Head.Pool != FlattenPool {
-		fault("pool of the head is %q, allowed are %q and %q", c.Head.Pool, AveragePool, FlattenPool)
+	if p := c.Head.Pool; p != "" && p != AveragePool && p != FlattenPool && p != ClassPool {
+		fault("pool of the head is %q, allowed are %q, %q and %q", p, AveragePool, FlattenPool, ClassPool)
 	}
 	for i, width := range c.Head.Hidden {
 		positive(fmt.Sprintf("hidden width %d of the head", i), width)
@@ -130,6 +139,9 @@ func (c Config) Validate() error {
 			fault("block %d is nil, allowed are %s", i, strings.Join(Kinds(), ", "))
 		} else if err := block.validate(); err != nil {
 			fault("block %d (%s): %w", i, block.Kind(), err)
+		} else if c.Head.Pool == ClassPool && block.Kind() != (ViT{}).Kind() {
+			fault("block %d is a %s, but a class token goes through ViT blocks only; allowed with others are the pools %q and %q",
+				i, block.Kind(), AveragePool, FlattenPool)
 		}
 	}
 	if len(faults) == 0 {
@@ -188,10 +200,13 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 		x = n.layerNorm("head/norm", x)
 	}
 	width := n.Dim
-	if n.Head.Pool == FlattenPool {
+	switch n.Head.Pool {
+	case FlattenPool:
 		width *= n.Tokens()
 		x = graph.Reshape(x, batch, width)
-	} else {
+	case ClassPool:
+		x = graph.Squeeze(graph.Slice(x, graph.AxisRange(), graph.AxisElem(0)), 1)
+	default:
 		x = graph.ReduceMean(x, 1)
 	}
 	x.AssertDims(batch, width) // [B, C], or [B, T*C] where flattened

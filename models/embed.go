@@ -124,13 +124,19 @@ func bilinear(from, size int) [][]float32 {
 	return matrix
 }
 
-// embed cuts images [B, S, S, 3] into patches and projects each to a token: [B, T, C].
+// embed cuts images [B, S, S, 3] into patches, projects each to a token and puts the class token
+// before them, where there is one: [B, T, C].
 func (n *network) embed(x *graph.Node) *graph.Node {
 	x = patches(x, n.PatchSize) // [B, T, p*p*3]
 	if n.Stem == ConvStem {
 		x = n.convStem(x)
 	} else {
 		x = n.dense("embedding", x, n.Dim)
+	}
+	if n.Head.Pool == ClassPool {
+		class := n.weight("class_token", zeros, 1, n.Dim).NodeValue(x)
+		class = graph.BroadcastPrefix(class, x.Shape().Dim(0)) // [B, 1, C]
+		x = graph.Concatenate([]*graph.Node{class, x}, 1)
 	}
 	if n.Position {
 		table := n.weight("position/embedding", uniform(0.05), n.Tokens(), n.Dim).NodeValue(x)

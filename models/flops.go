@@ -6,7 +6,7 @@ package models
 // softmax, skips, pooling, and the scaling and resizing of the image.
 func (c Config) FLOPs() int64 {
 	tokens := c.Tokens()
-	total := products(tokens, c.PatchSize*c.PatchSize*c.Channels, c.Dim)
+	total := products(c.Grid()*c.Grid(), c.PatchSize*c.PatchSize*c.Channels, c.Dim)
 	for _, block := range c.Blocks {
 		total += block.flops(tokens, c.Dim)
 	}

@@ -372,3 +372,58 @@ func TestTaps(t *testing.T) {
 		t.Error("the tapped weights are not the kernel's")
 	}
 }
+
+// TestClassToken: one more token, C values of its own, a position of its own, and the logits come
+// from it alone.
+func TestClassToken(t *testing.T) {
+	c, err := Parse("vit(heads=2,key_dim=4):2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ImageSize, c.PatchSize, c.Dim, c.Position = 12, 4, 8, true
+	average, err := c.Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Head.Pool = ClassPool
+	class, err := c.Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if class.Total != average.Total+8+8 {
+		t.Errorf("%d parameters with a class token, %d without: the token and its position should be 16 more", class.Total, average.Total)
+	}
+	if c.Tokens() != 3*3+1 {
+		t.Errorf("%d tokens, want 10", c.Tokens())
+	}
+	backend := goBackend(t)
+	store := ready(t, c, 1)
+	exec := model.MustNewExec(backend, store, func(scope *model.Scope, images *graph.Node) []*graph.Node {
+		var taps Taps
+		logits := c.Logits(scope, images, Pass{Taps: &taps})
+		taps.Attention[1].AssertDims(2, 2, 10, 10)
+		return []*graph.Node{taps.Attention[1], logits}
+	})
+	defer exec.Finalize()
+	if _, err := exec.Call(pictures(2, 12, 3)); err != nil {
+		t.Error(err)
+	}
+	_, gradients := differentiate(t, backend, store, c, pictures(2, 12, 3), false)
+	for _, name := range []string{"class_token", "position/embedding"} {
+		found := false
+		for path, gradient := range gradients {
+			if strings.HasSuffix(path, name) {
+				for _, v := range gradient {
+					found = found || v != 0
+				}
+			}
+		}
+		if !found {
+			t.Errorf("no gradient reaches %s", name)
+		}
+	}
+	c.Blocks = Stack{ViT{}, Mixer{}}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "block 1 is a mixer, but a class token goes through ViT blocks only") {
+		t.Errorf("a class token in a Mixer: %v", err)
+	}
+}

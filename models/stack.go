@@ -76,19 +76,34 @@ func Repeat(block Block, n int) Stack {
 	return stack
 }
 
-// String writes the stack as Parse reads it, such as "mixer:2,vit:1". Fields that differ from the
-// reference's are not shown; JSON has them.
+// String writes the stack as ParseStack reads it, such as "mixer:2,vit(heads=8):1".
 func (s Stack) String() string {
 	var runs []string
 	for i := 0; i < len(s); {
 		j := i
-		for j < len(s) && s[j].Kind() == s[i].Kind() {
+		for j < len(s) && s[j] == s[i] {
 			j++
 		}
-		runs = append(runs, fmt.Sprintf("%s:%d", s[i].Kind(), j-i))
+		runs = append(runs, fmt.Sprintf("%s:%d", blockText(s[i]), j-i))
 		i = j
 	}
 	return strings.Join(runs, ",")
+}
+
+// blockText writes a block's kind and those of its fields that are not zero, in their order.
+func blockText(block Block) string {
+	var fields []string
+	value := reflect.ValueOf(block)
+	for i := range value.NumField() {
+		if v := value.Field(i); !v.IsZero() {
+			name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
+			fields = append(fields, fmt.Sprintf("%s=%v", name, v))
+		}
+	}
+	if fields == nil {
+		return block.Kind()
+	}
+	return block.Kind() + "(" + strings.Join(fields, ",") + ")"
 }
 
 // MarshalJSON writes the blocks with their kinds.
@@ -136,20 +151,25 @@ func (s *Stack) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseStack reads blocks separated by commas, each a kind with an optional number of repetitions:
-// "mixer:2,vit" is two Mixers and a ViT. Every block has the reference's values.
+// ParseStack reads blocks separated by commas, each a kind, those of its fields that are not the
+// reference's, and a number of repetitions: "mixer:2,vit" is two Mixers and a ViT,
+// "vit(heads=1,key_dim=32):2" two ViTs of one narrow head.
 func ParseStack(text string) (Stack, error) {
 	var stack Stack
-	for part := range strings.SplitSeq(text, ",") {
-		kind, count, counted := strings.Cut(strings.TrimSpace(part), ":")
-		times := 1
-		if counted {
-			var err error
-			if times, err = strconv.Atoi(count); err != nil || times < 1 {
-				return nil, fmt.Errorf("stack %q: %q is no number of blocks, allowed are 1 to %d", text, count, maxBlocks)
-			}
+	for _, part := range splitBlocks(text) {
+		head, count := strings.TrimSpace(part), "1"
+		if i := strings.LastIndex(head, ":"); i > strings.LastIndex(head, ")") {
+			head, count = strings.TrimSpace(head[:i]), strings.TrimSpace(head[i+1:])
 		}
-		block, err := newBlock(kind, []byte("{}"))
+		times, err := strconv.Atoi(count)
+		if err != nil || times < 1 {
+			return nil, fmt.Errorf("stack %q: %q is no number of blocks, allowed are 1 to %d", text, count, maxBlocks)
+		}
+		kind, fields, err := cutFields(head)
+		if err != nil {
+			return nil, fmt.Errorf("stack %q: %w", text, err)
+		}
+		block, err := newBlock(kind, fields)
 		if err != nil {
 			return nil, fmt.Errorf("stack %q: %w, each with an optional count, such as %q", text, err, "mixer:2,vit:1")
 		}
@@ -159,6 +179,46 @@ func ParseStack(text string) (Stack, error) {
 		stack = append(stack, Repeat(block, times)...)
 	}
 	return stack, nil
+}
+
+// splitBlocks splits at the commas outside parentheses.
+func splitBlocks(text string) []string {
+	var parts []string
+	depth, start := 0, 0
+	for i, r := range text {
+		switch {
+		case r == '(':
+			depth++
+		case r == ')':
+			depth--
+		case r == ',' && depth == 0:
+			parts, start = append(parts, text[start:i]), i+1
+		}
+	}
+	return append(parts, text[start:])
+}
+
+// cutFields parts "vit(heads=1)" into the kind and its fields as JSON.
+func cutFields(text string) (kind string, fields []byte, err error) {
+	kind, list, any := strings.Cut(text, "(")
+	if !any {
+		return kind, []byte("{}"), nil
+	}
+	list, closed := strings.CutSuffix(list, ")")
+	if !closed {
+		return "", nil, fmt.Errorf("%q does not close its parenthesis, fields look like %q", text, "vit(heads=8,hidden=128)")
+	}
+	values := map[string]json.RawMessage{}
+	for field := range strings.SplitSeq(list, ",") {
+		name, value, ok := strings.Cut(field, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok || name == "" || !json.Valid([]byte(value)) {
+			return "", nil, fmt.Errorf("%q is no field with a number or true, fields look like %q", strings.TrimSpace(field), "vit(heads=8,hidden=128)")
+		}
+		values[name] = json.RawMessage(value)
+	}
+	fields, err = json.Marshal(values)
+	return kind, fields, err
 }
 
 // Parse reads a network from one line: the id of a named configuration ("mixer-4"), or a stack

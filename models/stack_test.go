@@ -9,12 +9,16 @@ import (
 
 func TestParse(t *testing.T) {
 	for spec, want := range map[string]string{ // how the stack is written back
-		"mixer:2,vit:1":         "mixer:2,vit:1",
-		"mixer,mixer,vit":       "mixer:2,vit:1",
-		" mixer:1 , vit:2 ":     "mixer:1,vit:2",
-		"convmixer:3":           "convmixer:3",
-		"vit:1,mixer:1,vit:1":   "vit:1,mixer:1,vit:1",
-		"convmixer:1,mixer,vit": "convmixer:1,mixer:1,vit:1",
+		"mixer:2,vit:1":                "mixer:2,vit:1",
+		"mixer,mixer,vit":              "mixer:2,vit:1",
+		" mixer:1 , vit:2 ":            "mixer:1,vit:2",
+		"convmixer:3":                  "convmixer:3",
+		"vit:1,mixer:1,vit:1":          "vit:1,mixer:1,vit:1",
+		"convmixer:1,mixer,vit":        "convmixer:1,mixer:1,vit:1",
+		"vit(heads=1):2,vit":           "vit(heads=1):2,vit:1",
+		"vit( hidden = 128, heads=1 )": "vit(heads=1,hidden=128):1",
+		"vit(dropout=-1)":              "vit(dropout=-1):1",
+		"convmixer( kernel=7 ) : 2,mixer(separate_norms=true)": "convmixer(kernel=7):2,mixer(separate_norms=true):1",
 	} {
 		c, err := Parse(spec)
 		if err != nil {
@@ -51,6 +55,12 @@ func TestParse(t *testing.T) {
 		"mixer:two":                `"two" is no number of blocks`,
 		"mixer:200,vit:9999999999": `more than 256 blocks`,
 		"mixer:2,,vit":             `there is no block ""`,
+		"vit(heads=1:2":            `"vit(heads=1" does not close its parenthesis`,
+		"vit(heads)":               `"heads" is no field with a number`,
+		"vit(heads=one)":           `"heads=one" is no field with a number`,
+		"vit(head=1)":              `unknown field "head"`,
+		"vit(heads=1.5)":           `cannot unmarshal number 1.5`,
+		"vit)":                     `there is no block "vit)"`,
 	} {
 		if _, err := Parse(spec); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "mixer2-vit1") {
 			t.Errorf("Parse(%q): %v, want an error with %q and the configurations", spec, err, want)
@@ -113,7 +123,7 @@ func TestValidate(t *testing.T) {
 		"number of image channels is 0, but must be 1 to 16384":                          func(c *Config) { c.Channels = 0 },
 		"number of classes is 1, but must be at least 2":                                 func(c *Config) { c.Classes = 1 },
 		`stem is "patchify", allowed are "dense" and "conv"`:                             func(c *Config) { c.Stem = "patchify" },
-		`pool of the head is "max", allowed are "average" and "flatten"`:                 func(c *Config) { c.Head.Pool = "max" },
+		`pool of the head is "max", allowed are "average", "flatten" and "class"`:        func(c *Config) { c.Head.Pool = "max" },
 		"hidden width 1 of the head is 0, but must be 1 to 16384":                        func(c *Config) { c.Head.Hidden = []int{5, 0} },
 		"dropout is 1, but must be at least 0 and below 1":                               func(c *Config) { c.Dropout = 1 },
 		"dropout of the head is -0.1, but must be at least 0 and below 1":                func(c *Config) { c.Head.Dropout = -0.1 },

@@ -6,11 +6,13 @@ import (
 )
 
 // Taps collects intermediates of a network while Logits builds its graph: give an empty one in
-// Pass.Taps, then return its nodes from the graph function. Entry i of Attention belongs to the i-th
-// ViT block of the stack; entry i of TokenHidden and TokenWeights to the i-th Mixer block.
+// Pass.Taps, then return its nodes from the graph function, together with the logits: the pure-Go
+// backend (compute v0.1.2) fails on a graph whose last node is not among its outputs. Entry i of
+// Attention belongs to the i-th ViT block of the stack; entry i of TokenHidden and TokenWeights to the
+// i-th Mixer block.
 type Taps struct {
 	// Attention scores [B, heads, T, T] before dropout: row q says how much the query token q takes
-	// from each token, and sums to 1.
+	// from each token, and sums to 1. A class token is token 0.
 	Attention []*graph.Node
 	// TokenHidden units [B, C, hidden] of each token-mixing MLP, after GELU.
 	TokenHidden []*graph.Node

@@ -26,11 +26,13 @@ type recipeFlags struct {
 	patchSize    int
 	dim          int
 	dropout      float64
+	position     bool
+	pool         string
 }
 
 func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&r.file, "recipe", "", "start from the recipe in this `file` instead of the course's")
-	f.StringVarP(&r.model, "model", "m", "mixer-4", "a named `model` or a stack of blocks such as mixer:2,vit:1")
+	f.StringVarP(&r.model, "model", "m", "mixer-4", "a named `model` or a stack of blocks such as mixer:2,vit(heads=1):1")
 	f.StringVar(&r.data.Name, "data", "cifar10", "cifar10, fashion-mnist or shapes")
 	f.IntVar(&r.data.TrainLimit, "train-limit", 0, "use the first `n` training images, 0 for all")
 	f.IntVar(&r.data.TestLimit, "test-limit", 0, "use the first `n` test images, 0 for all")
@@ -45,6 +47,8 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&r.patchSize, "patch-size", 0, "`pixels` a side of a patch (default: the model's)")
 	f.IntVar(&r.dim, "dim", 0, "embed `dim` (default: the model's)")
 	f.Float64Var(&r.dropout, "dropout", 0, "`rate` in Mixer blocks, and in the head where it has one (default: the model's)")
+	f.BoolVar(&r.position, "position", false, "add a learned position embedding to the tokens (default: the model's)")
+	f.StringVar(&r.pool, "pool", "", "average, flatten or class: what the head takes of the tokens (default: the model's)")
 }
 
 // recipe is what the flags come to, validated.
@@ -67,6 +71,8 @@ func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
 		"image-size":    func() { recipe.Model.ImageSize = r.imageSize },
 		"patch-size":    func() { recipe.Model.PatchSize = r.patchSize },
 		"dim":           func() { recipe.Model.Dim = r.dim },
+		"position":      func() { recipe.Model.Position = r.position },
+		"pool":          func() { recipe.Model.Head.Pool = models.Pool(r.pool) },
 		"dropout": func() {
 			recipe.Model.Dropout = r.dropout
 			if recipe.Model.Head.Dropout > 0 {
