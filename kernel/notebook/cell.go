@@ -86,6 +86,10 @@ func (c *Cell) Kind() string { return c.obj.Text("cell_type") }
 // ID is the cell's ID, "" where it has none.
 func (c *Cell) ID() string { return c.obj.Text("id") }
 
+// SetID gives the cell an ID: 1 to 64 letters, digits, - and _, which no other
+// cell of the notebook may have.
+func (c *Cell) SetID(id string) { c.obj.Set("id", ordered.String(id)) }
+
 // Source is the cell's text.
 func (c *Cell) Source() string {
 	text, _ := joined(c.obj.Get("source"))

@@ -1,0 +1,245 @@
+package gocell
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"strconv"
+	"strings"
+)
+
+// Cell is a cell in parts.
+type Cell struct {
+	Magics  []string // lines for the kernel without "//gonb:", continued lines joined; without %% and %main
+	Imports []Import
+	Decls   []Decl
+	Main    string // the statements of %% or func main, "" where there are none
+	HasMain bool
+	Foreign bool // not Go: the source is all in Magics
+}
+
+// Import is one imported package. Name is "" where the import gives none.
+type Import struct{ Name, Path string }
+
+func (i Import) String() string {
+	if i.Name == "" {
+		return strconv.Quote(i.Path)
+	}
+	return i.Name + " " + strconv.Quote(i.Path)
+}
+
+// Decl is one declaration: a function, a method, a type, the variables of one
+// specification, or a group of constants.
+type Decl struct {
+	Names  []string // what it declares; a method as "Type.Method"
+	Source string   // with its comment
+}
+
+// Split takes a cell apart. The error is that of Go's parser, with the cell's
+// lines.
+func Split(source string) (Cell, error) {
+	var c Cell
+	lines := strings.Split(source, "\n")
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); line != "" {
+			if foreign(line) {
+				return Cell{Magics: []string{source}, Foreign: true}, nil
+			}
+			break
+		}
+	}
+	// Lines for the kernel are blanked, so that the others keep their numbers.
+	mainAt := -1
+	var goLines []string
+	for i := 0; i < len(lines); i++ {
+		line := strings.TrimPrefix(lines[i], "//gonb:")
+		if len(line) < 2 || line[0] != '%' && line[0] != '!' {
+			goLines = append(goLines, lines[i])
+			continue
+		}
+		goLines = append(goLines, "")
+		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+			i++
+			goLines = append(goLines, "")
+			line = strings.TrimSuffix(line, `\`) + " " + strings.TrimPrefix(lines[i], "//gonb:")
+		}
+		if word := strings.Fields(line)[0]; (word == "%%" || word == "%main") && mainAt < 0 {
+			mainAt = len(goLines)
+			continue
+		}
+		c.Magics = append(c.Magics, line)
+	}
+	declared := strings.Join(goLines, "\n")
+	if mainAt >= 0 {
+		declared = strings.Join(goLines[:mainAt], "\n")
+		c.Main, c.HasMain = strings.Trim(strings.Join(goLines[mainAt:], "\n"), "\n"), true
+		if err := parseStatements(c.Main, mainAt); err != nil {
+			return c, err
+		}
+	}
+	err := c.declarations(declared)
+	if err != nil && !c.HasMain && parseStatements(declared, 0) == nil {
+		c.Main, c.HasMain = strings.Trim(declared, "\n"), true // a front end may take bare statements
+		return c, nil
+	}
+	return c, err
+}
+
+// foreign says whether a cell's first line makes it something else than Go.
+func foreign(line string) bool {
+	line = strings.TrimPrefix(line, "//gonb:")
+	return strings.HasPrefix(line, "%%") && len(line) > 2 && line[2] != ' ' && line[2] != '\t'
+}
+
+// parseStatements checks the body of a function that begins below so many lines.
+func parseStatements(body string, above int) error {
+	_, err := parser.ParseFile(token.NewFileSet(), "", "package p; func _() {\n"+body+"\n}", parser.SkipObjectResolution)
+	return explain(err, above-1)
+}
+
+// explain names the line of the cell that the parser stopped at.
+func explain(err error, shift int) error {
+	list, ok := err.(scanner.ErrorList)
+	if !ok || len(list) == 0 {
+		return err
+	}
+	return fmt.Errorf("line %d: %s", max(1, list[0].Pos.Line+shift), list[0].Msg)
+}
+
+// declarations reads what stands before the statements.
+func (c *Cell) declarations(text string) error {
+	const head = "package p;"
+	body := text
+	if _, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(text, "package ") {
+		body = "\n" + rest // GoNB ignores a package clause
+	}
+	source := head + body
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, "", source, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return explain(err, 0)
+	}
+	at := func(p token.Pos) int { return files.Position(p).Offset }
+	from := func(doc *ast.CommentGroup, n ast.Node) string {
+		start := n.Pos()
+		if doc != nil {
+			start = doc.Pos()
+		}
+		return source[at(start):at(n.End())]
+	}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Recv == nil && d.Name.Name == "main" {
+				c.HasMain = true
+				if d.Body != nil {
+					c.Main = strings.Trim(source[at(d.Body.Lbrace)+1:at(d.Body.Rbrace)], "\n")
+				}
+				continue
+			}
+			c.Decls = append(c.Decls, Decl{[]string{functionName(d)}, from(d.Doc, d)})
+		case *ast.GenDecl:
+			if d.Tok == token.CONST { // iota and repeated values hold a group together
+				var names []string
+				for _, s := range d.Specs {
+					names = append(names, identifiers(s.(*ast.ValueSpec).Names)...)
+				}
+				c.Decls = append(c.Decls, Decl{names, from(d.Doc, d)})
+				continue
+			}
+			for _, s := range d.Specs {
+				doc := d.Doc
+				var names []string
+				switch s := s.(type) {
+				case *ast.ImportSpec:
+					i := Import{}
+					i.Path, _ = strconv.Unquote(s.Path.Value)
+					if s.Name != nil {
+						i.Name = s.Name.Name
+					}
+					c.Imports = append(c.Imports, i)
+					continue
+				case *ast.ValueSpec:
+					names = identifiers(s.Names)
+					if d.Lparen.IsValid() {
+						doc = s.Doc
+					}
+				case *ast.TypeSpec:
+					names = []string{s.Name.Name}
+					if d.Lparen.IsValid() {
+						doc = s.Doc
+					}
+				}
+				comment := ""
+				if doc != nil {
+					comment = source[at(doc.Pos()):at(doc.End())] + "\n"
+				}
+				c.Decls = append(c.Decls, Decl{names, comment + d.Tok.String() + " " + source[at(s.Pos()):at(s.End())]})
+			}
+		}
+	}
+	return nil
+}
+
+func identifiers(list []*ast.Ident) []string {
+	var names []string
+	for _, n := range list {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// functionName is a function's name, a method's behind its type's.
+func functionName(d *ast.FuncDecl) string {
+	if d.Recv == nil || len(d.Recv.List) == 0 {
+		return d.Name.Name
+	}
+	t := d.Recv.List[0].Type
+	for {
+		switch x := t.(type) {
+		case *ast.StarExpr:
+			t = x.X
+		case *ast.ParenExpr:
+			t = x.X
+		case *ast.IndexExpr:
+			t = x.X
+		case *ast.IndexListExpr:
+			t = x.X
+		case *ast.Ident:
+			return x.Name + "." + d.Name.Name
+		default:
+			return d.Name.Name
+		}
+	}
+}
+
+// Definitions returns what of the cell stays for those that follow, as the source
+// of a cell that runs nothing: declarations and settings, with the commands that
+// change the kernel's Go module (!*go get …), without other shell commands and
+// the statements of main. It is "" where nothing stays.
+func (c Cell) Definitions() string {
+	if c.Foreign {
+		return ""
+	}
+	var parts []string
+	for _, m := range c.Magics {
+		word := strings.Fields(m)[0]
+		switch word {
+		case "%test", "%exec", "%wasm", "%args", "%capture", "%list", "%ls", "%help", "%version", "%with_inputs", "%with_password":
+			continue // for that cell only
+		}
+		if strings.HasPrefix(m, "!") && !strings.HasPrefix(m, "!*") {
+			continue
+		}
+		parts = append(parts, m)
+	}
+	for _, i := range c.Imports {
+		parts = append(parts, "import "+i.String())
+	}
+	for _, d := range c.Decls {
+		parts = append(parts, d.Source)
+	}
+	return strings.Join(parts, "\n\n")
+}
