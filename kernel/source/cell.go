@@ -1,0 +1,118 @@
+package source
+
+import (
+	"slices"
+	"strings"
+)
+
+// commentPrefix may stand before a command, so that editors take the cell for Go.
+const commentPrefix = "//gonb:"
+
+// kind is what GoNB takes a line for.
+type kind int
+
+const (
+	goLine      kind = iota
+	commandLine      // % or !, or the continuation of one
+	mainLine         // %% or %main: main begins
+)
+
+// line is one line of a cell.
+type line struct {
+	text string
+	kind kind
+}
+
+// Cell is a cell, split into lines.
+type Cell struct {
+	lines []line
+	// Foreign says that the cell is not Go as a whole: %%bash, %%writefile and their like.
+	Foreign bool
+	// Open says that the last line is a command that ends with a backslash.
+	Open bool
+}
+
+// foreign are the commands that take the whole cell.
+var foreign = [...]string{"%%writefile", "%%script", "%%bash", "%%sh", "%%gx"}
+
+// Parse splits a cell.
+func Parse(code string) *Cell {
+	c := &Cell{}
+	texts := strings.Split(code, "\n")
+	if first := strings.Fields(strings.TrimPrefix(texts[0], commentPrefix)); len(first) > 0 {
+		c.Foreign = slices.Contains(foreign[:], first[0])
+	}
+	continued := false
+	for _, text := range texts {
+		l := line{text: text}
+		trimmed := strings.TrimPrefix(text, commentPrefix)
+		switch {
+		case continued, len(trimmed) > 1 && (trimmed[0] == '%' || trimmed[0] == '!'):
+			l.kind = commandLine
+			if !continued && (strings.HasPrefix(trimmed, "%main") || trimmed == "%%" || strings.HasPrefix(trimmed, "%% ") || strings.HasPrefix(trimmed, "%%\t")) {
+				l.kind = mainLine
+			}
+			continued = strings.HasSuffix(text, `\`)
+		case strings.HasPrefix(text, "package"):
+			l.kind = commandLine // GoNB leaves it out
+		}
+		c.lines = append(c.lines, l)
+	}
+	c.Open = continued
+	return c
+}
+
+// mainAt returns the number of the first line that begins main, or -1.
+func (c *Cell) mainAt() int {
+	return slices.IndexFunc(c.lines, func(l line) bool { return l.kind == mainLine })
+}
+
+// empty says whether no line from first to last (exclusively) holds Go.
+func (c *Cell) empty(first, last int) bool {
+	for _, l := range c.lines[first:last] {
+		if l.kind == goLine && strings.TrimSpace(l.text) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// file is a cell as a Go file. Line i of the cell is line i+header of the file, shifted by prefix bytes where the
+// beginning of main stands before it.
+type file struct {
+	text   string
+	mainAt int // the line of the cell before which main begins; -1: nowhere
+	inLine bool
+	end    int // where the cell's own text ends
+}
+
+const (
+	packageHeader = "package main\n"
+	header        = 1 // lines of packageHeader
+	mainPrefix    = "func main() { "
+)
+
+// file composes the cell. mainAt is the line with %%, or (inLine) the first line of statements that no %% announces; -1:
+// the cell has declarations only. Closed adds main's closing brace.
+func (c *Cell) file(mainAt int, inLine, closed bool) file {
+	var b strings.Builder
+	b.WriteString(packageHeader)
+	for i, l := range c.lines {
+		switch {
+		case i == mainAt && inLine:
+			b.WriteString(mainPrefix)
+			b.WriteString(l.text)
+		case i == mainAt:
+			b.WriteString(mainPrefix)
+		case l.kind == goLine:
+			b.WriteString(l.text)
+		}
+		b.WriteByte('\n')
+	}
+	f := file{mainAt: mainAt, inLine: inLine, end: b.Len()}
+	if mainAt >= 0 && closed {
+		b.WriteString("}\n")
+	}
+	f.text = b.String()
+	return f
+}

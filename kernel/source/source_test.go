@@ -1,0 +1,115 @@
+package source
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPrepare(t *testing.T) {
+	for _, test := range []struct{ name, code, want string }{
+		{"expression", "%%\nx := 3\nx * 2 // twice", "%%\nx := 3\npatchlabResult(x * 2) // twice"},
+		{"over lines", "%%\n1 +\n\t2\n", "%%\npatchlabResult(1 +\n\t2)\n"},
+		{"arguments of main", "import \"os\"\n%% -v=1\nos.Args", "import \"os\"\n%% -v=1\npatchlabResult(os.Args)"},
+		{"comment prefix", "//gonb:%%\n\"é\"", "//gonb:%%\npatchlabResult(\"é\")"},
+		{"own main", "func main() {\n\tx[1]\n}", "func main() {\n\tpatchlabResult(x[1])\n}"},
+		{"builtin", "%%\nlen(x)", "%%\npatchlabResult(len(x))"},
+		{"conversion", "%%\n[]byte(\"a\")", "%%\npatchlabResult([]byte(\"a\"))"},
+		{"alone", "1+2", "func main() { patchlabResult(1+2)\n}"},
+		{"statements", "x := 3\n(x)", "func main() { x := 3\npatchlabResult((x))\n}"},
+		{"commands first", "%env A=1\n!ls\nx", "%env A=1\n!ls\nfunc main() { patchlabResult(x)\n}"},
+		{"declarations, then statements", "import \"fmt\"\nvar n = 1\n\nfmt.Println(n)\nn", "import \"fmt\"\nvar n = 1\n\nfunc main() { fmt.Println(n)\npatchlabResult(n)\n}"},
+		{"command among statements", "%%\nx := 1\n%goflags\nx", "%%\nx := 1\n%goflags\npatchlabResult(x)"},
+
+		{"declarations", "func f() int { return 1 }\n\nvar x = f()", ""},
+		{"call", "%%\nf(1)", ""},
+		{"method call", "%%\nm.Show()", ""},
+		{"receive", "%%\n<-c", ""},
+		{"assignment", "%%\nx := 1\n_ = x", ""},
+		{"blank", "%%\n_", ""},
+		{"broken", "%%\nx := (\n", ""},
+		{"broken declaration", "func f( {", ""},
+		{"function after statements", "x := 1\nfunc f() {}", ""},
+		{"shell", "!ls \\\n1+2", ""},
+		{"bash cell", "%%bash\n1+2", ""},
+		{"written file", "%%writefile x.go\nx", ""},
+		{"not main", "func f() { x }", ""},
+		{"method named main", "func (t T) main() { x }", ""},
+		{"empty", "", ""},
+		{"only %%", "%%", ""},
+	} {
+		want := test.want
+		if want == "" {
+			want = test.code
+		}
+		got := Prepare(test.code)
+		if got.Code != want || got.Shows != strings.Contains(want, ResultFunc) {
+			t.Errorf("%s: %q, shows %v, want %q", test.name, got.Code, got.Shows, want)
+		}
+	}
+}
+
+func TestIsComplete(t *testing.T) {
+	for code, want := range map[string]string{
+		"":                                   "complete",
+		"var x = 1":                          "complete",
+		"x := 1":                             "complete",
+		"%%\nfmt.Println(1)":                 "complete",
+		"func f() int {\n\treturn 1\n}":      "complete",
+		"!ls -l":                             "complete",
+		"%%bash\nfor (":                      "complete",
+		"import \"fmt\"\nfmt.Println(1)":     "complete",
+		"if x {\n\ty()\n}":                   "complete",
+		"func f() int {":                     "incomplete\t",
+		"for i := range 3 {\n\tif i > 1 {":   "incomplete\t\t",
+		"x := []int{\n\t1,":                  "incomplete\t",
+		"%%\nfmt.Println(":                   "incomplete\t",
+		"x := `abc\ndef":                     "incomplete",
+		"/* a comment":                       "incomplete",
+		"y := x +":                           "incomplete",
+		"import (":                           "incomplete\t",
+		"!ls \\":                             "incomplete",
+		"type T struct {\n\tA int\n":         "incomplete\t",
+		"x := )":                             "invalid",
+		"func f( {}\n}":                      "invalid",
+		"%%\nx := \"abc\ny":                  "invalid",
+		"var var":                            "invalid",
+		"}":                                  "invalid",
+		"for i := range 3 {\n)\n":            "invalid",
+		"if x {\n\ty()\n}\nfunc main() {}\n": "invalid",
+	} {
+		status, indent := IsComplete(code)
+		if got := status + indent; got != want {
+			t.Errorf("%q: %q, want %q", code, got, want)
+		}
+	}
+}
+
+func FuzzPrepare(f *testing.F) {
+	for _, code := range []string{"%%\nx", "1+2", "import \"fmt\"\nfmt.Sprint(1)[0]", "!a\\\nb\nc", "//gonb:%%\n(((x)))", "x\r\ny", "package a\n%%\n\"\\u00e9\""} {
+		f.Add(code)
+	}
+	f.Fuzz(func(t *testing.T, code string) {
+		p := Prepare(code)
+		IsComplete(code)
+		if !p.Shows {
+			return
+		}
+		// Taken away again, what was added leaves the cell as it was.
+		back := strings.Replace(p.Code, ResultFunc+"(", "", 1)
+		at := -1
+		for i := range back { // one closing parenthesis is too many
+			if back[i] == ')' {
+				without := back[:i] + back[i+1:]
+				if without == code || strings.TrimSuffix(strings.Replace(without, mainPrefix, "", 1), "\n}") == code {
+					at = i
+				}
+			}
+		}
+		if at < 0 {
+			t.Errorf("%q became %q", code, p.Code)
+		}
+		if n := strings.Count(p.Code, "\n") - strings.Count(code, "\n"); n != 0 && n != 1 {
+			t.Errorf("%q became %q: lines moved", code, p.Code)
+		}
+	})
+}
