@@ -17,14 +17,17 @@ import (
 const incoming = "incoming-"
 
 // artifactFolder is where the content of artifacts lives: X.artifacts for
-// X.db, and NAME.artifacts for any other NAME, so that no two databases of a
-// folder share one.
+// X.db, and NAME-artifacts for any other NAME (as SQLite's log is NAME-wal), so
+// that no two databases of a folder share one.
 func (db *DB) artifactFolder() string {
 	path := db.path
 	if whole, err := filepath.EvalSymlinks(path); err == nil { // SQLite too puts its log beside the file itself
 		path = whole
 	}
-	return strings.TrimSuffix(path, ".db") + ".artifacts"
+	if name, cut := strings.CutSuffix(path, ".db"); cut {
+		return name + ".artifacts"
+	}
+	return path + "-artifacts"
 }
 
 // contentPath is where content of a digest lives within the folder.

@@ -26,4 +26,11 @@
 // The latest value, extremes and count of every metric lie in the run's own
 // row, so that listing runs never touches points. Content of artifacts lies
 // in files named by their SHA-256 in X.artifacts beside X.db.
+//
+// # Copies
+//
+// Merge brings the runs of another file in, each checked against its digest
+// first, and adds what a copy that is there already has not: it takes away
+// nothing. A run that is damaged in the file is listed as Damaged, and neither
+// hides nor stops another.
 package tracker

@@ -54,7 +54,7 @@ func WithClock(now func() time.Time) Option { return func(db *DB) { db.now = now
 
 // Open opens the database at path, creates it where it does not exist and
 // brings an older schema up to date. Artifacts live beside it: those of X.db
-// in the folder X.artifacts, those of a file of any other NAME in NAME.artifacts.
+// in the folder X.artifacts, those of a file of any other NAME in NAME-artifacts.
 func Open(path string, opts ...Option) (*DB, error) {
 	db := &DB{path: path, now: time.Now, open: map[int64]*Run{}, keys: keyIDs{}, codec: newCodec(), host: thisProcess()}
 	db.entropy = &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand.Reader, 0)}
