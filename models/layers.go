@@ -60,7 +60,7 @@ func (n *network) dense(path string, x *graph.Node, out int) *graph.Node {
 	return linear(x, kernel, bias)
 }
 
-// linear is x [..., in] times kernel [in, out] plus bias [out].
+// linear is x [..., in] times kernel [in, out] plus bias [out], unless that is nil.
 func linear(x, kernel, bias *graph.Node) *graph.Node {
 	return nn.Dense(x, kernel, bias, compute.DenseLayoutInputOutputs)
 }

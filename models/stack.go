@@ -3,6 +3,7 @@ package models
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -48,11 +49,23 @@ func newBlock(kind string, fields []byte) (Block, error) {
 		decoder := json.NewDecoder(bytes.NewReader(fields))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(decoded.Interface()); err != nil {
-			return nil, fmt.Errorf("its fields, as those of %q: %w", kind, err)
+			return nil, fmt.Errorf("fields of %s (%s): %w", kind, strings.Join(fieldNames(block), ", "), err)
 		}
 		return decoded.Elem().Interface().(Block), nil
 	}
-	return nil, fmt.Errorf("there is no block %q, allowed are %s", kind, strings.Join(Kinds(), ", "))
+	return nil, fmt.Errorf("%w %q, allowed are %s", errNoBlock, kind, strings.Join(Kinds(), ", "))
+}
+
+var errNoBlock = errors.New("there is no block")
+
+// fieldNames lists a block's fields as JSON and stacks name them, in their order.
+func fieldNames(block Block) []string {
+	var names []string
+	for field := range reflect.TypeOf(block).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 // orDefault returns value, or the default where value is 0.
@@ -94,9 +107,8 @@ func (s Stack) String() string {
 func blockText(block Block) string {
 	var fields []string
 	value := reflect.ValueOf(block)
-	for i := range value.NumField() {
+	for i, name := range fieldNames(block) {
 		if v := value.Field(i); !v.IsZero() {
-			name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
 			fields = append(fields, fmt.Sprintf("%s=%v", name, v))
 		}
 	}
@@ -171,7 +183,7 @@ func ParseStack(text string) (Stack, error) {
 		}
 		block, err := newBlock(kind, fields)
 		if err != nil {
-			return nil, fmt.Errorf("stack %q: %w, each with an optional count, such as %q", text, err, "mixer:2,vit:1")
+			return nil, fmt.Errorf("stack %q: %w; stacks look like %q", text, err, "mixer:2,vit(heads=8):1")
 		}
 		if times > maxBlocks-len(stack) {
 			return nil, fmt.Errorf("stack %q: more than %d blocks", text, maxBlocks)
@@ -221,7 +233,8 @@ func cutFields(text string) (kind string, fields []byte, err error) {
 	return kind, fields, err
 }
 
-// Parse reads a network from one line: the id of a named configuration ("mixer-4"), or a stack
+// Parse reads a network from one line: the id of a configuration of the course ("mixer-4") or of a
+// paper ("vit_tiny_patch16_224"), or a stack
 // ("mixer:2,vit:1") with the settings of the reference's hybrids: images 64 x 64 in patches of 8,
 // dim 128, dropout .4, normalised pixels. A stack that begins with convmixer takes those of the
 // reference's conv rows instead: 32 x 32 in patches of 2, dim 16, conv stem, x/255.
@@ -229,11 +242,22 @@ func Parse(spec string) (Config, error) {
 	if entry, err := Lookup(spec); err == nil {
 		return entry.Config, nil
 	}
+	for _, c := range Papers() {
+		if c.ID == spec {
+			return c, nil
+		}
+	}
 	stack, err := ParseStack(spec)
+	if err != nil && !errors.Is(err, errNoBlock) {
+		return Config{}, err
+	}
 	if err != nil {
 		ids := make([]string, 0, len(Named()))
 		for _, entry := range Named() {
 			ids = append(ids, entry.Config.ID)
+		}
+		for _, c := range Papers() {
+			ids = append(ids, c.ID)
 		}
 		return Config{}, fmt.Errorf("%w; nor is it one of the configurations %s", err, strings.Join(ids, ", "))
 	}

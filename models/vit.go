@@ -14,14 +14,16 @@ import (
 //	Y = U + mlp(norm(U))
 //
 // The zero value is the layer of the reference's hybrids. Its deviations from the paper: the MLP has
-// a GELU and dropout after its second Dense layer too, as in Keras's example "Image classification
-// with Vision Transformer"; heads are 64 wide whatever the number of channels; the MLP narrows instead
-// of widening.
+// a GELU after its second Dense layer too, as in Keras's example "Image classification with Vision
+// Transformer", unless it is Linear; heads are 64 wide whatever the number of channels; the MLP narrows
+// instead of widening.
 type ViT struct {
 	Heads   int     `json:"heads,omitempty"`   // 0: 4
 	KeyDim  int     `json:"key_dim,omitempty"` // width of a head's queries, keys, values; 0: 64
 	Hidden  int     `json:"hidden,omitempty"`  // width of the MLP's hidden layer; 0: 64
 	Dropout float64 `json:"dropout,omitempty"` // of attention scores and MLP; 0: 0.1; -1: none
+	Linear  bool    `json:"linear,omitempty"`  // no GELU after the MLP's second Dense layer, as in the paper
+	NoBias  bool    `json:"no_bias,omitempty"` // of queries, keys and values
 }
 
 // Kind returns "vit".
@@ -65,22 +67,28 @@ func (v ViT) build(n *network, path string, x *graph.Node) *graph.Node {
 	y = n.layerNorm(path+"/norm_1", x)
 	y = n.dropout(gelu(n.dense(path+"/mlp/dense_0", y, v.Hidden)), v.Dropout)
 	y.AssertDims(batch, tokens, v.Hidden)
-	y = n.dropout(gelu(n.dense(path+"/mlp/dense_1", y, dim)), v.Dropout)
-	return graph.Add(x, y) // [B, T, C]
+	y = n.dense(path+"/mlp/dense_1", y, dim)
+	if !v.Linear {
+		y = gelu(y)
+	}
+	return graph.Add(x, n.dropout(y, v.Dropout)) // [B, T, C]
 }
 
 // attention is multi-head self-attention (Vaswani et al. 2017, "Attention Is All You Need", section
 // 3.2): in each of h heads, of width k, softmax(Q Kᵀ/√k) V; the heads side by side are projected back
-// to C channels. Q, K, V and the output all have biases, as in Keras. [B, T, C] -> [B, T, C].
+// to C channels. Q, K, V and the output all have biases, as in
+// Keras, unless told otherwise. [B, T, C] -> [B, T, C].
 func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	heads, width := v.Heads, v.KeyDim
 
 	project := func(name string) *graph.Node { // [B, T, C] -> [B, T, h, k]
 		kernel := n.weight(path+"/"+name+"/kernel", glorot, dim, heads, width).NodeValue(x)
-		bias := n.weight(path+"/"+name+"/bias", zeros, heads, width).NodeValue(x)
-		y := linear(x, graph.Reshape(kernel, dim, heads*width), graph.Reshape(bias, heads*width))
-		return graph.Reshape(y, batch, tokens, heads, width)
+		var bias *graph.Node
+		if !v.NoBias {
+			bias = graph.Reshape(n.weight(path+"/"+name+"/bias", zeros, heads, width).NodeValue(x), heads*width)
+		}
+		return graph.Reshape(linear(x, graph.Reshape(kernel, dim, heads*width), bias), batch, tokens, heads, width)
 	}
 	query, key, value := project("query"), project("key"), project("value")
 

@@ -13,6 +13,9 @@ func completeModels(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 	for _, e := range models.Named() {
 		ids = append(ids, e.Config.ID+"\t"+e.Summary)
 	}
+	for _, c := range models.Papers() {
+		ids = append(ids, c.ID)
+	}
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 

@@ -29,6 +29,7 @@ type modelRow struct {
 
 func newModelsCommand() *cobra.Command {
 	var format string
+	var papers bool
 	cmd := &cobra.Command{
 		Use:   "models [MODEL…]",
 		Short: "List the named models, or describe stacks of your own",
@@ -40,10 +41,19 @@ objects with id, summary, params, trainable, flops, image_size, patch_size,
 tokens, dim, blocks and, for the named ones, reference: the figures of the
 course (test_accuracy, test_top5, ms_per_step, params, epochs, val_accuracy).`,
 		Example: `  patchlab models
-  patchlab models mixer:2,vit:1
+  patchlab models "mixer:2,vit(heads=8):1"
+  patchlab models --papers
   patchlab models --format json`,
 		ValidArgsFunction: completeModels,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case papers && len(args) > 0:
+				return fmt.Errorf("--papers lists models, and %q names one; give one of them", args[0])
+			case papers:
+				for _, c := range models.Papers() {
+					args = append(args, c.ID)
+				}
+			}
 			rows, err := modelRows(args)
 			if err != nil {
 				return err
@@ -60,6 +70,7 @@ course (test_accuracy, test_top5, ms_per_step, params, epochs, val_accuracy).`,
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "table", "table or json")
+	cmd.Flags().BoolVar(&papers, "papers", false, "list architectures at their papers' sizes instead of the course's")
 	return cmd
 }
 
