@@ -12,22 +12,33 @@ import (
 
 	"patchlab/tracker"
 	"patchlab/tracker/server"
+	"patchlab/web"
 )
 
-// newServeCommand is `patchlab serve`: MLflow's tracking protocol over a database.
+// newServeCommand is `patchlab serve`: the live page and MLflow's tracking
+// protocol over a database.
 func newServeCommand() *cobra.Command {
 	var dbPath, address, tokenFile string
+	var readOnly bool
 	var options server.Options
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve a tracking database to MLflow's Python client",
-		Long: `Speaks MLflow's tracking protocol, so that Python code with the unmodified mlflow
-client (autologging and log_model included) records into the tracking database.
+		Short: "Serve a tracking database: the live page, and MLflow's protocol",
+		Long: `Serves a tracking database in two ways, at one address.
 
-Beyond this machine (an --addr that is not loopback) clients must carry a token:
+A browser finds the live page there: all runs, with their progress while they go
+on; each run with its curves, artifacts and notes; and the comparison of those
+that you choose. Nothing is fetched from anywhere else.
+
+Python code with the unmodified mlflow client (autologging and log_model
+included) records into the database by MLflow's tracking protocol.
+
+Beyond this machine (an --addr that is not loopback) both must carry a token:
 set PATCHLAB_TOKEN or --token-file here, MLFLOW_TRACKING_TOKEN there, and name
-with --host the names by which clients know this machine.`,
-		Example: `  patchlab serve --db lab.db
+with --host the names by which clients know this machine. A browser asks for it:
+any user name, and the token as the password.`,
+		Example: `  patchlab serve --db lab.db                          then open http://127.0.0.1:5000
+  patchlab serve --db lab.db --read-only              to show it, nobody changes it
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py
   PATCHLAB_TOKEN=… patchlab serve --addr 0.0.0.0:5000 --host lab.example.org`,
 		Args: cobra.NoArgs,
@@ -50,10 +61,15 @@ with --host the names by which clients know this machine.`,
 			if host, _, err := net.SplitHostPort(listener.Addr().String()); err == nil {
 				options.Hosts = append(options.Hosts, host)
 			}
-			db, err := tracker.Open(dbPath)
+			var opening []tracker.Option
+			if readOnly {
+				opening = append(opening, tracker.ReadOnly())
+			}
+			db, err := tracker.Open(dbPath, opening...)
 			if err != nil {
 				return err
 			}
+			options.Pages = web.New(db, web.Options{Name: dbPath, ReadOnly: readOnly, Stop: cmd.Context().Done()})
 			fmt.Fprintf(cmd.OutOrStdout(), "serving %s at http://%s (Ctrl-C ends)\n", dbPath, listener.Addr())
 			err = server.Serve(cmd.Context(), listener, server.New(db, options))
 			return errors.Join(err, db.Close())
@@ -63,6 +79,7 @@ with --host the names by which clients know this machine.`,
 	flags.StringVar(&dbPath, "db", cmp.Or(os.Getenv("PATCHLAB_DB"), "patchlab.db"), "the tracking database, made where it does not exist")
 	flags.StringVar(&address, "addr", "127.0.0.1:5000", "where to listen")
 	flags.StringVar(&tokenFile, "token-file", "", "a file with the token that clients must carry")
+	flags.BoolVar(&readOnly, "read-only", false, "show the database and let nobody change it, neither on the page nor by the protocol")
 	flags.StringSliceVar(&options.Hosts, "host", nil, "a name by which clients know this machine (may be repeated)")
 	return cmd
 }

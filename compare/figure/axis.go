@@ -30,7 +30,9 @@ func newAxis(values []float64, log bool, from, to float64, most int) axis {
 	}
 	pad := (a.high - a.low) * .06
 	if pad == 0 {
-		pad = math.Max(math.Abs(a.low)*.05, .05)
+		if pad = math.Abs(a.low) * .05; pad == 0 {
+			pad = .05
+		}
 	}
 	a.low, a.high = a.low-pad, a.high+pad
 	a.chooseTicks(most)
@@ -76,7 +78,13 @@ func (a *axis) linearTicks(most int) {
 // logTicks are 1, 2, 5 times powers of ten, or powers alone where there are
 // too many; linear ticks where there would be fewer than two.
 func (a *axis) logTicks(most int) {
-	a.format = func(v float64) string { return grouped(v, max(0, int(math.Ceil(-math.Log10(v))))) }
+	a.format = func(v float64) string {
+		decimals := max(0, int(math.Ceil(-math.Log10(v)-1e-9)))
+		if digits := v * math.Pow(10, float64(decimals)); math.Abs(digits-math.Round(digits)) > 1e-6*digits {
+			decimals++ // 1.5 and .15 have one more
+		}
+		return grouped(v, decimals)
+	}
 	for _, factors := range [][]float64{{1, 1.5, 2, 3, 4, 5, 6, 8}, {1, 2, 5}, {1, 3}, {1}} {
 		a.ticks = nil
 		for e := math.Floor(a.low); e <= a.high; e++ {

@@ -1,0 +1,81 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"patchlab/tracker"
+)
+
+// formMost bounds a form, in bytes.
+const formMost = 1 << 20
+
+// change is what a form does to a run.
+type change func(ctx context.Context, db *tracker.DB, id string, form url.Values) error
+
+// edits are the forms of a run's page, by the end of their address.
+func edits() map[string]change {
+	return map[string]change{
+		"note": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
+			return db.SetNote(ctx, id, strings.ReplaceAll(form.Get("note"), "\r\n", "\n"))
+		},
+		"name": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
+			return asked(db.Rename(ctx, id, strings.TrimSpace(form.Get("name"))))
+		},
+		"tag": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
+			key := strings.TrimSpace(form.Get("key"))
+			return asked(db.SetTags(ctx, id, map[string]string{key: strings.TrimSpace(form.Get("value"))}))
+		},
+		"untag": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
+			return db.RemoveTag(ctx, id, form.Get("key"))
+		},
+		"delete":  func(ctx context.Context, db *tracker.DB, id string, _ url.Values) error { return db.Delete(ctx, id) },
+		"restore": func(ctx context.Context, db *tracker.DB, id string, _ url.Values) error { return db.Restore(ctx, id) },
+		"archive": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
+			return db.Archive(ctx, id, form.Get("archived") == "1")
+		},
+	}
+}
+
+// asked marks an error as the form's.
+func asked(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &problem{http.StatusBadRequest, err.Error()}
+}
+
+// edit does what a form asks for and returns to the run's page.
+func (h *Handler) edit(w http.ResponseWriter, r *http.Request, do change) error {
+	if h.options.ReadOnly {
+		return &problem{http.StatusForbidden, "this server only shows the runs: it was started with --read-only"}
+	}
+	if !fromHere(r) {
+		return &problem{http.StatusForbidden, "a form has to come from this server's own page, and this request does not say that it does"}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, formMost)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	run, err := h.find(r)
+	if err != nil {
+		return err
+	}
+	if err := do(r.Context(), h.db, run.ID, r.PostForm); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/runs/"+run.ID, http.StatusSeeOther)
+	return nil
+}
+
+// fromHere tells whether a request says that it comes from a page of the host
+// it goes to. Silence does not count: see the package's comment.
+func fromHere(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && origin.Host != "" && strings.EqualFold(origin.Host, r.Host)
+}
