@@ -1,0 +1,160 @@
+package viz
+
+import (
+	"bytes"
+	"flag"
+	"image"
+	"image/draw"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden pictures anew")
+
+// pictures draws one of every kind from made-up numbers.
+func pictures(t testing.TB) map[string]*Picture {
+	t.Helper()
+	out := map[string]*Picture{}
+	add := func(name string) func(*Picture, error) {
+		return func(p *Picture, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			out[name] = p
+		}
+	}
+	m, a := disc(32), attention(t, "Block 1", 4, 8)
+	add("patches")(Patches("A disc in patches", m, 8))
+	images, names := make([]Image, 18), make([]string, 18)
+	for i := range images {
+		images[i], names[i] = disc(8+i), []string{"disc", "automobile", "aeroplane"}[i%3]
+	}
+	add("images")(Images("Images of the test split", images, names, 6))
+	add("matrices")(AttentionMatrices("Attention of each head", a))
+	add("queries")(AttentionByQuery("Where each patch looks", a, 1))
+	wide := attention(t, "Block 2", 2, 8)
+	add("rollout")(AttentionRollout("Attention rollout", m, []Attention{a, wide}))
+	add("distance")(AttentionDistance("Attention distance", []HeadValues{{"Block 1", a.Distances()}, {"Block 2", wide.Distances()}}, 128, 8, 8))
+	add("entropy")(AttentionEntropy("Attention entropy", []HeadValues{{"Block 1", a.Entropies()}, {"Block 2", wide.Entropies()}}, 128, 64))
+	var train, val Curve
+	for e := range 12 {
+		x := float64(e + 1)
+		train.X, train.Y = append(train.X, x), append(train.Y, .3+.5*(1-math.Exp(-x/4)))
+		val.X, val.Y = append(val.X, x), append(val.Y, .3+.38*(1-math.Exp(-x/3)))
+	}
+	train.Name, val.Name = "training", "validation"
+	loss := func(c Curve) Curve {
+		l := Curve{Name: c.Name, X: c.X}
+		for _, v := range c.Y {
+			l.Y = append(l.Y, 3*(1-v))
+		}
+		return l
+	}
+	add("curves")(Curves("Learning curves", []Curve{loss(train), loss(val)}, []Curve{train, val}))
+	units, err := NewUnits("Block 1", waves(8, 32), 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add("units")(HiddenUnits("Hidden units", units))
+	add("units-by-frequency")(UnitsByFrequency("Hidden units by frequency", units))
+	add("kernels")(DepthwiseKernels("Depthwise kernels", "Block 1", noise(5*5*16), 5, 16))
+	add("filters")(PatchFilters("Patch filters", noise(6*6*3*64), 6, 3, 64))
+	add("components")(PatchFilters("Patch filters", noise(6*6*3*128), 6, 3, 128))
+	table := make([]float32, 0, 36*8)
+	for i := range 36 {
+		for k := range 8 {
+			table = append(table, float32(math.Cos(float64(i%6)*.5+float64(k))+math.Sin(float64(i/6)*.5+float64(k*k))))
+		}
+	}
+	add("position")(PositionSimilarity("Position embeddings", table, 36, 8))
+	add("confusion")(Confusion("Confusion", [][]int{{50, 3, 0, 2}, {4, 40, 9, 0}, {1, 12, 30, 1}, {0, 0, 2, 60}}, []string{"disc", "automobile", "cat", "dog"}))
+	var mistakes []Mistake
+	for i := range 6 {
+		mistakes = append(mistakes, Mistake{disc(20 + i), 10 * i, "automobile", "disc", .99 - .1*float64(i), .0001 * float64(i)})
+	}
+	add("mistakes")(Mistakes("Most wrong", mistakes))
+	var views []View
+	for i, name := range []string{"vit-2", "mixer-4", "convmixer", "mixer1-vit1"} {
+		grid := []int{8, 4, 16, 8}[i]
+		v := View{Name: name, Grid: grid, Guesses: []Guess{{"disc", .8 - .1*float64(i)}, {"automobile", .1}, {"cat", .05}}}
+		for p := range grid * grid {
+			v.Matters = append(v.Matters, .4*math.Exp(-math.Hypot(float64(p%grid)/float64(grid)-.6, float64(p/grid)/float64(grid)-.45)*6)-.05*float64(p%3))
+		}
+		views = append(views, v)
+	}
+	add("views")(Views("One image, four networks", m, "disc", views))
+	movie, err := AttentionMovie("Where each patch looks", m, a, 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out["movie"] = movie.Frame(19)
+	return out
+}
+
+// TestGolden: pictures look as they did when a person last judged them. A
+// picture may differ by 1.5 levels of 255 on average, for arithmetic differs
+// between processors; a moved word or another colour map differs by more.
+func TestGolden(t *testing.T) {
+	for name, p := range pictures(t) {
+		m, err := p.Raster(1)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if p.Alt() == "" || strings.Contains(p.Alt(), "NaN") || len(p.Alt()) > 500 {
+			t.Errorf("%s: alt text %q", name, p.Alt())
+		}
+		path := filepath.Join("testdata", name+".png")
+		if *update {
+			var out bytes.Buffer
+			if err := p.WritePNG(&out, 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := readPNG(path)
+		if err != nil {
+			t.Fatalf("%v (write it with -update)", err)
+		}
+		if d := difference(m, want); d > 1.5 {
+			bad := filepath.Join(t.TempDir(), name+".png")
+			t.Errorf("%s differs by %.2f levels on average from testdata/%s.png; look at what `go test ./viz -update` changes (%s)", name, d, name, bad)
+		}
+	}
+}
+
+func readPNG(path string) (*image.RGBA, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		return nil, err
+	}
+	out := image.NewRGBA(m.Bounds())
+	draw.Draw(out, out.Bounds(), m, image.Point{}, draw.Src)
+	return out, nil
+}
+
+// difference is the mean difference of two images' channels, 255 where their
+// sizes differ.
+func difference(a, b *image.RGBA) float64 {
+	if a.Bounds() != b.Bounds() {
+		return 255
+	}
+	sum := 0.
+	for i := range a.Pix {
+		sum += math.Abs(float64(a.Pix[i]) - float64(b.Pix[i]))
+	}
+	return sum / float64(len(a.Pix)*3/4)
+}
