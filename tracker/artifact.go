@@ -87,7 +87,10 @@ func (db *DB) Artifacts(ctx context.Context, id string) ([]Artifact, error) {
 		var a Artifact
 		var digest []byte
 		if err := rows.Scan(&a.Name, &digest, &a.Size); err != nil {
-			return nil, fmt.Errorf("artifacts of run %s: %w", id, err)
+			return nil, fmt.Errorf("artifacts of run %s: %w", id, explain(err))
+		}
+		if err := checkDigest(digest); err != nil {
+			return nil, fmt.Errorf("artifact %q of run %s: %w", a.Name, id, err)
 		}
 		a.SHA256 = hex.EncodeToString(digest)
 		artifacts = append(artifacts, a)

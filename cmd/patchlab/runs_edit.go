@@ -209,36 +209,3 @@ func newRunsVerifyCommand(reading runsWrapper) *cobra.Command {
 		}),
 	}
 }
-
-// newRunsMergeCommand needs no database to be there yet.
-func newRunsMergeCommand(dbPath *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "merge FILE…",
-		Short: "Copy all runs of other databases into this one",
-		Long: `Copies runs with points and artifacts; they keep their identities, so merging
-again changes nothing. Of two copies of one run that differ, the fields of the
-one changed last are kept, and the points of the one that has more.`,
-		Example: "  patchlab runs merge --db class.db ada.db grace.db",
-		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			into, err := tracker.Open(*dbPath)
-			if err != nil {
-				return err
-			}
-			defer into.Close()
-			for _, path := range args {
-				from, err := tracker.Open(path, tracker.ReadOnly())
-				if err != nil {
-					return err
-				}
-				merged, err := into.Merge(cmd.Context(), from)
-				if err = errors.Join(err, from.Close()); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs added, %d updated, %d unchanged\n",
-					path, merged.Added, merged.Updated, merged.Unchanged)
-			}
-			return nil
-		},
-	}
-}

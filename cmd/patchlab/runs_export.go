@@ -33,7 +33,11 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			runs, damaged := wholeRuns(runs)
 			if len(runs) == 0 {
+				if damaged != nil {
+					return damaged
+				}
 				if filter != "" {
 					return fmt.Errorf("no run fits the filter %q: nothing was exported", filter)
 				}
@@ -42,12 +46,14 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 			if address != "" {
 				sent, skipped, err := exchange.ExportMLflow(ctx, db, runs, address, os.Getenv("MLFLOW_TRACKING_TOKEN"))
 				fmt.Fprintf(out, "%s: %d runs sent, %d there already\n", address, sent, skipped)
-				return err
+				return errors.Join(err, damaged)
 			}
 			if output != "" {
-				return report.Save(output, func(w io.Writer) error { return write(ctx, w, db, runs) })
+				err = report.Save(output, func(w io.Writer) error { return write(ctx, w, db, runs) })
+			} else {
+				err = write(ctx, out, db, runs)
 			}
-			return write(ctx, out, db, runs)
+			return errors.Join(err, damaged)
 		}),
 	}
 	flags := cmd.Flags()
@@ -56,4 +62,18 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 	flags.StringVar(&filter, "filter", "", "which runs, where none is named")
 	flags.StringVar(&address, "to", "", "the address of an MLflow server to copy the runs to")
 	return cmd
+}
+
+// wholeRuns leaves out damaged runs, whose copies would pass for whole, and
+// says which.
+func wholeRuns(runs []tracker.RunInfo) (whole []tracker.RunInfo, damaged error) {
+	var problems []error
+	for _, r := range runs {
+		if r.Status == tracker.Damaged {
+			problems = append(problems, fmt.Errorf("run %s is damaged and was left out: %s", r.ID, r.Damage))
+			continue
+		}
+		whole = append(whole, r)
+	}
+	return whole, errors.Join(problems...)
 }

@@ -20,7 +20,9 @@ func newRunsImportCommand(dbPath *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import SOURCE…",
 		Short: "Import runs from MLflow, TensorBoard, Keras histories or CSV",
-		Long: `Imports runs; what was imported before is not imported again. A SOURCE is
+		Long: `Imports runs. What was imported before is not imported again; what has changed
+since at an MLflow server, in its database or in event files comes along, while
+tags, notes and artifacts that were added here stay. A SOURCE is
 
   an address such as http://127.0.0.1:5000   all runs of an MLflow server
                                              (token: MLFLOW_TRACKING_TOKEN)
@@ -37,6 +39,7 @@ func newRunsImportCommand(dbPath *string) *cobra.Command {
 				return err
 			}
 			defer db.Close()
+			var refused []error
 			for _, source := range args {
 				merged, err := importRuns(cmd.Context(), db, source, from)
 				if err != nil {
@@ -44,8 +47,9 @@ func newRunsImportCommand(dbPath *string) *cobra.Command {
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: %d runs added, %d updated, %d unchanged\n",
 					source, merged.Added, merged.Updated, merged.Unchanged)
+				refused = append(refused, merged.Refused)
 			}
-			return nil
+			return errors.Join(refused...)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "what SOURCE is: mlflow, tensorboard, keras or csv (default: by its look)")

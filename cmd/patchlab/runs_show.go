@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -73,6 +74,7 @@ func listJSON(out io.Writer, runs []tracker.RunInfo) error {
 		Experiment string            `json:"experiment"`
 		Name       string            `json:"name"`
 		Status     string            `json:"status"`
+		Damage     string            `json:"damage,omitempty"`
 		Start      string            `json:"start"`
 		Params     map[string]string `json:"params"`
 		Tags       map[string]string `json:"tags"`
@@ -87,7 +89,7 @@ func listJSON(out io.Writer, runs []tracker.RunInfo) error {
 				metrics[key] = fmt.Sprint(m.Value)
 			}
 		}
-		rows = append(rows, row{r.ID, r.Experiment, r.Name, r.Status.String(), r.Start.Format("2006-01-02T15:04:05.000000Z"),
+		rows = append(rows, row{r.ID, r.Experiment, r.Name, r.Status.String(), r.Damage, r.Start.Format("2006-01-02T15:04:05.000000Z"),
 			r.Params, r.Tags, metrics})
 	}
 	e := json.NewEncoder(out)
@@ -145,6 +147,13 @@ func listTable(out io.Writer, runs []tracker.RunInfo, columns []string) error {
 		}
 		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
+		}
+	}
+	for _, r := range runs {
+		if r.Damage != "" {
+			if _, err := fmt.Fprintf(out, "%s is damaged: %s\n", r.ID, oneLine(r.Damage)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -273,6 +282,9 @@ func showRun(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunIn
 		status += ", DELETED (`patchlab runs restore` brings it back)"
 	}
 	line("status", status)
+	if r.Damage != "" {
+		fmt.Fprintf(&b, "  %-24s %s\n", "damage", oneLine(r.Damage))
+	}
 	line("started", r.Start.Local().Format("2006-01-02 15:04:05"))
 	line("took", took(r))
 	for _, extra := range [][2]string{{"parent", r.Parent}, {"digest", r.Digest}} {
@@ -306,7 +318,8 @@ func showRun(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunIn
 	}
 	artifacts, err := db.Artifacts(ctx, r.ID)
 	if err != nil {
-		return err
+		section("artifacts")
+		fmt.Fprintf(&b, "  %s\n", oneLine(err.Error()))
 	}
 	for i, a := range artifacts {
 		if i == 0 {
@@ -320,8 +333,8 @@ func showRun(ctx context.Context, out io.Writer, db *tracker.DB, r tracker.RunIn
 			fmt.Fprintf(&b, "  %s\n", oneLine(strings.TrimRight(text, "\r\n")))
 		}
 	}
-	_, err = io.WriteString(out, b.String())
-	return err
+	_, wrong := io.WriteString(out, b.String())
+	return errors.Join(err, wrong)
 }
 
 func sorted[V any](m map[string]V) []string {

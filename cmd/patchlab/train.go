@@ -174,6 +174,9 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 }
 
 func resumable(info tracker.RunInfo) error {
+	if info.Status == tracker.Damaged {
+		return fmt.Errorf("run %s is damaged and cannot be resumed: %s", info.ID, info.Damage)
+	}
 	if info.Status == tracker.Finished {
 		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", info.Name, info.Name)
 	}

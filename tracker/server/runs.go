@@ -49,7 +49,10 @@ type (
 )
 
 var statusNames = map[tracker.Status]string{tracker.Running: "RUNNING", tracker.Finished: "FINISHED", tracker.Failed: "FAILED",
-	tracker.Killed: "KILLED", tracker.Crashed: "FAILED"}
+	tracker.Killed: "KILLED", tracker.Crashed: "FAILED", tracker.Damaged: "FAILED"}
+
+// damageTag is the tag in which clients see what of a run cannot be read.
+const damageTag = "patchlab.damage"
 
 // toRun is a run on the wire, in the experiment of an ID.
 func toRun(r tracker.RunInfo, experiment string) wireRun {
@@ -63,6 +66,9 @@ func toRun(r tracker.RunInfo, experiment string) wireRun {
 	w.Data.Tags = append(shownTags(r), mlflow.Pair{Key: mlflow.NameTag, Value: r.Name})
 	if r.Note != "" {
 		w.Data.Tags = append(w.Data.Tags, mlflow.Pair{Key: mlflow.NoteTag, Value: r.Note})
+	}
+	if r.Damage != "" {
+		w.Data.Tags = append(w.Data.Tags, mlflow.Pair{Key: damageTag, Value: r.Damage})
 	}
 	if r.Parent != "" {
 		w.Data.Tags = append(w.Data.Tags, mlflow.Pair{Key: mlflow.ParentTag, Value: r.Parent})
