@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package runner
+
+import "syscall"
+
+// attributes puts the kernel into a session of its own, so that Ctrl-C reaches
+// it only through us.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
