@@ -67,16 +67,6 @@ func (c *Cell) mainAt() int {
 	return slices.IndexFunc(c.lines, func(l line) bool { return l.kind == mainLine })
 }
 
-// empty says whether no line from first to last (exclusively) holds Go.
-func (c *Cell) empty(first, last int) bool {
-	for _, l := range c.lines[first:last] {
-		if l.kind == goLine && strings.TrimSpace(l.text) != "" {
-			return false
-		}
-	}
-	return true
-}
-
 // file is a cell as a Go file. Line i of the cell is line i+header of the file, shifted by prefix bytes where the
 // beginning of main stands before it.
 type file struct {

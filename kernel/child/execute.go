@@ -1,0 +1,226 @@
+package child
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"patchlab/kernel/message"
+)
+
+// Request is a cell to be run.
+type Request struct {
+	ID         string // by which Config.Late names it
+	Code       string
+	Silent     bool
+	AllowStdin bool
+}
+
+// Outputs is given what a cell publishes while it runs. Its methods are called by several goroutines, Publish by one at
+// a time.
+type Outputs interface {
+	// Publish is given messages of the types stream, display_data, update_display_data, execute_result, clear_output and
+	// those of comms.
+	Publish(kind string, content json.RawMessage)
+	// Input asks the user for a line; it returns early when cancel is closed.
+	Input(prompt string, password bool, cancel <-chan struct{}) (string, error)
+}
+
+// Outcome is how a cell ended: Error is nil where it ended well.
+type Outcome struct {
+	Error *message.Error
+}
+
+// run is a cell that runs.
+type run struct {
+	request Request
+	id      string // of the message that GoNB got
+	outputs Outputs
+	idle    chan struct{}             // closed when all has been published
+	reply   chan message.ExecuteReply // one
+	done    chan struct{}             // closed when Execute returns
+
+	publishing sync.Mutex
+	touched    time.Time // when GoNB last published something of it
+}
+
+func (r *run) publish(kind string, content json.RawMessage) {
+	if r.outputs == nil {
+		return
+	}
+	r.publishing.Lock()
+	defer r.publishing.Unlock()
+	r.outputs.Publish(kind, content)
+}
+
+// Execute runs a cell to its end. Outputs may be nil. The error is ErrDied, wrapped, where GoNB ended before the cell.
+func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
+	// GoNB reads these without looking whether they are there.
+	m, err := c.session.New(message.TypeExecuteRequest, map[string]any{
+		"code": request.Code, "silent": request.Silent, "store_history": !request.Silent,
+		"user_expressions": struct{}{}, "allow_stdin": request.AllowStdin, "stop_on_error": true,
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	r := &run{
+		request: request, id: m.Header.ID, outputs: outputs,
+		idle: make(chan struct{}), reply: make(chan message.ExecuteReply, 1), done: make(chan struct{}),
+	}
+	c.mu.Lock()
+	c.current = r
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.current = nil
+		c.mu.Unlock()
+		close(r.done)
+	}()
+	if err := c.send(c.shell, m); err != nil {
+		return Outcome{}, ErrDied
+	}
+	var reply message.ExecuteReply
+	select {
+	case reply = <-r.reply:
+	case <-c.ended:
+		c.pipe.drain()
+		return Outcome{}, ErrDied
+	}
+	select {
+	case <-r.idle:
+	case <-c.ended:
+	}
+	c.pipe.drain()
+	if reply.Status == message.StatusOK {
+		return Outcome{}, nil
+	}
+	return Outcome{Error: &message.Error{Name: reply.Name, Value: reply.Value, Traceback: reply.Traceback}}, nil
+}
+
+// running returns the cell that runs, if its message has the id.
+func (c *Child) running(id string) *run {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != nil && c.current.id == id {
+		return c.current
+	}
+	return nil
+}
+
+func (c *Child) receivePublished() {
+	for frames := range c.published.Messages() {
+		m, err := c.key.Decode(frames)
+		if err != nil {
+			c.config.Logf("GoNB published something unreadable: %v", err)
+			continue
+		}
+		r := c.running(m.Parent.ID)
+		switch m.Header.Type {
+		case message.TypeStatus:
+			var s message.Status
+			if r != nil && m.Content(&s) == nil && s.State == message.StateIdle {
+				close(r.idle)
+			}
+		case message.TypeExecuteInput, message.TypeError:
+			// Told by the one who gave the cell, and by the reply.
+		default:
+			if r != nil {
+				r.publish(m.Header.Type, m.Body)
+				r.publishing.Lock()
+				r.touched = time.Now()
+				r.publishing.Unlock()
+			} else {
+				c.publishLate(m.Header.Type, m.Body)
+			}
+		}
+	}
+}
+
+func (c *Child) publishLate(kind string, content json.RawMessage) {
+	c.late.Lock()
+	defer c.late.Unlock()
+	c.config.Late("", kind, content)
+}
+
+func (c *Child) receiveReplies() {
+	for frames := range c.shell.Messages() {
+		m, err := c.key.Decode(frames)
+		if err != nil {
+			c.config.Logf("GoNB replied something unreadable: %v", err)
+			continue
+		}
+		r := c.running(m.Parent.ID)
+		if m.Header.Type != message.TypeExecuteReply || r == nil {
+			continue
+		}
+		var reply message.ExecuteReply
+		if err := m.Content(&reply); err != nil {
+			reply = message.ExecuteReply{Status: message.StatusError, Name: "ProtocolError", Value: err.Error()}
+		}
+		select {
+		case r.reply <- reply:
+		default: // one is enough
+		}
+	}
+}
+
+func (c *Child) receiveInput() {
+	for frames := range c.stdin.Messages() {
+		m, err := c.key.Decode(frames)
+		if err != nil || m.Header.Type != message.TypeInputRequest {
+			c.config.Logf("GoNB asked something unreadable: %v", err)
+			continue
+		}
+		var question message.InputRequest
+		r := c.running(m.Parent.ID)
+		if r == nil || r.outputs == nil || m.Content(&question) != nil {
+			continue
+		}
+		go func() {
+			value, err := r.outputs.Input(question.Prompt, question.Password, r.done)
+			if err != nil {
+				return // the cell has ended, or is about to
+			}
+			answer, err := c.session.New(message.TypeInputReply, message.InputReply{Status: message.StatusOK, Value: value})
+			if err == nil {
+				answer.Parent = m.Header
+				err = c.send(c.stdin, answer)
+			}
+			if err != nil {
+				c.config.Logf("giving input to a cell: %v", err)
+			}
+		}()
+	}
+}
+
+// Comm passes a client's comm message to GoNB.
+func (c *Child) Comm(kind string, content json.RawMessage) error {
+	m, err := c.session.New(kind, content)
+	if err != nil {
+		return err
+	}
+	return c.send(c.shell, m)
+}
+
+// cellMessage publishes what a cell wrote into the pipe.
+func (c *Child) cellMessage(kind string, content json.RawMessage) {
+	c.mu.Lock()
+	r := c.current
+	c.mu.Unlock()
+	if r == nil {
+		c.publishLate(kind, content)
+		return
+	}
+	// What the cell printed before comes through GoNB, which takes a moment.
+	const quiet, most = 3 * time.Millisecond, 60 * time.Millisecond
+	for begin := time.Now(); time.Since(begin) < most; {
+		time.Sleep(quiet)
+		r.publishing.Lock()
+		still := time.Since(r.touched) >= quiet
+		r.publishing.Unlock()
+		if still {
+			break
+		}
+	}
+	r.publish(kind, content)
+}

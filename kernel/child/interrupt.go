@@ -1,0 +1,59 @@
+package child
+
+import (
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// interruptTime is how long a cell may go on after it was asked to end, before it is killed.
+const interruptTime = 600 * time.Millisecond
+
+// Interrupt ends the cell that runs: it and what it has started get SIGINT, and SIGKILL where they have not ended soon
+// after. If GoNB itself does not return, it is killed too. Interrupt does not wait.
+func (c *Child) Interrupt() {
+	c.mu.Lock()
+	r := c.current
+	c.mu.Unlock()
+	if r == nil {
+		return
+	}
+	c.interruptOnce()
+	go func() {
+		deadline := time.After(interruptTime)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		kill, kills := false, 0
+		for {
+			select {
+			case <-r.done:
+				return
+			case <-c.ended:
+				return
+			case <-deadline:
+				kill = true
+			case <-tick.C:
+			}
+			if !kill {
+				continue
+			}
+			killAll(descendants(c.process.Pid))
+			if kills > 0 { // what holds the cell has left GoNB's tree
+				killAll(slices.DeleteFunc(belonging(c.entry()), func(pid int) bool { return pid == c.process.Pid }))
+			}
+			if kills++; kills > 30 {
+				c.config.Logf("GoNB does not return from an interrupted cell and is killed")
+				c.process.Kill()
+			}
+		}
+	}()
+}
+
+// interruptOnce sends SIGINT to GoNB, which passes it on to the cell, and to all below it, such as the compiler.
+func (c *Child) interruptOnce() {
+	c.process.Signal(os.Interrupt)
+	for _, pid := range descendants(c.process.Pid) {
+		syscall.Kill(pid, syscall.SIGINT)
+	}
+}

@@ -1,0 +1,63 @@
+package child
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// dieWithParent makes the system kill the process when this one ends, however that happens.
+func dieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
+// process is a line of the table of processes.
+type process struct {
+	pid, parent int
+}
+
+// processes returns all processes that can be seen.
+func processes() []process {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var list []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue // it has just ended
+		}
+		// "pid (command) state parent …", where the command may hold anything
+		end := bytes.LastIndexByte(b, ')')
+		if end < 0 {
+			continue
+		}
+		fields := strings.Fields(string(b[end+1:]))
+		if len(fields) < 2 {
+			continue
+		}
+		parent, _ := strconv.Atoi(fields[1])
+		list = append(list, process{pid, parent})
+	}
+	return list
+}
+
+// belonging returns the processes that have the entry in the environment with which they began.
+func belonging(entry string) []int {
+	var pids []int
+	for _, p := range processes() {
+		b, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/environ")
+		if err == nil && bytes.Contains(append([]byte{0}, b...), []byte("\x00"+entry+"\x00")) {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}
