@@ -26,6 +26,7 @@ type Network struct {
 	backend compute.Backend
 	store   *model.Store
 	forward *model.Exec
+	inside  *model.Exec // made by Inspect; nil before
 	// names are the model's own variables, without the optimiser's.
 	names []string
 }
@@ -88,6 +89,9 @@ func (n *Network) SaveWeights(w io.Writer) error {
 // Close frees the compiled graphs and the weights.
 func (n *Network) Close() {
 	n.forward.Finalize()
+	if n.inside != nil {
+		n.inside.Finalize()
+	}
 	n.store.Finalize()
 }
 
