@@ -28,8 +28,15 @@ type point struct {
 // ImportCSV imports a table as one run of that name: a row a step, the first
 // row the metrics' names. A column step, epoch or one without a name holds the
 // steps, else they count from 0; a column time or wall_time holds seconds
-// since 1970. Empty cells and NA are no value. A file that WriteCSV wrote
-// returns as the runs that it came from. Files without times get start's.
+// since 1970. Empty cells and NA are no value.
+//
+// A run's identity is the name and the content of its file: importing a file
+// again changes nothing, wherever and whenever that happens. So where a file
+// has no times, the run starts at start, but its points are at time 0.
+//
+// A file that WriteCSV wrote returns as the runs that it came from, with their
+// points and names only; to runs that are here already it adds points that are
+// missing, and nothing else.
 func ImportCSV(ctx context.Context, db *tracker.DB, src io.Reader, name string, start time.Time) (tracker.Merged, error) {
 	content, err := io.ReadAll(src)
 	if err != nil {
@@ -45,15 +52,18 @@ func ImportCSV(ctx context.Context, db *tracker.DB, src io.Reader, name string, 
 	if slices.Equal(rows[0], csvHeader) {
 		return importOwnCSV(ctx, db, rows[1:], name)
 	}
-	points, err := tablePoints(rows, start)
+	points, err := tablePoints(rows)
 	if err != nil {
 		return tracker.Merged{}, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return importPoints(ctx, db, points, name, "csv", start, content)
 }
 
+// maxSeconds bounds times, so that 64 bits hold their microseconds.
+const maxSeconds = 9e12
+
 // tablePoints reads a table with a row a step.
-func tablePoints(rows [][]string, start time.Time) ([]point, error) {
+func tablePoints(rows [][]string) ([]point, error) {
 	header := rows[0]
 	stepColumn, timeColumn := -1, -1
 	for i, name := range header {
@@ -71,7 +81,7 @@ func tablePoints(rows [][]string, start time.Time) ([]point, error) {
 		fail := func(column int, err error) error {
 			return fmt.Errorf("row %d, column %q: %q is not a number: %w", r+2, header[column], row[column], err)
 		}
-		step, at := int64(r), start
+		step, at := int64(r), time.UnixMicro(0)
 		if stepColumn >= 0 {
 			var err error
 			if step, err = parseStep(row[stepColumn]); err != nil {
@@ -79,7 +89,10 @@ func tablePoints(rows [][]string, start time.Time) ([]point, error) {
 			}
 		}
 		if timeColumn >= 0 {
-			seconds, err := strconv.ParseFloat(row[timeColumn], 64)
+			seconds, err := strconv.ParseFloat(strings.TrimSpace(row[timeColumn]), 64)
+			if err == nil && !(math.Abs(seconds) < maxSeconds) {
+				err = errors.New("a time is in seconds since 1970")
+			}
 			if err != nil {
 				return nil, fail(timeColumn, err)
 			}
@@ -135,6 +148,9 @@ func importOwnCSV(ctx context.Context, db *tracker.DB, rows [][]string, file str
 			runs[row[0]] = r
 			order = append(order, row[0])
 		}
+		if at.Before(r.spec.Start) {
+			r.spec.Start = at
+		}
 		r.points = append(r.points, point{row[3], at, step, value})
 	}
 	return importing(ctx, db, func(s *staging) error {
@@ -147,6 +163,41 @@ func importOwnCSV(ctx context.Context, db *tracker.DB, rows [][]string, file str
 	})
 }
 
+// addPoints stages a run of a file that may be here already. When it began and
+// how it ended here is not for a file to say.
+func (s *staging) addPoints(spec tracker.Spec, points []point) error {
+	end := spec.Start
+	for _, p := range points {
+		if p.at.After(end) {
+			end = p.at
+		}
+	}
+	r := imported{Spec: spec, status: tracker.Finished, end: end, points: logging(points)}
+	old, found, err := s.here(spec.ID)
+	switch {
+	case err != nil:
+		return err
+	case found && old.End.IsZero():
+		s.refused = append(s.refused, fmt.Errorf("run %s has not ended here: points are added to it when it has", spec.ID))
+		return nil
+	case found:
+		r.Start, r.status, r.end = old.Start, old.Status, old.End
+	}
+	return s.add(r)
+}
+
+// logging logs these points.
+func logging(points []point) func(log func(string, time.Time, int64, float64) error) error {
+	return func(log func(string, time.Time, int64, float64) error) error {
+		for _, p := range points {
+			if err := log(p.key, p.at, p.step, p.value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // ImportKeras imports the history of a Keras training as one run: the JSON
 // object of lists that History.history is, or the table that CSVLogger writes.
 // Steps are the epochs, counted from 1.
@@ -157,11 +208,11 @@ func ImportKeras(ctx context.Context, db *tracker.DB, src io.Reader, name string
 	}
 	var points []point
 	if strings.HasPrefix(strings.TrimSpace(string(content)), "{") {
-		points, err = historyPoints(content, start)
+		points, err = historyPoints(content)
 	} else {
 		var rows [][]string
 		if rows, err = csv.NewReader(bytes.NewReader(content)).ReadAll(); err == nil && len(rows) > 0 {
-			points, err = tablePoints(rows, start)
+			points, err = tablePoints(rows)
 		}
 		for i := range points {
 			points[i].step++
@@ -175,7 +226,7 @@ func ImportKeras(ctx context.Context, db *tracker.DB, src io.Reader, name string
 
 // historyPoints reads {"loss": [1.2, …], "val_loss": […]}. Python's json writes
 // NaN and Infinity, which are no JSON, so these become texts first.
-func historyPoints(content []byte, start time.Time) ([]point, error) {
+func historyPoints(content []byte) ([]point, error) {
 	var history map[string][]json.RawMessage
 	if err := json.Unmarshal(quoteNonFinite(content), &history); err != nil {
 		return nil, fmt.Errorf("it is not an object of lists of numbers such as {\"loss\": [0.5]}: %w", err)
@@ -187,7 +238,7 @@ func historyPoints(content []byte, start time.Time) ([]point, error) {
 			if err != nil {
 				return nil, fmt.Errorf("value %d of %q is %s, not a number", i+1, key, raw)
 			}
-			points = append(points, point{key, start, int64(i) + 1, v})
+			points = append(points, point{key, time.UnixMicro(0), int64(i) + 1, v})
 		}
 	}
 	return points, nil
@@ -229,7 +280,15 @@ func importPoints(ctx context.Context, db *tracker.DB, points []point, name, sou
 	if len(points) == 0 {
 		return tracker.Merged{}, fmt.Errorf("importing %s: it holds no values", name)
 	}
-	spec := tracker.Spec{ID: identity(start, source, name, string(content)), Start: start, Name: name, Experiment: "imported",
+	if !points[0].at.Equal(time.UnixMicro(0)) {
+		start = points[0].at
+		for _, p := range points {
+			if p.at.Before(start) {
+				start = p.at
+			}
+		}
+	}
+	spec := tracker.Spec{ID: identity(source, name, string(content)), Start: start, Name: name, Experiment: "imported",
 		Tags: map[string]string{"source": source}}
 	return importing(ctx, db, func(s *staging) error {
 		if err := s.addPoints(spec, points); err != nil {
@@ -237,22 +296,4 @@ func importPoints(ctx context.Context, db *tracker.DB, points []point, name, sou
 		}
 		return nil
 	})
-}
-
-func (s *staging) addPoints(spec tracker.Spec, points []point) error {
-	end := spec.Start
-	for _, p := range points {
-		if p.at.After(end) {
-			end = p.at
-		}
-	}
-	return s.add(imported{Spec: spec, status: tracker.Finished, end: end,
-		points: func(log func(string, time.Time, int64, float64) error) error {
-			for _, p := range points {
-				if err := log(p.key, p.at, p.step, p.value); err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
 }

@@ -7,12 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"time"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
 // timeFormat keeps the microseconds that the tracker keeps.
@@ -63,21 +63,12 @@ func sortedKeys[V any](m map[string]V) []string {
 
 func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// number is a float64 that JSON can carry: "NaN", "Infinity" and "-Infinity"
-// are strings there.
-type number float64
+// jsonTime is a time that JSON can carry, also beyond the year 9999, where
+// points of clients stand that count in other units.
+type jsonTime time.Time
 
-func (n number) MarshalJSON() ([]byte, error) {
-	switch v := float64(n); {
-	case math.IsNaN(v):
-		return []byte(`"NaN"`), nil
-	case math.IsInf(v, 1):
-		return []byte(`"Infinity"`), nil
-	case math.IsInf(v, -1):
-		return []byte(`"-Infinity"`), nil
-	default:
-		return json.Marshal(v)
-	}
+func (t jsonTime) MarshalJSON() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.999999Z"`), nil
 }
 
 // jsonRun is a run as WriteJSON writes it.
@@ -88,8 +79,8 @@ type jsonRun struct {
 	Parent      string                 `json:"parent,omitempty"`
 	Status      string                 `json:"status"`
 	Deleted     bool                   `json:"deleted,omitempty"`
-	Start       time.Time              `json:"start"`
-	End         *time.Time             `json:"end,omitempty"`
+	Start       jsonTime               `json:"start"`
+	End         *jsonTime              `json:"end,omitempty"`
 	Digest      string                 `json:"digest,omitempty"`
 	Note        string                 `json:"note,omitempty"`
 	Params      map[string]string      `json:"params"`
@@ -107,9 +98,9 @@ type jsonArtifact struct {
 }
 
 type jsonPoint struct {
-	Step  int64     `json:"step"`
-	Time  time.Time `json:"time"`
-	Value number    `json:"value"`
+	Step  int64        `json:"step"`
+	Time  jsonTime     `json:"time"`
+	Value mlflow.Float `json:"value"`
 }
 
 // WriteJSON writes the runs with all their content but the artifacts' bytes,
@@ -144,10 +135,10 @@ func WriteJSON(ctx context.Context, w io.Writer, db *tracker.DB, runs []tracker.
 
 func toJSON(ctx context.Context, db *tracker.DB, run tracker.RunInfo) (jsonRun, error) {
 	object := jsonRun{ID: run.ID, Experiment: run.Experiment, Name: run.Name, Parent: run.Parent, Status: run.Status.String(), Deleted: run.Deleted,
-		Start: run.Start, Digest: run.Digest, Note: run.Note, Params: run.Params, Tags: run.Tags,
+		Start: jsonTime(run.Start), Digest: run.Digest, Note: run.Note, Params: run.Params, Tags: run.Tags,
 		Environment: run.Environment, Inputs: run.Inputs, Metrics: map[string][]jsonPoint{}}
 	if !run.End.IsZero() {
-		object.End = &run.End
+		object.End = (*jsonTime)(&run.End)
 	}
 	artifacts, err := db.Artifacts(ctx, run.ID)
 	if err != nil {
@@ -163,7 +154,7 @@ func toJSON(ctx context.Context, db *tracker.DB, run tracker.RunInfo) (jsonRun, 
 		}
 		list := make([]jsonPoint, len(points))
 		for i, p := range points {
-			list[i] = jsonPoint{p.Step, p.Time, number(p.Value)}
+			list[i] = jsonPoint{p.Step, jsonTime(p.Time), mlflow.Float(p.Value)}
 		}
 		object.Metrics[key] = list
 	}

@@ -43,6 +43,9 @@ func history(t *testing.T, db *tracker.DB, run, key string) []tracker.Point {
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
+// unknown is the time of points whose file tells none.
+var unknown = time.UnixMicro(0)
+
 // recorded makes a database with a finished run that has odd values.
 func recorded(t *testing.T) (*tracker.DB, []tracker.RunInfo) {
 	t.Helper()
@@ -130,11 +133,11 @@ func TestPlainTables(t *testing.T) {
 		text, key string
 		want      []tracker.Point
 	}{
-		"steps":    {"step,loss,acc\n10,1.5,\n20,NaN,.5\n", "loss", []tracker.Point{{Step: 10, Time: noon, Value: 1.5}, {Step: 20, Time: noon, Value: math.NaN()}}},
-		"missing":  {"step,loss,acc\n10,1.5,\n20,NA,.5\n", "acc", []tracker.Point{{Step: 20, Time: noon, Value: .5}}},
-		"no steps": {"loss\n3\n-inf\n", "loss", []tracker.Point{{Step: 0, Time: noon, Value: 3}, {Step: 1, Time: noon, Value: math.Inf(-1)}}},
+		"steps":    {"step,loss,acc\n10,1.5,\n20,NaN,.5\n", "loss", []tracker.Point{{Step: 10, Time: unknown, Value: 1.5}, {Step: 20, Time: unknown, Value: math.NaN()}}},
+		"missing":  {"step,loss,acc\n10,1.5,\n20,NA,.5\n", "acc", []tracker.Point{{Step: 20, Time: unknown, Value: .5}}},
+		"no steps": {"loss\n3\n-inf\n", "loss", []tracker.Point{{Step: 0, Time: unknown, Value: 3}, {Step: 1, Time: unknown, Value: math.Inf(-1)}}},
 		"times":    {"\ufeffwall_time,step,x\n1.5,7,8\n", "x", []tracker.Point{{Step: 7, Time: time.UnixMicro(1_500_000), Value: 8}}},
-		"pandas":   {",x\n0,8\n1,9\n", "x", []tracker.Point{{Step: 0, Time: noon, Value: 8}, {Step: 1, Time: noon, Value: 9}}},
+		"pandas":   {",x\n0,8\n1,9\n", "x", []tracker.Point{{Step: 0, Time: unknown, Value: 8}, {Step: 1, Time: unknown, Value: 9}}},
 	} {
 		db := newDB(t)
 		_, err := ImportCSV(t.Context(), db, strings.NewReader(test.text), name, noon)
@@ -144,6 +147,8 @@ func TestPlainTables(t *testing.T) {
 	for text, want := range map[string]string{
 		"step,x\n1,2\n2,abc\n": `row 3, column "x": "abc" is not a number`,
 		"step,x\n1.5,2\n":      "a step is a whole number",
+		"time,x\n1e300,2\n":    "a time is in seconds since 1970",
+		"time,x\nNaN,2\n":      "a time is in seconds since 1970",
 		"":                     "it is empty",
 		"step,x\n":             "it holds no values",
 		"a,b\n1\n":             "wrong number of fields",
@@ -155,7 +160,7 @@ func TestPlainTables(t *testing.T) {
 }
 
 func TestKerasHistories(t *testing.T) {
-	want := []tracker.Point{{Step: 1, Time: noon, Value: .25}, {Step: 2, Time: noon, Value: math.NaN()}, {Step: 3, Time: noon, Value: math.Inf(-1)}}
+	want := []tracker.Point{{Step: 1, Time: unknown, Value: .25}, {Step: 2, Time: unknown, Value: math.NaN()}, {Step: 3, Time: unknown, Value: math.Inf(-1)}}
 	for name, text := range map[string]string{
 		"json": `{"loss": [0.25, NaN, -Infinity], "val \"NaN\" loss": [1, 2, 3]}`,
 		"csv":  "epoch,loss,val \"NaN\" loss\n0,0.25,1\n1,nan,2\n2,-inf,3\n",

@@ -3,6 +3,7 @@ package exchange
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -10,11 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 	"patchlab/tracker/server"
 )
 
@@ -22,12 +25,12 @@ import (
 func richRun(t *testing.T) (*tracker.DB, tracker.RunInfo) {
 	t.Helper()
 	db := newDB(t)
-	params := map[string]string{}
+	given := map[string]string{}
 	for i := range 150 { // more than a batch holds
-		params[fmt.Sprintf("p%03d", i)] = fmt.Sprint(i)
+		given[fmt.Sprintf("p%03d", i)] = fmt.Sprint(i)
 	}
-	run, err := db.Start(t.Context(), tracker.Spec{Name: "rich run", Experiment: "an experiment", Params: params, Start: noon,
-		Tags: map[string]string{"course": "vision"}, Inputs: []tracker.Input{{Name: "cifar10", Digest: "abc", Context: "train"}}})
+	run, err := db.Start(t.Context(), tracker.Spec{Name: "rich run", Experiment: "an experiment", Params: given, Start: noon,
+		Tags: map[string]string{"course": "vision"}, Environment: map[string]string{"gpu": "H200", "module.gomlx": "v0.28.2"}, Inputs: []tracker.Input{{Name: "cifar10", Digest: "abc", Context: "train"}}})
 	must(t, err)
 	for i := range int64(2500) {
 		must(t, run.LogAt(noon.Add(time.Duration(i)*time.Millisecond), i-100, map[string]float64{"loss/a b": 1 / float64(i+1)}))
@@ -36,6 +39,16 @@ func richRun(t *testing.T) (*tracker.DB, tracker.RunInfo) {
 		must(t, run.LogAt(noon, int64(i), map[string]float64{"odd": v}))
 	}
 	must(t, run.SetNote("# Note"))
+	params := map[string]string{} // more than a batch holds
+	for i := range 120 {
+		params[fmt.Sprintf("layer %03d", i)] = "dense"
+	}
+	model := mlflow.NewModelID(run.ID(), "abcdefgh")
+	record, err := mlflow.Model{Name: "net", Type: "cnn", Status: mlflow.ModelReady, Tags: map[string]string{"kind": "best"}, Params: params}.Encode()
+	must(t, err)
+	must(t, run.SetTags(map[string]string{mlflow.ModelTag + model: record}))
+	must(t, run.AddArtifact(mlflow.ModelFolder(model)+"/MLmodel", strings.NewReader("flavors: {}")))
+	must(t, run.AddArtifact(mlflow.ModelFolder(model)+"/data/weights", strings.NewReader("weights")))
 	must(t, run.AddArtifact("plots/a b.txt", strings.NewReader("content")))
 	must(t, run.AddArtifact("top.txt", strings.NewReader("")))
 	must(t, run.FinishAt(noon.Add(time.Hour), tracker.Killed))
@@ -49,7 +62,7 @@ func sameRun(t *testing.T, into *tracker.DB, got tracker.RunInfo, from *tracker.
 	t.Helper()
 	if got.Name != want.Name || got.Experiment != want.Experiment || got.Status != want.Status || got.Note != want.Note ||
 		!got.Start.Equal(want.Start) || !got.End.Equal(want.End) || len(got.Params) != len(want.Params) || got.Params["p149"] != "149" ||
-		got.Tags["course"] != "vision" || got.Tags[idTag] != want.ID || len(got.Inputs) != 1 || got.Inputs[0] != want.Inputs[0] {
+		got.Tags["course"] != "vision" || got.Tags[idTag] != want.ID || fmt.Sprint(got.Environment) != fmt.Sprint(want.Environment) || len(got.Inputs) != 1 || got.Inputs[0] != want.Inputs[0] {
 		t.Errorf("the copy is %+v\nof %+v", got, want)
 	}
 	for key := range want.Metrics {
@@ -59,14 +72,35 @@ func sameRun(t *testing.T, into *tracker.DB, got tracker.RunInfo, from *tracker.
 		must(t, err)
 		samePoints(t, a, b)
 	}
-	artifacts, err := into.Artifacts(t.Context(), got.ID)
-	must(t, err)
-	original, err := from.Artifacts(t.Context(), want.ID)
-	must(t, err)
-	if fmt.Sprint(artifacts) != fmt.Sprint(original) {
-		t.Errorf("the artifacts are %v, not %v", artifacts, original)
+	if a, b := contents(t, into, got.ID), contents(t, from, want.ID); fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Errorf("the artifacts are %v, not %v", a, b)
+	}
+	a, b := models(got), models(want)
+	if len(a) != 1 || len(b) != 1 || a[0].Name != "net" || a[0].Type != "cnn" || a[0].Status != mlflow.ModelReady ||
+		fmt.Sprint(a[0].Params) != fmt.Sprint(b[0].Params) || a[0].Tags["kind"] != "best" {
+		t.Errorf("the models are %+v, not %+v", a, b)
 	}
 	must(t, into.Verify(t.Context(), got.ID))
+}
+
+// contents are a run's artifacts; a model is named by its own name, for its ID
+// tells where it is.
+func contents(t *testing.T, db *tracker.DB, id string) map[string]string {
+	t.Helper()
+	artifacts, err := db.Artifacts(t.Context(), id)
+	must(t, err)
+	found := map[string]string{}
+	for _, a := range artifacts {
+		if _, name, ok := mlflow.ModelOf(a.Name); ok {
+			a.Name = "of the model: " + name
+		}
+		found[a.Name] = a.SHA256
+	}
+	return found
+}
+
+func models(run tracker.RunInfo) []mlflow.Model {
+	return slices.Collect(maps.Values(mlflow.Models(run.ID, run.Tags)))
 }
 
 func TestThroughOurServerAndBack(t *testing.T) {

@@ -1,151 +1,69 @@
 package exchange
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
-// mlflowServer speaks to an MLflow tracking server.
-type mlflowServer struct {
-	base   string // such as http://127.0.0.1:5000
-	token  string // sent as a bearer token where not empty
-	client *http.Client
+// wireRun is what is needed of MLflow's message about a run.
+type wireRun struct {
+	Info struct {
+		RunID        string         `json:"run_id"`
+		RunName      string         `json:"run_name"`
+		ExperimentID string         `json:"experiment_id"`
+		Status       string         `json:"status"`
+		StartTime    mlflow.Integer `json:"start_time"`
+		EndTime      mlflow.Integer `json:"end_time"`
+		ArtifactURI  string         `json:"artifact_uri"`
+	} `json:"info"`
+	Data struct {
+		Metrics []mlflow.Metric `json:"metrics"`
+		Params  []mlflow.Pair   `json:"params"`
+		Tags    []mlflow.Pair   `json:"tags"`
+	} `json:"data"`
+	Inputs struct {
+		Datasets []mlflow.DatasetInput `json:"dataset_inputs"`
+	} `json:"inputs"`
 }
 
-func newMLflowServer(base, token string) (*mlflowServer, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("the server's address %q is not of the form http://HOST:PORT", base)
-	}
-	return &mlflowServer{strings.TrimSuffix(base, "/"), token, &http.Client{Timeout: 5 * time.Minute}}, nil
+// wireModel is what is needed of MLflow's message about a logged model.
+type wireModel struct {
+	Info struct {
+		ID           string         `json:"model_id"`
+		ExperimentID string         `json:"experiment_id"`
+		Name         string         `json:"name"`
+		Type         string         `json:"model_type"`
+		Created      mlflow.Integer `json:"creation_timestamp_ms"`
+		Updated      mlflow.Integer `json:"last_updated_timestamp_ms"`
+		ArtifactURI  string         `json:"artifact_uri"`
+		Status       string         `json:"status"`
+		RunID        string         `json:"source_run_id"`
+		Tags         []mlflow.Pair  `json:"tags"`
+	} `json:"info"`
+	Data struct {
+		Params []mlflow.Pair `json:"params"`
+	} `json:"data"`
 }
 
-// mlflowError is an error that the server reported.
-type mlflowError struct {
-	Code    string `json:"error_code"`
-	Message string `json:"message"`
-}
-
-func (e *mlflowError) Error() string { return e.Code + ": " + e.Message }
-
-func (m *mlflowServer) do(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
-	request, err := http.NewRequestWithContext(ctx, method, m.base+path, body)
-	if err != nil {
-		return nil, err
-	}
-	if m.token != "" {
-		request.Header.Set("Authorization", "Bearer "+m.token)
-	}
-	if method == http.MethodPost {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	response, err := m.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode/100 == 2 {
-		return response.Body, nil
-	}
-	defer response.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
-	var said mlflowError
-	if json.Unmarshal(text, &said) == nil && said.Code != "" {
-		return nil, &said
-	}
-	return nil, fmt.Errorf("%s %s: %s", method, path, response.Status)
-}
-
-// call sends a request as JSON, or as a query where body is url.Values, and
-// reads the answer into out.
-func (m *mlflowServer) call(ctx context.Context, endpoint string, body, out any) error {
-	endpoint = "/api/2.0/mlflow/" + endpoint
-	var answer io.ReadCloser
-	var err error
-	if query, ok := body.(url.Values); ok {
-		answer, err = m.do(ctx, http.MethodGet, endpoint+"?"+query.Encode(), nil)
-	} else {
-		var text []byte
-		if text, err = json.Marshal(body); err == nil {
-			answer, err = m.do(ctx, http.MethodPost, endpoint, bytes.NewReader(text))
-		}
-	}
-	if err != nil {
-		return err
-	}
-	defer answer.Close()
-	return json.NewDecoder(answer).Decode(out)
-}
-
-// The parts of MLflow's messages that are needed. Its JSON carries int64 as a
-// number or as a text, and NaN and infinities as texts.
-type (
-	pair struct {
-		Key   string `json:"key"`
-		Value string `json:"value"`
-	}
-	wireMetric struct {
-		Key       string      `json:"key"`
-		Value     wireFloat   `json:"value"`
-		Timestamp json.Number `json:"timestamp"`
-		Step      json.Number `json:"step"`
-	}
-	wireRun struct {
-		Info struct {
-			RunID        string      `json:"run_id"`
-			RunName      string      `json:"run_name"`
-			ExperimentID string      `json:"experiment_id"`
-			Status       string      `json:"status"`
-			StartTime    json.Number `json:"start_time"`
-			EndTime      json.Number `json:"end_time"`
-			ArtifactURI  string      `json:"artifact_uri"`
-		} `json:"info"`
-		Data struct {
-			Metrics []wireMetric `json:"metrics"`
-			Params  []pair       `json:"params"`
-			Tags    []pair       `json:"tags"`
-		} `json:"data"`
-		Inputs struct {
-			Datasets []struct {
-				Tags    []pair `json:"tags"`
-				Dataset struct {
-					Name   string `json:"name"`
-					Digest string `json:"digest"`
-				} `json:"dataset"`
-			} `json:"dataset_inputs"`
-		} `json:"inputs"`
-	}
-)
-
-// wireFloat is a number, or one of "NaN", "Infinity", "-Infinity".
-type wireFloat float64
-
-func (f *wireFloat) UnmarshalJSON(text []byte) error {
-	v, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
-	*f = wireFloat(v)
-	return err
-}
-
-func (f wireFloat) MarshalJSON() ([]byte, error) { return number(f).MarshalJSON() }
-
-// ImportMLflowServer imports all active runs of an MLflow server, artifacts
-// included where the server hands them out. token may be empty.
+// ImportMLflowServer imports all active runs of an MLflow server, with their
+// logged models, artifacts included where the server hands them out. What has
+// changed there since the last import comes along. token may be empty.
 func ImportMLflowServer(ctx context.Context, db *tracker.DB, base, token string) (tracker.Merged, error) {
 	m, err := newMLflowServer(base, token)
 	if err != nil {
 		return tracker.Merged{}, err
 	}
+	defer m.close()
 	merged, err := importing(ctx, db, func(s *staging) error { return s.addMLflowServer(m) })
 	if err != nil {
 		return merged, fmt.Errorf("importing from the MLflow server %s: %w", base, err)
@@ -164,7 +82,7 @@ func (s *staging) addMLflowServer(m *mlflowServer) error {
 			} `json:"experiments"`
 			Next string `json:"next_page_token"`
 		}
-		if err := m.call(s.ctx, "experiments/search", map[string]any{"max_results": 1000, "page_token": token}, &page); err != nil {
+		if err := m.post(s.ctx, "experiments/search", map[string]any{"max_results": 1000, "page_token": token}, &page); err != nil {
 			return err
 		}
 		for _, e := range page.Experiments {
@@ -175,17 +93,21 @@ func (s *staging) addMLflowServer(m *mlflowServer) error {
 			break
 		}
 	}
+	models, err := s.wireModels(m, ids)
+	if err != nil {
+		return fmt.Errorf("logged models: %w", err)
+	}
 	for token := ""; len(ids) > 0; {
 		var page struct {
 			Runs []wireRun `json:"runs"`
 			Next string    `json:"next_page_token"`
 		}
 		body := map[string]any{"experiment_ids": ids, "max_results": 1000, "page_token": token, "run_view_type": "ACTIVE_ONLY"}
-		if err := m.call(s.ctx, "runs/search", body, &page); err != nil {
+		if err := m.post(s.ctx, "runs/search", body, &page); err != nil {
 			return err
 		}
 		for _, run := range page.Runs {
-			if err := s.addWireRun(m, run, names[run.Info.ExperimentID]); err != nil {
+			if err := s.addWireRun(m, run, names[run.Info.ExperimentID], models[run.Info.RunID]); err != nil {
 				return fmt.Errorf("run %s: %w", run.Info.RunID, err)
 			}
 		}
@@ -193,19 +115,62 @@ func (s *staging) addMLflowServer(m *mlflowServer) error {
 			break
 		}
 	}
+	for _, model := range models[""] {
+		model.experiment = names[model.experiment]
+		if err := s.add(model.alone()); err != nil {
+			return fmt.Errorf("model %s: %w", model.id, err)
+		}
+	}
 	return nil
 }
 
-func (s *staging) addWireRun(m *mlflowServer, run wireRun, experiment string) error {
-	start, _ := run.Info.StartTime.Int64()
-	end, _ := run.Info.EndTime.Int64()
-	r := mlflowRun(run.Info.RunID, run.Info.RunName, experiment, run.Info.Status, start, end, toMap(run.Data.Params), toMap(run.Data.Tags))
+// wireModels lists the logged models of experiments by the run that made them.
+func (s *staging) wireModels(m *mlflowServer, experiments []string) (map[string][]foundModel, error) {
+	found := map[string][]foundModel{}
+	for token := ""; len(experiments) > 0; {
+		var page struct {
+			Models []wireModel `json:"models"`
+			Next   string      `json:"next_page_token"`
+		}
+		err := m.post(s.ctx, "logged-models/search", map[string]any{"experiment_ids": experiments, "page_token": token}, &page)
+		if saysCode(err, "ENDPOINT_NOT_FOUND") {
+			return nil, nil // an MLflow from before logged models
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range page.Models {
+			model := foundModel{id: w.Info.ID, experiment: w.Info.ExperimentID, Model: mlflow.Model{Name: w.Info.Name, Type: w.Info.Type,
+				Status: w.Info.Status, Created: int64(w.Info.Created), Updated: int64(w.Info.Updated),
+				Tags: mlflow.ToMap(w.Info.Tags), Params: mlflow.ToMap(w.Data.Params)}}
+			if folder, ok := strings.CutPrefix(w.Info.ArtifactURI, "mlflow-artifacts:/"); ok {
+				model.files = func(add func(string, io.Reader) error) error { return m.artifacts(s.ctx, folder, "", 0, add) }
+			}
+			found[w.Info.RunID] = append(found[w.Info.RunID], model)
+		}
+		if token = page.Next; token == "" {
+			break
+		}
+	}
+	return found, nil
+}
+
+func (s *staging) addWireRun(m *mlflowServer, run wireRun, experiment string, models []foundModel) error {
+	r := mlflowRun(run.Info.RunID, run.Info.RunName, experiment, run.Info.Status, int64(run.Info.StartTime), int64(run.Info.EndTime),
+		mlflow.ToMap(run.Data.Params), mlflow.ToMap(run.Data.Tags))
 	for _, d := range run.Inputs.Datasets {
-		r.Inputs = append(r.Inputs, tracker.Input{Name: d.Dataset.Name, Digest: d.Dataset.Digest, Context: toMap(d.Tags)["mlflow.data.context"]})
+		r.Inputs = append(r.Inputs, tracker.Input{Name: d.Dataset.Name, Digest: d.Dataset.Digest, Context: mlflow.ToMap(d.Tags)[mlflow.ContextTag]})
 	}
 	r.points = func(log func(string, time.Time, int64, float64) error) error {
 		for _, metric := range run.Data.Metrics {
-			if err := m.history(s.ctx, run.Info.RunID, metric.Key, log); err != nil {
+			err := m.history(s.ctx, run.Info.RunID, metric.Key, func(p mlflow.Metric) error {
+				at, err := mlflowTime(int64(p.Timestamp))
+				if err != nil {
+					return fmt.Errorf("metric %q: %w", metric.Key, err)
+				}
+				return log(metric.Key, at, int64(p.Step), float64(p.Value))
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -214,34 +179,29 @@ func (s *staging) addWireRun(m *mlflowServer, run wireRun, experiment string) er
 	if folder, ok := strings.CutPrefix(run.Info.ArtifactURI, "mlflow-artifacts:/"); ok {
 		r.artifacts = func(add func(string, io.Reader) error) error { return m.artifacts(s.ctx, folder, "", 0, add) }
 	}
+	if err := r.addModels(models); err != nil {
+		return err
+	}
 	return s.add(r)
 }
 
-func toMap(pairs []pair) map[string]string {
-	m := make(map[string]string, len(pairs))
-	for _, p := range pairs {
-		m[p.Key] = p.Value
-	}
-	return m
-}
-
-func (m *mlflowServer) history(ctx context.Context, run, key string, log func(string, time.Time, int64, float64) error) error {
+// history calls yield for each point of a metric.
+func (m *mlflowServer) history(ctx context.Context, run, key string, yield func(mlflow.Metric) error) error {
 	for token := ""; ; {
 		var page struct {
-			Metrics []wireMetric `json:"metrics"`
-			Next    string       `json:"next_page_token"`
+			Metrics []mlflow.Metric `json:"metrics"`
+			Next    string          `json:"next_page_token"`
 		}
 		query := url.Values{"run_id": {run}, "metric_key": {key}, "max_results": {"25000"}}
 		if token != "" {
 			query.Set("page_token", token)
 		}
-		if err := m.call(ctx, "metrics/get-history", query, &page); err != nil {
+		if err := m.get(ctx, "metrics/get-history", query, &page); err != nil {
 			return err
 		}
 		for _, p := range page.Metrics {
-			at, _ := p.Timestamp.Int64()
-			step, _ := p.Step.Int64()
-			if err := log(key, time.UnixMilli(at), step, mlflowValue(float64(p.Value), math.IsNaN(float64(p.Value)))); err != nil {
+			p.Value = mlflow.Float(mlflowValue(float64(p.Value), false))
+			if err := yield(p); err != nil {
 				return err
 			}
 		}
@@ -289,12 +249,4 @@ func (m *mlflowServer) artifacts(ctx context.Context, folder, below string, dept
 		}
 	}
 	return nil
-}
-
-func escapePath(p string) string {
-	parts := strings.Split(p, "/")
-	for i := range parts {
-		parts[i] = url.PathEscape(parts[i])
-	}
-	return strings.Join(parts, "/")
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,67 +15,10 @@ import (
 	"time"
 
 	"github.com/mattn/go-sqlite3"
-	"github.com/oklog/ulid/v2"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
-
-// mlflowID gives a run of MLflow's, known there by 32 hexadecimal digits, the
-// ULID of the same 128 bits. Another kind of ID gets one made from it.
-func mlflowID(id string, start time.Time) string {
-	bits, err := hex.DecodeString(id)
-	if err != nil || len(bits) != len(ulid.ULID{}) {
-		if _, err := ulid.ParseStrict(id); err == nil && strings.ToUpper(id) == id {
-			return id // one of ours, from our server
-		}
-		return identity(start, "mlflow", id)
-	}
-	return ulid.ULID(bits).String()
-}
-
-var mlflowStatus = map[string]tracker.Status{"FINISHED": tracker.Finished, "FAILED": tracker.Failed, "KILLED": tracker.Killed,
-	"RUNNING": tracker.Killed, "SCHEDULED": tracker.Killed}
-
-// mlflowRun turns what both the database and the server of MLflow tell of a
-// run into one of ours: the tags in which MLflow keeps name, note and parent
-// become that. A run that has not ended counts as killed.
-func mlflowRun(id, name, experiment, status string, start, end int64, params, tags map[string]string) imported {
-	r := imported{status: mlflowStatus[status], end: time.UnixMilli(end), note: tags["mlflow.note.content"]}
-	if r.status == 0 {
-		r.status = tracker.Failed
-	}
-	r.Start = time.UnixMilli(start)
-	if end < start {
-		r.end = r.Start
-	}
-	if name == "" {
-		name = tags["mlflow.runName"]
-	}
-	if name == "" {
-		name = id
-	}
-	r.ID, r.Name, r.Experiment, r.Params, r.Tags = mlflowID(id, r.Start), name, experiment, params, tags
-	if parent := tags["mlflow.parentRunId"]; parent != "" {
-		r.Parent = mlflowID(parent, time.Time{})
-	}
-	for _, key := range []string{"mlflow.note.content", "mlflow.parentRunId", "mlflow.runName"} {
-		delete(tags, key)
-	}
-	return r
-}
-
-// mlflowValue undoes how MLflow's database keeps infinity: as the largest double.
-func mlflowValue(v float64, isNaN bool) float64 {
-	switch {
-	case isNaN:
-		return math.NaN()
-	case v == math.MaxFloat64:
-		return math.Inf(1)
-	case v == -math.MaxFloat64:
-		return math.Inf(-1)
-	}
-	return v
-}
 
 // connector opens SQLite files by a driver of its own.
 type connector struct{ dsn string }
@@ -86,22 +27,32 @@ func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driv
 func (c connector) Driver() driver.Driver                        { return &sqlite3.SQLiteDriver{} }
 
 // ImportMLflowDB imports all active runs of an MLflow database (its SQLite
-// file). Artifacts come along where they lie in folders of this machine.
+// file), with their logged models, and what has changed since the last import.
+// Artifacts come along where they lie below the folder of the file.
 func ImportMLflowDB(ctx context.Context, db *tracker.DB, path string) (tracker.Merged, error) {
 	if _, err := os.Stat(path); err != nil {
 		return tracker.Merged{}, fmt.Errorf("importing %s: %w", path, err)
 	}
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return tracker.Merged{}, fmt.Errorf("importing %s: %w", path, err)
+	}
+	defer root.Close()
 	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	source := sql.OpenDB(connector{"file:" + escaped + "?mode=ro"})
 	defer source.Close()
-	merged, err := importing(ctx, db, func(s *staging) error { return s.addMLflowDB(source) })
+	merged, err := importing(ctx, db, func(s *staging) error { return s.addMLflowDB(source, root) })
 	if err != nil {
 		return merged, fmt.Errorf("importing the MLflow database %s: %w", path, err)
 	}
 	return merged, nil
 }
 
-func (s *staging) addMLflowDB(source *sql.DB) error {
+func (s *staging) addMLflowDB(source *sql.DB, root *os.Root) error {
+	models, err := s.mlflowModels(source, root)
+	if err != nil {
+		return fmt.Errorf("logged models: %w", err)
+	}
 	rows, err := source.QueryContext(s.ctx, `SELECT r.run_uuid, coalesce(r.name, ''), e.name, coalesce(r.status, ''),
 		coalesce(r.start_time, 0), coalesce(r.end_time, 0), coalesce(r.artifact_uri, '')
 		FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id WHERE r.lifecycle_stage = 'active'`)
@@ -128,14 +79,59 @@ func (s *staging) addMLflowDB(source *sql.DB) error {
 			return err
 		}
 		r.points = func(log func(string, time.Time, int64, float64) error) error { return s.mlflowPoints(source, id, log) }
-		if folder, ok := localFolder(artifacts); ok {
-			r.artifacts = func(add func(string, io.Reader) error) error { return addFolder(folder, add) }
+		r.artifacts = s.beside(root, "run "+id, artifacts)
+		if err := r.addModels(models[id]); err != nil {
+			return err
 		}
 		if err := s.add(r); err != nil {
-			return err
+			return fmt.Errorf("run %s: %w", id, err)
+		}
+	}
+	for _, m := range models[""] {
+		if err := s.add(m.alone()); err != nil {
+			return fmt.Errorf("model %s: %w", m.id, err)
 		}
 	}
 	return rows.Err()
+}
+
+// mlflowModels lists the active logged models by the run that made them.
+func (s *staging) mlflowModels(source *sql.DB, root *os.Root) (map[string][]foundModel, error) {
+	var has bool
+	err := source.QueryRowContext(s.ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'logged_models')`).Scan(&has)
+	if err != nil || !has { // an MLflow from before logged models
+		return nil, err
+	}
+	rows, err := source.QueryContext(s.ctx, `SELECT m.model_id, e.name, m.name, coalesce(m.model_type, ''), m.status, m.artifact_location,
+		m.creation_timestamp_ms, m.last_updated_timestamp_ms, coalesce(m.source_run_id, '')
+		FROM logged_models m JOIN experiments e ON e.experiment_id = m.experiment_id WHERE m.lifecycle_stage = 'active' ORDER BY m.model_id`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	found := map[string][]foundModel{}
+	for rows.Next() {
+		var m foundModel
+		var run, location string
+		var status int
+		if err := rows.Scan(&m.id, &m.experiment, &m.Name, &m.Type, &status, &location, &m.Created, &m.Updated, &run); err != nil {
+			return nil, err
+		}
+		known := mlflow.ModelStatuses()
+		if status < 0 || status >= len(known) {
+			status = 0
+		}
+		m.Status = known[status]
+		if m.Params, err = s.pairs(source, `SELECT param_key, param_value FROM logged_model_params WHERE model_id = ?`, m.id); err != nil {
+			return nil, err
+		}
+		if m.Tags, err = s.pairs(source, `SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?`, m.id); err != nil {
+			return nil, err
+		}
+		m.files = s.beside(root, "model "+m.id, location)
+		found[run] = append(found[run], m)
+	}
+	return found, rows.Err()
 }
 
 func (s *staging) pairs(source *sql.DB, query, id string) (map[string]string, error) {
@@ -171,7 +167,11 @@ func (s *staging) mlflowPoints(source *sql.DB, id string, log func(string, time.
 		if err := rows.Scan(&key, &value, &at, &step, &isNaN); err != nil {
 			return err
 		}
-		if err := log(key, time.UnixMilli(at), step, mlflowValue(value, isNaN.Bool)); err != nil {
+		when, err := mlflowTime(at)
+		if err != nil {
+			return fmt.Errorf("metric %q: %w", key, err)
+		}
+		if err := log(key, when, step, mlflowValue(value, isNaN.Bool)); err != nil {
 			return err
 		}
 	}
@@ -198,21 +198,37 @@ func (s *staging) mlflowInputs(source *sql.DB, id string) ([]tracker.Input, erro
 	return inputs, rows.Err()
 }
 
-// localFolder is the folder that an artifact URI names, where it is one here.
-func localFolder(uri string) (string, bool) {
+// beside is the folder of artifacts that a database's URI names, where it lies
+// below the folder of the database file; nil where it names none here. A
+// database may come from somebody else: the folders that it names elsewhere on
+// this machine are none of its runs'.
+func (s *staging) beside(root *os.Root, of, uri string) func(add func(string, io.Reader) error) error {
 	folder := uri
 	if u, err := url.Parse(uri); err == nil && u.Scheme == "file" {
 		folder = u.Path
 	} else if err == nil && u.Scheme != "" {
-		return "", false
+		return nil
 	}
-	info, err := os.Stat(folder)
-	return folder, err == nil && info.IsDir() && filepath.IsAbs(folder)
+	base, err := filepath.Abs(root.Name())
+	if err != nil || !filepath.IsAbs(folder) {
+		return nil
+	}
+	below, err := filepath.Rel(base, folder)
+	if err != nil || !filepath.IsLocal(below) {
+		if entries, err := os.ReadDir(folder); err == nil && len(entries) > 0 {
+			s.refused = append(s.refused, fmt.Errorf("the artifacts of %s were not imported: they lie in %s, outside of the database's folder %s", of, folder, base))
+		}
+		return nil
+	}
+	if info, err := root.Stat(below); err != nil || !info.IsDir() {
+		return nil
+	}
+	return func(add func(string, io.Reader) error) error { return addFolder(root, below, add) }
 }
 
 // addFolder adds all regular files below a folder; it follows no links.
-func addFolder(folder string, add func(string, io.Reader) error) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+func addFolder(root *os.Root, folder string, add func(string, io.Reader) error) error {
+	return fs.WalkDir(root.FS(), filepath.ToSlash(folder), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
@@ -220,7 +236,7 @@ func addFolder(folder string, add func(string, io.Reader) error) error {
 		if err != nil {
 			return err
 		}
-		file, err := os.Open(path)
+		file, err := root.Open(path)
 		if err != nil {
 			return err
 		}

@@ -1,34 +1,42 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"path"
-	"strconv"
+	"slices"
 	"strings"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
-// idTag marks the copy of a run on an MLflow server, so that exporting again
-// does not make another.
-const idTag = "patchlab.id"
+// idTag marks the copy of a run, or of a logged model, on an MLflow server, so
+// that exporting again does not make another. digestTag says which content the
+// copy has; it is set last, so that a copy without it is known to lack some.
+const (
+	idTag     = "patchlab.id"
+	digestTag = "patchlab.digest"
+)
 
-// ExportMLflow copies runs to an MLflow server, artifacts included where the
-// server takes them. Runs that it has already are left as they are; skipped
-// counts them. MLflow counts time in milliseconds: microseconds are cut off.
+// ExportMLflow copies runs to an MLflow server: parents, environment, logged
+// models and artifacts included, where the server takes them. A copy that is
+// there already is brought up to date; skipped counts those that were. MLflow
+// counts time in milliseconds: microseconds are cut off.
 func ExportMLflow(ctx context.Context, db *tracker.DB, runs []tracker.RunInfo, base, token string) (sent, skipped int, err error) {
 	m, err := newMLflowServer(base, token)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, run := range runs {
-		fresh, err := m.export(ctx, db, run)
+	defer m.close()
+	e := exporting{ctx: ctx, db: db, server: m}
+	for _, run := range parentsFirst(runs) {
+		fresh, err := e.export(run)
 		if err != nil {
 			return sent, skipped, fmt.Errorf("exporting run %s to %s: %w", run.ID, base, err)
 		}
@@ -41,90 +49,166 @@ func ExportMLflow(ctx context.Context, db *tracker.DB, runs []tracker.RunInfo, b
 	return sent, skipped, nil
 }
 
+// parentsFirst orders runs so that none comes before its parent.
+func parentsFirst(runs []tracker.RunInfo) []tracker.RunInfo {
+	byID := map[string]tracker.RunInfo{}
+	for _, r := range runs {
+		byID[r.ID] = r
+	}
+	depth := func(r tracker.RunInfo) (n int) {
+		for ; r.Parent != "" && n < len(runs); n++ { // whatever circles there may be
+			r = byID[r.Parent]
+		}
+		return n
+	}
+	return slices.SortedStableFunc(slices.Values(runs), func(a, b tracker.RunInfo) int { return cmp.Compare(depth(a), depth(b)) })
+}
+
+// exporting is one export.
+type exporting struct {
+	ctx    context.Context
+	db     *tracker.DB
+	server *mlflowServer
+}
+
 // experiment finds or makes the experiment of a name.
-func (m *mlflowServer) experiment(ctx context.Context, name string) (string, error) {
+func (e *exporting) experiment(name string) (string, error) {
 	var found struct {
 		Experiment struct {
 			ID string `json:"experiment_id"`
 		} `json:"experiment"`
 	}
-	err := m.call(ctx, "experiments/get-by-name", url.Values{"experiment_name": {name}}, &found)
-	if err == nil {
-		return found.Experiment.ID, nil
-	}
-	var said *mlflowError
-	if !errors.As(err, &said) || said.Code != "RESOURCE_DOES_NOT_EXIST" {
-		return "", err
+	err := e.server.get(e.ctx, "experiments/get-by-name", url.Values{"experiment_name": {name}}, &found)
+	if !saysCode(err, "RESOURCE_DOES_NOT_EXIST") {
+		return found.Experiment.ID, err
 	}
 	var made struct {
 		ID string `json:"experiment_id"`
 	}
-	err = m.call(ctx, "experiments/create", map[string]any{"name": name}, &made)
+	err = e.server.post(e.ctx, "experiments/create", map[string]any{"name": name}, &made)
 	return made.ID, err
 }
 
-func (m *mlflowServer) export(ctx context.Context, db *tracker.DB, run tracker.RunInfo) (fresh bool, err error) {
-	experiment, err := m.experiment(ctx, run.Experiment)
+// copyOf finds the copy of a run in an experiment.
+func (e *exporting) copyOf(id, experiment string) (there wireRun, found bool, err error) {
+	var page struct {
+		Runs []wireRun `json:"runs"`
+	}
+	err = e.server.post(e.ctx, "runs/search", map[string]any{"experiment_ids": []string{experiment}, "max_results": 1,
+		"filter": "tags.`" + idTag + "` = '" + id + "'"}, &page)
+	if err != nil || len(page.Runs) == 0 {
+		return there, false, err
+	}
+	return page.Runs[0], true, nil
+}
+
+// parentOf is the ID of the copy of a run's parent, "" where there is none.
+func (e *exporting) parentOf(run tracker.RunInfo) (string, error) {
+	if run.Parent == "" {
+		return "", nil
+	}
+	parent, found, err := (&staging{ctx: e.ctx, target: e.db}).here(run.Parent)
+	if err != nil || !found {
+		return "", err
+	}
+	experiment, err := e.experiment(parent.Experiment)
+	if err != nil {
+		return "", err
+	}
+	there, _, err := e.copyOf(parent.ID, experiment)
+	return there.Info.RunID, err
+}
+
+// export copies a run, or brings its copy up to date.
+func (e *exporting) export(run tracker.RunInfo) (fresh bool, err error) {
+	experiment, err := e.experiment(run.Experiment)
 	if err != nil {
 		return false, err
 	}
-	var there struct {
-		Runs []wireRun `json:"runs"`
-	}
-	err = m.call(ctx, "runs/search", map[string]any{"experiment_ids": []string{experiment}, "max_results": 1,
-		"filter": "tags.`" + idTag + "` = '" + run.ID + "' and attributes.status != 'RUNNING'"}, &there)
-	if err != nil || len(there.Runs) > 0 {
+	there, found, err := e.copyOf(run.ID, experiment)
+	if err != nil {
 		return false, err
+	}
+	if !found {
+		there, err = e.begin(run, experiment)
+	} else if run.Digest != "" && mlflow.ToMap(there.Data.Tags)[digestTag] == run.Digest {
+		return false, nil
+	} else {
+		err = e.update(there.Info.RunID, map[string]any{"status": "RUNNING", "run_name": run.Name})
+	}
+	if err != nil {
+		return false, err
+	}
+	id := there.Info.RunID
+	tags := shared(run.Tags)
+	if run.Note != "" {
+		tags[mlflow.NoteTag] = run.Note
+	}
+	if err := e.batches(id, "params", mlflow.ToPairs(run.Params)); err != nil {
+		return false, err
+	}
+	if err := e.batches(id, "tags", mlflow.ToPairs(tags)); err != nil {
+		return false, err
+	}
+	if err := e.points(run, there); err != nil {
+		return false, err
+	}
+	if err := e.inputs(run, there); err != nil {
+		return false, err
+	}
+	artifacts, err := e.db.Artifacts(e.ctx, run.ID)
+	if err != nil {
+		return false, err
+	}
+	if err := e.models(run, id, experiment, artifacts); err != nil {
+		return false, err
+	}
+	if err := e.upload(run.ID, there.Info.ArtifactURI, "", artifacts); err != nil {
+		return false, err
+	}
+	end := map[string]any{"status": mlflowName(run.Status)}
+	if !run.End.IsZero() {
+		end["end_time"] = run.End.UnixMilli()
+	}
+	if err := e.update(id, end); err != nil || run.Digest == "" {
+		return true, err
+	}
+	return true, e.batches(id, "tags", []mlflow.Pair{{Key: digestTag, Value: run.Digest}})
+}
+
+// begin makes the copy of a run.
+func (e *exporting) begin(run tracker.RunInfo, experiment string) (wireRun, error) {
+	tags := map[string]string{idTag: run.ID}
+	parent, err := e.parentOf(run)
+	if err != nil {
+		return wireRun{}, err
+	}
+	if parent != "" {
+		tags[mlflow.ParentTag] = parent
+	}
+	for key, value := range run.Environment {
+		tags[mlflow.EnvironmentTag+key] = value
 	}
 	var made struct {
 		Run wireRun `json:"run"`
 	}
-	err = m.call(ctx, "runs/create", map[string]any{"experiment_id": experiment, "run_name": run.Name,
-		"start_time": run.Start.UnixMilli()}, &made)
-	if err != nil {
-		return false, err
-	}
-	id := made.Run.Info.RunID
-	tags := maps.Clone(run.Tags)
-	tags[idTag] = run.ID
-	if run.Note != "" {
-		tags["mlflow.note.content"] = run.Note
-	}
-	if err := m.batches(ctx, id, "params", toPairs(run.Params)); err != nil {
-		return false, err
-	}
-	if err := m.batches(ctx, id, "tags", toPairs(tags)); err != nil {
-		return false, err
-	}
-	for _, key := range sortedKeys(run.Metrics) {
-		points, err := db.History(ctx, run.ID, key)
-		if err != nil {
-			return false, err
-		}
-		metrics := make([]wireMetric, len(points))
-		for i, p := range points {
-			metrics[i] = wireMetric{key, wireFloat(p.Value), json.Number(strconv.FormatInt(p.Time.UnixMilli(), 10)),
-				json.Number(strconv.FormatInt(p.Step, 10))}
-		}
-		for len(metrics) > 0 {
-			n := min(len(metrics), 1000) // as many as MLflow takes at once
-			if err := m.call(ctx, "runs/log-batch", map[string]any{"run_id": id, "metrics": metrics[:n]}, &struct{}{}); err != nil {
-				return false, err
-			}
-			metrics = metrics[n:]
-		}
-	}
-	if err := m.inputs(ctx, id, run.Inputs); err != nil {
-		return false, err
-	}
-	if err := m.upload(ctx, db, run.ID, made.Run.Info.ArtifactURI); err != nil {
-		return false, err
-	}
-	end := map[string]any{"run_id": id, "status": mlflowName(run.Status)}
-	if !run.End.IsZero() {
-		end["end_time"] = run.End.UnixMilli()
-	}
-	return true, m.call(ctx, "runs/update", end, &struct{}{})
+	err = e.server.post(e.ctx, "runs/create", map[string]any{"experiment_id": experiment, "run_name": run.Name,
+		"start_time": run.Start.UnixMilli(), "tags": mlflow.ToPairs(tags)}, &made)
+	return made.Run, err
+}
+
+// shared are the tags that go along: not those that describe the copy here.
+func shared(tags map[string]string) map[string]string {
+	out := maps.Clone(tags)
+	maps.DeleteFunc(out, func(key, _ string) bool {
+		return mlflow.Reserved(key) || key == idTag || key == digestTag || key == sourceTag
+	})
+	return out
+}
+
+func (e *exporting) update(id string, fields map[string]any) error {
+	fields["run_id"] = id
+	return e.server.post(e.ctx, "runs/update", fields, nil)
 }
 
 func mlflowName(status tracker.Status) string {
@@ -134,56 +218,162 @@ func mlflowName(status tracker.Status) string {
 	return strings.ToUpper(status.String())
 }
 
-func toPairs(fields map[string]string) []pair {
-	pairs := make([]pair, 0, len(fields))
-	for _, key := range sortedKeys(fields) {
-		pairs = append(pairs, pair{key, fields[key]})
-	}
-	return pairs
-}
-
-func (m *mlflowServer) batches(ctx context.Context, id, kind string, pairs []pair) error {
-	for len(pairs) > 0 {
-		n := min(len(pairs), 100)
-		if err := m.call(ctx, "runs/log-batch", map[string]any{"run_id": id, kind: pairs[:n]}, &struct{}{}); err != nil {
+func (e *exporting) batches(id, kind string, pairs []mlflow.Pair) error {
+	for chunk := range slices.Chunk(pairs, 100) {
+		if err := e.server.post(e.ctx, "runs/log-batch", map[string]any{"run_id": id, kind: chunk}, nil); err != nil {
 			return err
 		}
-		pairs = pairs[n:]
 	}
 	return nil
 }
 
-func (m *mlflowServer) inputs(ctx context.Context, id string, inputs []tracker.Input) error {
-	var datasets []map[string]any
-	for _, i := range inputs {
-		entry := map[string]any{"dataset": map[string]string{"name": i.Name, "digest": i.Digest, "source_type": "local", "source": "{}"}}
-		if i.Context != "" {
-			entry["tags"] = []pair{{"mlflow.data.context", i.Context}}
+// points sends those points that the copy has not.
+func (e *exporting) points(run tracker.RunInfo, there wireRun) error {
+	has := map[string]bool{}
+	for _, m := range there.Data.Metrics {
+		has[m.Key] = true
+	}
+	type place struct {
+		step, at int64
+		value    uint64
+	}
+	at := func(m mlflow.Metric) place {
+		v := float64(m.Value)
+		if math.IsNaN(v) {
+			v = math.NaN() // of many NaNs one
 		}
-		datasets = append(datasets, entry)
+		return place{int64(m.Step), int64(m.Timestamp), math.Float64bits(v)}
+	}
+	for _, key := range sortedKeys(run.Metrics) {
+		points, err := e.db.History(e.ctx, run.ID, key)
+		if err != nil {
+			return err
+		}
+		known := map[place]int{}
+		if has[key] {
+			err := e.server.history(e.ctx, there.Info.RunID, key, func(m mlflow.Metric) error { known[at(m)]++; return nil })
+			if err != nil {
+				return err
+			}
+		}
+		var metrics []mlflow.Metric
+		for _, p := range points {
+			m := mlflow.Metric{Key: key, Value: mlflow.Float(p.Value), Timestamp: mlflow.Integer(p.Time.UnixMilli()), Step: mlflow.Integer(p.Step)}
+			if known[at(m)] > 0 {
+				known[at(m)]--
+				continue
+			}
+			metrics = append(metrics, m)
+		}
+		for chunk := range slices.Chunk(metrics, 1000) { // as many as MLflow takes at once
+			if err := e.server.post(e.ctx, "runs/log-batch", map[string]any{"run_id": there.Info.RunID, "metrics": chunk}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *exporting) inputs(run tracker.RunInfo, there wireRun) error {
+	var datasets []mlflow.DatasetInput
+	for _, i := range run.Inputs {
+		input := mlflow.Input(i.Name, i.Digest, i.Context)
+		known := slices.ContainsFunc(there.Inputs.Datasets, func(d mlflow.DatasetInput) bool {
+			return d.Dataset.Name == i.Name && d.Dataset.Digest == i.Digest && mlflow.ToMap(d.Tags)[mlflow.ContextTag] == i.Context
+		})
+		if !known {
+			datasets = append(datasets, input)
+		}
 	}
 	if len(datasets) == 0 {
 		return nil
 	}
-	return m.call(ctx, "runs/log-inputs", map[string]any{"run_id": id, "datasets": datasets}, &struct{}{})
+	return e.server.post(e.ctx, "runs/log-inputs", map[string]any{"run_id": there.Info.RunID, "datasets": datasets}, nil)
 }
 
-// upload sends the artifacts, where the server keeps them itself.
-func (m *mlflowServer) upload(ctx context.Context, db *tracker.DB, run, uri string) error {
+// models copies the logged models of a run; artifacts are all that it has.
+func (e *exporting) models(run tracker.RunInfo, id, experiment string, artifacts []tracker.Artifact) error {
+	for modelID, model := range mlflow.Models(run.ID, run.Tags) {
+		if model.Deleted {
+			continue
+		}
+		if err := e.model(run.ID, modelID, model, id, experiment, artifacts); err != nil {
+			return fmt.Errorf("model %s: %w", modelID, err)
+		}
+	}
+	return nil
+}
+
+func (e *exporting) model(run, modelID string, model mlflow.Model, id, experiment string, artifacts []tracker.Artifact) error {
+	var page struct {
+		Models []wireModel `json:"models"`
+	}
+	err := e.server.post(e.ctx, "logged-models/search", map[string]any{"experiment_ids": []string{experiment}, "max_results": 1,
+		"filter": "tags.`" + idTag + "` = '" + modelID + "'"}, &page)
+	if saysCode(err, "ENDPOINT_NOT_FOUND") {
+		return fmt.Errorf("the server keeps no logged models, as MLflow does from version 3 on: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	var there struct {
+		Model wireModel `json:"model"`
+	}
+	if len(page.Models) > 0 {
+		there.Model = page.Models[0]
+	} else {
+		tags := maps.Clone(model.Tags)
+		tags[idTag] = modelID
+		err := e.server.post(e.ctx, "logged-models", map[string]any{"experiment_id": experiment, "name": model.Name, "model_type": model.Type,
+			"source_run_id": id, "tags": mlflow.ToPairs(tags)}, &there)
+		if err != nil {
+			return err
+		}
+		err = e.server.post(e.ctx, "runs/outputs", map[string]any{"run_id": id, "models": []map[string]any{{"model_id": there.Model.Info.ID, "step": 0}}}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	endpoint := "logged-models/" + url.PathEscape(there.Model.Info.ID)
+	if there.Model.Info.Status == model.Status && model.Status == mlflow.ModelReady {
+		return nil // it was finished after all of it was there
+	}
+	for chunk := range slices.Chunk(mlflow.ToPairs(model.Params), 100) {
+		if err := e.server.post(e.ctx, endpoint+"/params", map[string]any{"model_id": there.Model.Info.ID, "params": chunk}, nil); err != nil {
+			return err
+		}
+	}
+	if err := e.upload(run, there.Model.Info.ArtifactURI, modelID, artifacts); err != nil {
+		return err
+	}
+	number := slices.Index(mlflow.ModelStatuses(), model.Status)
+	if number < 2 { // pending, as it is there
+		return nil
+	}
+	return e.server.call(e.ctx, http.MethodPatch, endpoint, map[string]any{"model_id": there.Model.Info.ID, "status": number}, nil)
+}
+
+// upload sends artifacts, where the server keeps them itself: those of a model,
+// or those of the run itself where model is empty.
+func (e *exporting) upload(run, uri, model string, artifacts []tracker.Artifact) error {
 	folder, ok := strings.CutPrefix(uri, "mlflow-artifacts:/")
 	if !ok {
 		return nil
 	}
-	artifacts, err := db.Artifacts(ctx, run)
-	if err != nil {
-		return err
-	}
 	for _, a := range artifacts {
-		content, err := db.OpenArtifact(ctx, run, a.Name)
+		of, name, ofModel := mlflow.ModelOf(a.Name)
+		if !ofModel {
+			name = a.Name
+		}
+		if of != model {
+			continue
+		}
+		content, err := e.db.OpenArtifact(e.ctx, run, a.Name)
 		if err != nil {
 			return err
 		}
-		answer, err := m.do(ctx, http.MethodPut, "/api/2.0/mlflow-artifacts/artifacts/"+escapePath(path.Join(folder, a.Name)), content) // which closes it
+		to := "/api/2.0/mlflow-artifacts/artifacts/" + escapePath(path.Join(folder, name))
+		answer, err := e.server.do(e.ctx, http.MethodPut, to, content) // which closes it
 		if err != nil {
 			return fmt.Errorf("artifact %q: %w", a.Name, err)
 		}

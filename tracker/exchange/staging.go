@@ -3,9 +3,14 @@ package exchange
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -19,11 +24,19 @@ import (
 // An import first fills a database of its own, then merges it: so that a run
 // comes whole or not at all, and that importing again changes nothing.
 
+// sourceTag holds the SHA-256 of what a run was where it was imported from. An
+// import that finds it unchanged leaves the run here as it is, edits included;
+// one that finds another takes the new content over.
+const sourceTag = "patchlab.source"
+
 // staging is the database that an import fills.
 type staging struct {
-	ctx context.Context
-	db  *tracker.DB
-	now atomic.Int64 // what the database takes for now, in microseconds since 1970
+	ctx    context.Context
+	target *tracker.DB // what it will be merged into
+	db     *tracker.DB
+	now    atomic.Int64 // what db takes for now, in microseconds since 1970
+
+	refused []error // of runs that were not staged
 }
 
 // importing fills a temporary database and merges it into db.
@@ -33,7 +46,7 @@ func importing(ctx context.Context, db *tracker.DB, fill func(*staging) error) (
 		return merged, err
 	}
 	defer os.RemoveAll(folder)
-	s := &staging{ctx: ctx}
+	s := &staging{ctx: ctx, target: db}
 	s.db, err = tracker.Open(filepath.Join(folder, "import.db"), tracker.WithClock(func() time.Time { return time.UnixMicro(s.now.Load()) }))
 	if err != nil {
 		return merged, err
@@ -42,7 +55,18 @@ func importing(ctx context.Context, db *tracker.DB, fill func(*staging) error) (
 	if err := fill(s); err != nil {
 		return merged, err
 	}
-	return db.Merge(ctx, s.db)
+	merged, err = db.Merge(ctx, s.db)
+	merged.Refused = errors.Join(append(s.refused, merged.Refused)...)
+	return merged, err
+}
+
+// here looks up what the target has of a run.
+func (s *staging) here(id string) (old tracker.RunInfo, found bool, err error) {
+	old, err = s.target.FindAny(s.ctx, id)
+	if errors.Is(err, tracker.ErrNotFound) {
+		return old, false, nil
+	}
+	return old, err == nil, err
 }
 
 // imported is a run from elsewhere.
@@ -51,6 +75,10 @@ type imported struct {
 	status       tracker.Status
 	end          time.Time
 	note         string
+	// grows tells that the run may change where it comes from, and that its
+	// changes are to come along when it is imported again. Else only points
+	// come that are missing here.
+	grows bool
 	// points calls log for each point.
 	points func(log func(key string, at time.Time, step int64, value float64) error) error
 	// artifacts calls add for each artifact; nil: there are none.
@@ -59,7 +87,16 @@ type imported struct {
 
 // add records a run as it was elsewhere.
 func (s *staging) add(r imported) error {
-	s.now.Store(r.Start.UnixMicro()) // the changes to it count as old as itself: a later edit here outlives another import
+	// Changes count as made long ago: they lose against any that were made here.
+	s.now.Store(0)
+	sum, err := r.fields()
+	if err != nil {
+		return err
+	}
+	old, _, err := s.here(r.ID)
+	if err != nil {
+		return err
+	}
 	run, err := s.db.Start(s.ctx, r.Spec)
 	if err != nil {
 		return err
@@ -68,6 +105,7 @@ func (s *staging) add(r imported) error {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
+		fmt.Fprintf(sum, "%q %d %d %x\n", key, at.UnixMicro(), step, math.Float64bits(value))
 		return run.LogAt(at, step, map[string]float64{key: value})
 	})
 	if err != nil {
@@ -79,22 +117,48 @@ func (s *staging) add(r imported) error {
 		}
 	}
 	if r.artifacts != nil {
-		if err := r.artifacts(run.AddArtifact); err != nil {
+		err := r.artifacts(func(name string, content io.Reader) error {
+			fmt.Fprintf(sum, "%q\n", name)
+			return run.AddArtifact(name, io.TeeReader(content, sum))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if r.grows {
+		digest := hex.EncodeToString(sum.Sum(nil))
+		if old.Tags[sourceTag] != digest { // new, or changed where it comes from: newer than what is here
+			s.now.Store(time.Now().UnixMicro())
+		}
+		if err := run.SetTags(map[string]string{sourceTag: digest}); err != nil {
 			return err
 		}
 	}
 	return run.FinishAt(r.end, r.status)
 }
 
-// identity makes a run's ID from what makes it that run and no other, and from
-// its start: the same whenever it is imported.
-func identity(start time.Time, parts ...string) string {
+// fields begins the digest of what the run is where it comes from.
+func (r *imported) fields() (hash.Hash, error) {
+	if r.Tags != nil {
+		r.Tags = maps.Clone(r.Tags)
+		delete(r.Tags, sourceTag) // of the place where it was imported before
+	}
+	text, err := json.Marshal([]any{r.Experiment, r.Name, r.Parent, r.Start.UnixMicro(), r.end.UnixMicro(), r.status, r.note, r.Params, r.Tags,
+		r.Environment, r.Inputs})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	sum.Write(text)
+	return sum, nil
+}
+
+// identity makes a run's ID from what makes it that run and no other: the same
+// whenever it is imported.
+func identity(parts ...string) string {
 	sum := sha256.New()
 	for _, p := range parts {
 		fmt.Fprintf(sum, "%d:%s", len(p), p)
 	}
-	var id ulid.ULID
-	copy(id[6:], sum.Sum(nil))
-	_ = id.SetTime(uint64(max(start.UnixMilli(), 0)) % ulid.MaxTime())
-	return id.String()
+	return ulid.ULID(sum.Sum(nil)[:len(ulid.ULID{})]).String()
 }

@@ -79,8 +79,15 @@ func (s *staging) addEventFiles(root, folder string, files []string) error {
 		name = filepath.Base(root)
 	}
 	name = filepath.ToSlash(name)
-	return s.addPoints(tracker.Spec{ID: identity(start, "tensorboard", name), Start: start, Name: name, Experiment: "tensorboard",
-		Tags: map[string]string{"source": "tensorboard"}}, points)
+	id := identity("tensorboard", name, fmt.Sprint(start.UnixMicro()))
+	end := start
+	for _, p := range points {
+		if p.at.After(end) {
+			end = p.at
+		}
+	}
+	return s.add(imported{Spec: tracker.Spec{ID: id, Start: start, Name: name, Experiment: "tensorboard", Tags: map[string]string{"source": "tensorboard"}},
+		status: tracker.Finished, end: end, grows: true, points: logging(points)})
 }
 
 // event is what an event file's record holds of scalars.
