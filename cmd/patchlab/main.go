@@ -71,6 +71,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		newCompareCommand(),
 		newDoctorCommand(),
 		newSetupCommand(),
+		newKernelCommand(),
 	)
 	return root
 }

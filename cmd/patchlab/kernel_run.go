@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/kernel/child"
+	"patchlab/kernel/front"
+	"patchlab/kernel/message"
+)
+
+// kernelRun is one call of "kernel run".
+type kernelRun struct {
+	connection, tools, module, history, log string
+}
+
+func newKernelRunCommand() *cobra.Command {
+	r := &kernelRun{}
+	cmd := &cobra.Command{
+		Use:    "run --connection-file FILE",
+		Short:  "Run the kernel, as Jupyter does",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.connection, "connection-file", "", "the file that says where to listen")
+	f.StringVar(&r.tools, "tools", "", "the folder with gonb, gopls and goimports")
+	f.StringVar(&r.module, "module", "", "the module whose packages notebooks import")
+	f.StringVar(&r.history, "history", "", "the file that keeps cells; \"none\" keeps them for the session only")
+	f.StringVar(&r.log, "log", "", "a file for what GoNB logs")
+	cmd.MarkFlagRequired("connection-file")
+	return cmd
+}
+
+var kernelID = regexp.MustCompile(`^kernel-([0-9a-fA-F-]+)\.json$`)
+
+func (r *kernelRun) run(cmd *cobra.Command) error {
+	begin := time.Now()
+	connection, err := message.ReadConnection(r.connection)
+	if err != nil {
+		return err
+	}
+	logf := func(format string, args ...any) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "patchlab kernel: %s: %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+	}
+	// Jupyter interrupts by message; Ctrl-C reaches a kernel only where it shares a terminal, and does not mean it.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	defer keepFromInterrupts()()
+	ctx, stopWatching := front.WatchParent(ctx)
+	defer stopWatching()
+
+	folder, err := os.MkdirTemp("", "patchlab-kernel-")
+	if err == nil && len(folder) > 70 { // sockets' paths are short
+		os.Remove(folder)
+		folder, err = os.MkdirTemp("/tmp", "patchlab-kernel-")
+	}
+	if err != nil {
+		return fmt.Errorf("making the kernel's folder: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	release, err := front.Guard(folder)
+	if err != nil {
+		return err
+	}
+	defer release()
+
+	options := front.Options{
+		Connection: connection, Folder: folder, Logf: logf, Info: kernelInfo(),
+		Child: child.Config{Tools: r.tools, Module: r.module},
+	}
+	if m := kernelID.FindStringSubmatch(filepath.Base(r.connection)); m != nil {
+		options.Child.KernelID = m[1]
+	}
+	if r.log != "" {
+		f, err := os.OpenFile(r.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("opening the log: %w", err)
+		}
+		defer f.Close()
+		options.Child.Log = f
+	}
+	if r.history != "none" && r.history != "" {
+		if options.History, err = front.OpenHistory(r.history); err != nil {
+			logf("%v; cells are kept for this session only", err)
+		}
+	}
+	logf("listening after %v, process %d", time.Since(begin).Round(time.Millisecond), os.Getpid())
+	return front.Serve(ctx, options)
+}
+
+// keepFromInterrupts has SIGINT do nothing, until the function that it returns is called. Ignoring it would have the
+// cells ignore it too. The program takes its handlers away at the first SIGINT, so they are set again.
+func keepFromInterrupts() (stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt)
+	go func() {
+		for range c {
+			time.Sleep(100 * time.Millisecond)
+			signal.Notify(c, os.Interrupt)
+		}
+	}()
+	return func() { signal.Stop(c) }
+}
+
+// kernelInfo describes the kernel to Jupyter.
+func kernelInfo() message.KernelInfoReply {
+	version := strings.TrimPrefix(runtime.Version(), "go")
+	return message.KernelInfoReply{
+		Implementation: "patchlab", ImplementationVersion: "1",
+		LanguageInfo: message.LanguageInfo{
+			Name: "go", Version: version, MIMEType: "text/x-go", FileExtension: ".go",
+			PygmentsLexer: "go", CodeMirrorMode: "go", NBConvertExporter: "script",
+		},
+		Banner:    "Patchlab (Go " + version + ")",
+		HelpLinks: []message.HelpLink{{Text: "Go", URL: "https://go.dev/doc/"}, {Text: "GoMLX", URL: "https://pkg.go.dev/github.com/gomlx/gomlx"}},
+	}
+}

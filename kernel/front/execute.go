@@ -1,0 +1,291 @@
+package front
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"patchlab/kernel/child"
+	"patchlab/kernel/message"
+	"patchlab/kernel/source"
+)
+
+// execution is a cell that runs.
+type execution struct {
+	request     *message.Message
+	ask         message.ExecuteRequest
+	interrupted bool   // guarded by Kernel.mu
+	refused     string // why the kernel ended it; guarded by Kernel.mu
+}
+
+// execute runs the cells, one after the other, and owns GoNB.
+func (k *Kernel) execute(ctx context.Context) {
+	starts := 0
+	start := func() error {
+		if ctx.Err() != nil {
+			return errors.New("the kernel is shutting down")
+		}
+		starts++
+		return k.startChild(ctx, starts)
+	}
+	if err := start(); err != nil {
+		k.options.Logf("%v", err)
+	} else if k.options.Ready != nil {
+		go k.options.Ready(ctx, k.child.Folder(), k.note)
+	}
+	for {
+		var ended <-chan struct{}
+		if k.child != nil {
+			ended = k.child.Ended()
+		}
+		select {
+		case <-ctx.Done():
+			k.abort("the kernel is shutting down")
+			return
+		case <-ended:
+			if ctx.Err() != nil {
+				continue
+			}
+			k.options.Logf("GoNB has ended (%s) and is started again", k.child.State())
+			k.restart(start)
+		case <-k.queue.added:
+			for m := k.queue.next(); m != nil && ctx.Err() == nil; m = k.queue.next() {
+				k.run(ctx, m, start)
+			}
+		}
+	}
+}
+
+// restart replaces a GoNB that has ended, and says what became of the declarations.
+func (k *Kernel) restart(start func() error) string {
+	k.mu.Lock()
+	old := k.child
+	k.child = nil
+	k.mu.Unlock()
+	if old != nil {
+		old.Close()
+	}
+	if err := start(); err != nil {
+		k.options.Logf("%v", err)
+		return "It could not be started again: " + err.Error()
+	}
+	declared := k.declarations()
+	if declared == "" {
+		return "It was started again."
+	}
+	outcome, err := k.child.Execute(child.Request{Code: declared, Silent: true}, nil)
+	if err != nil || outcome.Error != nil {
+		k.mu.Lock()
+		k.declared = ""
+		k.mu.Unlock()
+		return "It was started again, without what the cells had declared: run them again."
+	}
+	return "It was started again, with what the cells had declared."
+}
+
+// run runs one cell and answers its request.
+func (k *Kernel) run(ctx context.Context, m *message.Message, start func() error) {
+	e := &execution{request: m}
+	k.mu.Lock()
+	k.running = e
+	k.mu.Unlock()
+	failed := false
+	k.publish(m.Header, message.TypeStatus, message.Status{State: message.StateBusy})
+	if err := m.Content(&e.ask); err != nil {
+		k.refuse(k.shell, m, "ProtocolError", err.Error())
+	} else {
+		reply := k.runCell(ctx, e, start)
+		failed = reply.Status != message.StatusOK
+		k.reply(k.shell, m, message.TypeExecuteReply, reply)
+	}
+	k.mu.Lock()
+	k.running = nil
+	k.publish(m.Header, message.TypeStatus, message.Status{State: message.StateIdle})
+	k.mu.Unlock()
+	if failed && (e.ask.StopOnError == nil || *e.ask.StopOnError) {
+		k.abort("a cell before it failed")
+	}
+}
+
+// abort answers the cells that wait, without running them.
+func (k *Kernel) abort(why string) {
+	for _, m := range k.queue.take() {
+		k.work(m, func() {
+			k.reply(k.shell, m, message.TypeExecuteReply, message.ExecuteReply{
+				Status: message.StatusAborted, ExecutionCount: k.queue.count, Name: "Aborted", Value: why, Traceback: []string{},
+			})
+		})
+	}
+}
+
+// runCell runs the code of a request.
+func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) message.ExecuteReply {
+	stored := !e.ask.Silent && (e.ask.StoreHistory == nil || *e.ask.StoreHistory)
+	if stored {
+		k.mu.Lock()
+		k.queue.count++
+		k.mu.Unlock()
+	}
+	count := k.queue.count
+	out := &outputs{kernel: k, execution: e, count: count}
+	code := e.ask.Code
+	if len(code) > MaxCell {
+		return k.failure(e, count, &message.Error{Name: "CellTooLarge", Value: fmt.Sprintf("the cell has %d bytes, allowed are %d", len(code), MaxCell)})
+	}
+	if !e.ask.Silent {
+		k.publish(e.request.Header, message.TypeExecuteInput, message.ExecuteInput{Code: code, ExecutionCount: count})
+	}
+	reply := message.ExecuteReply{Status: message.StatusOK, ExecutionCount: count, UserExpressions: map[string]json.RawMessage{}, Payload: []json.RawMessage{}}
+	if name, ok := asksHelp(code); ok {
+		reply.Payload = k.page(ctx, name)
+	} else if strings.TrimSpace(code) != "" {
+		out.sayNotes(k.takeNotes())
+		if err := k.runCode(e, out, code, start); err != nil {
+			k.remember(stored, count, code, "")
+			return k.failure(e, count, err)
+		}
+	}
+	k.remember(stored, count, code, out.result)
+	for name, expression := range e.ask.UserExpressions {
+		reply.UserExpressions[name] = k.evaluate(expression)
+	}
+	return reply
+}
+
+func (k *Kernel) remember(stored bool, count int, code, result string) {
+	if !stored {
+		return
+	}
+	if err := k.history.Add(count, code, result); err != nil {
+		k.options.Logf("%v", err)
+	}
+}
+
+// runCode has GoNB run code; the error is what went wrong with it.
+func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() error) *message.Error {
+	if k.child == nil {
+		if err := start(); err != nil {
+			return &message.Error{Name: "StartError", Value: err.Error()}
+		}
+	}
+	allow := e.ask.AllowStdin == nil || *e.ask.AllowStdin
+	outcome, err := k.child.Execute(child.Request{Code: source.Prepare(code).Code, Silent: e.ask.Silent, AllowStdin: allow}, out)
+	k.mu.Lock()
+	interrupted, refused := e.interrupted, e.refused
+	k.mu.Unlock()
+	if errors.Is(err, child.ErrDied) {
+		out.flush()
+		text := fmt.Sprintf("%v (%s). ", err, k.child.State()) + k.restart(start)
+		out.stream("stderr", text+"\n")
+		return &message.Error{Name: "ProcessDied", Value: text}
+	}
+	if err != nil {
+		out.flush()
+		return &message.Error{Name: "KernelError", Value: err.Error()}
+	}
+	failure := out.end(outcome.Error)
+	switch {
+	case refused != "":
+		return &message.Error{Name: "StdinNotAllowed", Value: refused}
+	case interrupted:
+		return &message.Error{Name: "Interrupted", Value: "the cell was interrupted"}
+	case failure != nil:
+		return failure
+	}
+	if text, err := k.child.Source(); err == nil {
+		if declared, ok := source.Declarations(text); ok {
+			k.mu.Lock()
+			k.declared = declared
+			k.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// failure publishes the one error of a cell, and returns its reply.
+func (k *Kernel) failure(e *execution, count int, err *message.Error) message.ExecuteReply {
+	if len(err.Traceback) == 0 {
+		err.Traceback = []string{err.Name + ": " + err.Value}
+	}
+	err.Status = ""
+	if !e.ask.Silent {
+		k.publish(e.request.Header, message.TypeError, err)
+	}
+	return message.ExecuteReply{
+		Status: message.StatusError, ExecutionCount: count, Name: err.Name, Value: err.Value, Traceback: err.Traceback,
+		UserExpressions: map[string]json.RawMessage{},
+	}
+}
+
+// evaluate returns the value of a user expression, or what keeps it from having one.
+func (k *Kernel) evaluate(expression string) json.RawMessage {
+	var value any
+	r := &results{}
+	outcome, err := k.child.Execute(child.Request{Code: "func main() { " + source.ResultFunc + "(" + expression + ") }", Silent: true}, r)
+	switch {
+	case err != nil:
+		value = message.Error{Status: message.StatusError, Name: "ProcessDied", Value: err.Error(), Traceback: []string{}}
+	case outcome.Error != nil:
+		e := compileError(outcome.Error)
+		e.Status = message.StatusError
+		value = e
+	default:
+		value = map[string]any{"status": message.StatusOK, "data": r.data, "metadata": map[string]any{}}
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return b
+}
+
+var helpPattern = regexp.MustCompile(`^\s*([\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*)\?\s*$`)
+
+// asksHelp says whether a cell is a name and a question mark, which asks what the name is.
+func asksHelp(code string) (name string, ok bool) {
+	if match := helpPattern.FindStringSubmatch(code); match != nil {
+		return match[1], true
+	}
+	return "", false
+}
+
+// page returns what a frontend's pager shows about a name.
+func (k *Kernel) page(ctx context.Context, name string) []json.RawMessage {
+	data := make(chan message.Bundle, 1)
+	select {
+	case k.assists <- func() { data <- k.describe(ctx, name, len([]rune(name))) }:
+	case <-ctx.Done():
+		return []json.RawMessage{}
+	}
+	bundle := message.Bundle{}
+	select {
+	case bundle = <-data:
+	case <-ctx.Done():
+	}
+	if len(bundle) == 0 {
+		bundle["text/plain"] = "Nothing is known about " + name + "."
+	}
+	b, err := json.Marshal(map[string]any{"source": "page", "data": bundle, "start": 0})
+	if err != nil {
+		return []json.RawMessage{}
+	}
+	return []json.RawMessage{b}
+}
+
+// note has a text shown under the cell that runs, or the next one.
+func (k *Kernel) note(text string) {
+	k.mu.Lock()
+	k.notes = append(k.notes, text)
+	k.mu.Unlock()
+}
+
+func (k *Kernel) takeNotes() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	notes := k.notes
+	k.notes = nil
+	return notes
+}
