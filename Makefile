@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test deps lint race bench-trackers build clean
+.PHONY: test deps lint race bench-trackers bench-training build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/...
@@ -29,6 +29,10 @@ race:
 ## bench-trackers: the same recording work in seven trackers, side by side, into results/
 bench-trackers:
 	bench/trackers/run.sh
+
+## bench-training: training and inference beside Keras, JAX and PyTorch, into results/
+bench-training:
+	bench/training/run.sh $(ARGS)
 
 ## build: the programs into bin/
 build:
