@@ -4,9 +4,9 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -153,19 +153,35 @@ func TestFullQueueWaitsAndLosesNothing(t *testing.T) {
 	defer other.Close()
 	tx, err := other.BeginTx(t.Context(), nil)
 	must(t, err)
-	const hold = 500 * time.Millisecond
-	go func() {
-		time.Sleep(hold)
-		tx.Rollback()
-	}()
-	began := time.Now()
+	defer tx.Rollback()
 	const points = 3 * queuePoints
-	for i := range int64(points) {
-		must(t, run.Log(i, map[string]float64{"x": float64(i)}))
+	var logged atomic.Int64
+	done := make(chan error, 1)
+	go func() {
+		for i := range int64(points) {
+			if err := run.Log(i, map[string]float64{"x": float64(i)}); err != nil {
+				done <- err
+				return
+			}
+			logged.Add(1)
+		}
+		done <- nil
+	}()
+	full := func() bool {
+		db.queue.mu.Lock()
+		defer db.queue.mu.Unlock()
+		return db.queue.accepted > queuePoints && len(db.queue.waiting) == queuePoints // the rest is with the writer
 	}
-	if waited := time.Since(began); waited < hold/2 {
-		t.Errorf("%d points were taken in %v, though none could be written", points, waited)
+	for deadline := time.Now().Add(25 * time.Second); !full() && len(done) == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
 	}
+	before := logged.Load()
+	time.Sleep(20 * time.Millisecond) // it waits: however long this lasts, no more is taken
+	if after := logged.Load(); after > before+1 || after >= points { // one call may have been about to return
+		t.Errorf("of %d points %d were taken, and then %d, though none could be written", points, before, after)
+	}
+	must(t, tx.Rollback())
+	must(t, <-done)
 	must(t, run.Flush())
 	history, err := db.History(t.Context(), run.ID(), "x")
 	must(t, err)
