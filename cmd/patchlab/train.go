@@ -254,8 +254,12 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
 		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
+	before, err := db.Find(cmd.Context(), run.ID()) // what a resumed run has already
+	if err != nil {
+		return err
+	}
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
-	stop := system.Watch(run, 10*time.Second)
+	stop := system.Watch(run, before.Metrics, 10*time.Second)
 	result, err := experiments.Train(cmd.Context(), experiments.Job{
 		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name, Recorder: run,
 		CheckpointDir: checkpointDir(o.db, run.ID()), Report: p.report,

@@ -216,7 +216,7 @@ func (m *mlflowServer) artifacts(ctx context.Context, folder, below string, dept
 	if depth > 20 {
 		return fmt.Errorf("the folders of artifacts nest deeper than 20: %s", below)
 	}
-	answer, err := m.do(ctx, http.MethodGet, "/api/2.0/mlflow-artifacts/artifacts?path="+url.QueryEscape(path.Join(folder, below)), nil)
+	answer, err := m.do(ctx, http.MethodGet, "/api/2.0/mlflow-artifacts/artifacts?path="+url.QueryEscape(path.Join(folder, below)), nil, 0)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (m *mlflowServer) artifacts(ctx context.Context, folder, below string, dept
 			}
 			continue
 		}
-		content, err := m.do(ctx, http.MethodGet, "/api/2.0/mlflow-artifacts/artifacts/"+escapePath(path.Join(folder, name)), nil)
+		content, err := m.do(ctx, http.MethodGet, "/api/2.0/mlflow-artifacts/artifacts/"+escapePath(path.Join(folder, name)), nil, 0)
 		if err != nil {
 			return err
 		}

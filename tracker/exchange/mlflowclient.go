@@ -76,20 +76,24 @@ func (w *watched) Close() error {
 	return w.ReadCloser.Close()
 }
 
-// do sends a request; the body is closed. The answer's body must be closed.
-func (m *mlflowServer) do(ctx context.Context, method, path string, body io.ReadCloser) (io.ReadCloser, error) {
+// do sends a request with a body of size bytes, which is closed, or without
+// one. The answer's body must be closed.
+func (m *mlflowServer) do(ctx context.Context, method, path string, body io.ReadCloser, size int64) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(m.patience, func() { cancel(errStalled) })
 	done := func() { timer.Stop(); cancel(nil) }
 	var sent io.Reader
-	if body != nil {
+	if size > 0 {
 		sent = &watched{body, timer, m.patience, nil}
+	} else if body != nil {
+		body.Close()
 	}
 	request, err := http.NewRequestWithContext(ctx, method, m.base+path, sent)
 	if err != nil {
 		done()
 		return nil, err
 	}
+	request.ContentLength = size // MLflow's server reads no bodies in chunks
 	if m.token != "" {
 		request.Header.Set("Authorization", "Bearer "+m.token)
 	}
@@ -128,11 +132,11 @@ func (m *mlflowServer) call(ctx context.Context, method, endpoint string, body, 
 	var answer io.ReadCloser
 	var err error
 	if query, ok := body.(url.Values); ok {
-		answer, err = m.do(ctx, method, endpoint+"?"+query.Encode(), nil)
+		answer, err = m.do(ctx, method, endpoint+"?"+query.Encode(), nil, 0)
 	} else {
 		var text []byte
 		if text, err = json.Marshal(body); err == nil {
-			answer, err = m.do(ctx, method, endpoint, io.NopCloser(bytes.NewReader(text)))
+			answer, err = m.do(ctx, method, endpoint, io.NopCloser(bytes.NewReader(text)), int64(len(text)))
 		}
 	}
 	if err != nil {

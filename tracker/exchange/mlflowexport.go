@@ -373,7 +373,7 @@ func (e *exporting) upload(run, uri, model string, artifacts []tracker.Artifact)
 			return err
 		}
 		to := "/api/2.0/mlflow-artifacts/artifacts/" + escapePath(path.Join(folder, name))
-		answer, err := e.server.do(e.ctx, http.MethodPut, to, content) // which closes it
+		answer, err := e.server.do(e.ctx, http.MethodPut, to, content, a.Size) // which closes it
 		if err != nil {
 			return fmt.Errorf("artifact %q: %w", a.Name, err)
 		}

@@ -313,16 +313,17 @@ func TestSilentServers(t *testing.T) {
 	for path, test := range map[string]struct {
 		method string
 		body   io.ReadCloser
+		size   int64
 		want   string
 	}{
-		"/slow":          {"GET", nil, strings.Repeat("x", pauses)},
-		"/silent":        {"GET", nil, ""},
-		"/stops":         {"GET", nil, ""},
-		"/takes-nothing": {"PUT", io.NopCloser(io.LimitReader(zeros{}, 1<<30)), ""},
+		"/slow":          {"GET", nil, 0, strings.Repeat("x", pauses)},
+		"/silent":        {"GET", nil, 0, ""},
+		"/stops":         {"GET", nil, 0, ""},
+		"/takes-nothing": {"PUT", io.NopCloser(io.LimitReader(zeros{}, 1<<30)), 1 << 30, ""},
 	} {
 		t.Run(strings.TrimPrefix(path, "/"), func(t *testing.T) {
 			t.Parallel()
-			answer, err := m.do(t.Context(), test.method, path, test.body)
+			answer, err := m.do(t.Context(), test.method, path, test.body, test.size)
 			var text []byte
 			if err == nil {
 				defer answer.Close()

@@ -7,7 +7,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"patchlab/tracker"
 )
+
+// prefix begins the names of all metrics that are sampled.
+const prefix = "system/"
 
 // Logger takes samples in; *tracker.Run is one.
 type Logger interface {
@@ -17,7 +22,16 @@ type Logger interface {
 // Watch samples the machine at once and then at every interval, until stop is
 // called, which waits for the sampling to end. What can't be read is left out,
 // and a sample that can't be logged is lost: a run does not fail for it.
-func Watch(run Logger, interval time.Duration) (stop func()) {
+//
+// latest are the metrics that the run has already: the samples of a resumed
+// run are numbered on from those before; nil: there are none.
+func Watch(run Logger, latest map[string]tracker.Metric, interval time.Duration) (stop func()) {
+	first := int64(0)
+	for name, m := range latest {
+		if strings.HasPrefix(name, prefix) {
+			first = max(first, m.Step+1)
+		}
+	}
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -25,7 +39,7 @@ func Watch(run Logger, interval time.Duration) (stop func()) {
 		defer s.close()
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
-		for step := int64(0); ; step++ {
+		for step := first; ; step++ {
 			if values := s.sample(); len(values) > 0 {
 				_ = run.Log(step, values)
 			}
@@ -63,22 +77,22 @@ func (s *sampler) sample() map[string]float64 {
 	busy, total := cpuTicks()
 	own := ownTicks()
 	if d := total - s.total; d > 0 {
-		values["system/cpu_utilization_percentage"] = 100 * (busy - s.busy) / d
-		values["system/process_cpu_percentage"] = 100 * (own - s.own) / d
+		values[prefix+"cpu_utilization_percentage"] = 100 * (busy - s.busy) / d
+		values[prefix+"process_cpu_percentage"] = 100 * (own - s.own) / d
 	}
 	s.busy, s.total, s.own = busy, total, own
 	if total, available, ok := memory(); ok {
-		values["system/system_memory_usage_megabytes"] = (total - available) / 1e6
-		values["system/system_memory_usage_percentage"] = 100 * (total - available) / total
+		values[prefix+"system_memory_usage_megabytes"] = (total - available) / 1e6
+		values[prefix+"system_memory_usage_percentage"] = 100 * (total - available) / total
 	}
 	if resident, ok := ownMemory(); ok {
-		values["system/process_memory_megabytes"] = resident / 1e6
+		values[prefix+"process_memory_megabytes"] = resident / 1e6
 	}
 	for i, g := range s.gpus.read() {
-		prefix := fmt.Sprintf("system/gpu_%d_", i)
-		values[prefix+"utilization_percentage"] = g.utilization
-		values[prefix+"memory_usage_megabytes"] = g.memory / 1e6
-		values[prefix+"power_usage_watts"] = g.power
+		device := fmt.Sprintf("%sgpu_%d_", prefix, i)
+		values[device+"utilization_percentage"] = g.utilization
+		values[device+"memory_usage_megabytes"] = g.memory / 1e6
+		values[device+"power_usage_watts"] = g.power
 	}
 	return values
 }
