@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test deps lint race bench-trackers bench-training build clean
+.PHONY: test deps lint race bench-tracker bench-trackers bench-training build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/...
@@ -33,6 +33,10 @@ bench-trackers:
 ## bench-training: training and inference beside Keras, JAX and PyTorch, into results/
 bench-training:
 	bench/training/run.sh $(ARGS)
+
+## bench-tracker: the tracker's own benchmarks, into results/tracker-benchmarks.txt
+bench-tracker:
+	bench/tracker/run.sh
 
 ## build: the programs into bin/
 build:
