@@ -61,44 +61,44 @@ func columnNamed(key string) (column, bool) {
 	return all[i], true
 }
 
-// sortRuns sorts by a column; runs without a value come last, equal ones with
-// the latest start first, as they are read.
-func sortRuns(runs []tracker.RunInfo, order string, now time.Time) {
+// sortRuns returns the places of runs in the order of a column; runs without a
+// value come last, equal ones with the latest start first, as they are read.
+func sortRuns(runs []tracker.RunInfo, order string, now time.Time) []int {
+	type keyed struct {
+		place  int
+		number float64
+		text   string
+		none   bool
+	}
 	key, turned := strings.CutPrefix(order, "-")
 	c, _ := columnNamed(key)
-	if c.text != nil {
-		slices.SortStableFunc(runs, func(a, b tracker.RunInfo) int {
-			x, y := c.text(&a), c.text(&b)
-			if (x == "") != (y == "") {
-				return cmp.Compare(y, x) // the empty one last
-			}
-			if turned {
-				x, y = y, x
-			}
-			return strings.Compare(x, y)
-		})
-		return
-	}
-	type keyed struct {
-		run   tracker.RunInfo
-		value float64
-	}
 	all := make([]keyed, len(runs))
 	for i := range runs {
-		all[i] = keyed{runs[i], c.number(&runs[i], now)}
+		k := keyed{place: i}
+		if c.text != nil {
+			k.text = c.text(&runs[i])
+			k.none = k.text == ""
+		} else {
+			k.number = c.number(&runs[i], now)
+			k.none = math.IsNaN(k.number)
+		}
+		all[i] = k
 	}
-	slices.SortStableFunc(all, func(a, b keyed) int {
-		if x, y := math.IsNaN(a.value), math.IsNaN(b.value); x || y {
-			return btoi(x) - btoi(y)
+	slices.SortFunc(all, func(a, b keyed) int {
+		d := btoi(a.none) - btoi(b.none)
+		if d == 0 && !a.none {
+			d = cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.text, b.text))
+			if c.falling != turned {
+				d = -d
+			}
 		}
-		if c.falling != turned {
-			a, b = b, a
-		}
-		return cmp.Compare(a.value, b.value)
+		return cmp.Or(d, a.place-b.place)
 	})
-	for i := range all {
-		runs[i] = all[i].run
+	places := make([]int, len(all))
+	for i, k := range all {
+		places[i] = k.place
 	}
+	return places
 }
 
 func btoi(b bool) int {

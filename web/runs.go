@@ -68,26 +68,33 @@ func (h *Handler) list(ctx context.Context, l listing) (found, error) {
 	query := tracker.Query{
 		Filter: l.Filter, IncludeArchived: l.Show != "", IncludeDeleted: l.Show == "all", DeletedOnly: l.Show == "deleted",
 	}
-	if l.Show == "archived" {
-		query.Limit = 0
-	} else if l.Sort == "" {
+	if l.Show != "archived" && l.Sort == "" {
 		query.Offset, query.Limit = skip, pageRows+1
 	}
 	runs, err := h.db.Runs(ctx, query)
 	if err != nil {
 		return f, err
 	}
-	if query.Limit == 0 {
+	switch {
+	case query.Limit > 0:
+		if len(runs) <= pageRows {
+			f.total = skip + len(runs)
+		}
+	default:
 		if l.Show == "archived" {
 			runs = slices.DeleteFunc(runs, func(r tracker.RunInfo) bool { return !r.Archived })
 		}
-		if l.Sort != "" {
-			sortRuns(runs, l.Sort, h.options.Now())
-		}
 		f.total = len(runs)
-		runs = runs[min(skip, len(runs)):]
-	} else if len(runs) <= pageRows {
-		f.total = skip + len(runs)
+		from, to := min(skip, len(runs)), min(skip+pageRows+1, len(runs))
+		if l.Sort == "" {
+			runs = runs[from:to]
+			break
+		}
+		page := make([]tracker.RunInfo, 0, to-from)
+		for _, place := range sortRuns(runs, l.Sort, h.options.Now())[from:to] {
+			page = append(page, runs[place])
+		}
+		runs = page
 	}
 	if f.more = len(runs) > pageRows; f.more {
 		runs = runs[:pageRows]
