@@ -54,12 +54,11 @@ func (db *DB) AddArtifact(ctx context.Context, id, name string, src io.Reader) (
 		if err := placeContent(root, temporary, digest); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO artifact (run, name, sha256, size, created) VALUES (?, ?, ?, ?, ?)`,
-			run, name, digest, size, db.now().UnixMicro())
-		if err != nil {
+		return db.edit(ctx, tx, run, func() error {
+			_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO artifact (run, name, sha256, size, created) VALUES (?, ?, ?, ?, ?)`,
+				run, name, digest, size, db.now().UnixMicro())
 			return err
-		}
-		return db.touch(ctx, tx, run)
+		})
 	})
 }
 

@@ -176,7 +176,7 @@ func TestFullQueueWaitsAndLosesNothing(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	before := logged.Load()
-	time.Sleep(20 * time.Millisecond) // it waits: however long this lasts, no more is taken
+	time.Sleep(20 * time.Millisecond)                                // it waits: however long this lasts, no more is taken
 	if after := logged.Load(); after > before+1 || after >= points { // one call may have been about to return
 		t.Errorf("of %d points %d were taken, and then %d, though none could be written", points, before, after)
 	}

@@ -151,13 +151,38 @@ func runDigest(ctx context.Context, q querier, run int64, points []byte) ([]byte
 // Runs that ended before schema 2 have no digests; others have two, once ended.
 var errHalfDigest = errors.New("it has one of its digests without the other, or before it has ended")
 
-// touch notes that a run was changed; the digest of an ended one follows.
-func (db *DB) touch(ctx context.Context, tx *sql.Tx, run int64) error {
-	var points, digest []byte
-	if err := tx.QueryRowContext(ctx, `SELECT points FROM run WHERE id = ?`, run).Scan(&points); err != nil {
+// edit changes a run and notes when; the digest of an ended one follows. The
+// digest of one that was damaged before stays, so that no edit hides damage.
+func (db *DB) edit(ctx context.Context, tx *sql.Tx, run int64, change func() error) error {
+	intact, err := isIntact(ctx, tx, run)
+	if err == nil {
+		err = change()
+	}
+	if err != nil {
 		return err
 	}
-	if points != nil {
+	return db.touch(ctx, tx, run, intact)
+}
+
+// isIntact tells whether a run, points and contents aside, is what its digest
+// says; one without a digest is.
+func isIntact(ctx context.Context, tx *sql.Tx, run int64) (bool, error) {
+	var points, want []byte
+	err := tx.QueryRowContext(ctx, `SELECT points, digest FROM run WHERE id = ?`, run).Scan(&points, &want)
+	if err != nil || want == nil {
+		return true, err
+	}
+	digest, err := runDigest(ctx, tx, run, points)
+	return err == nil && string(digest) == string(want), nil
+}
+
+// touch notes that a run was changed.
+func (db *DB) touch(ctx context.Context, tx *sql.Tx, run int64, intact bool) error {
+	var points, digest []byte
+	if err := tx.QueryRowContext(ctx, `SELECT points, digest FROM run WHERE id = ?`, run).Scan(&points, &digest); err != nil {
+		return err
+	}
+	if points != nil && intact {
 		var err error
 		if digest, err = runDigest(ctx, tx, run, points); err != nil {
 			return err

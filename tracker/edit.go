@@ -3,9 +3,9 @@ package tracker
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 // SetParams adds parameters to any run. A parameter keeps its value: giving it
@@ -48,7 +48,7 @@ func (db *DB) Rename(ctx context.Context, id, name string) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("renaming run %s: %w", id, err)
 	}
-	return db.changeRun(ctx, id, "renaming", `UPDATE run SET name = ? WHERE ulid = ?`, name)
+	return db.changeRun(ctx, id, "renaming", "name", name)
 }
 
 // AddInputs adds datasets to what a run read; those that it has already are
@@ -60,8 +60,8 @@ func (db *DB) AddInputs(ctx context.Context, id string, inputs ...Input) error {
 		if err := tx.QueryRowContext(ctx, `SELECT id, inputs FROM run WHERE ulid = ?`, id).Scan(&run, &text); err != nil {
 			return notFound(err)
 		}
-		var all []Input
-		if err := json.Unmarshal([]byte(text), &all); err != nil {
+		all, err := decodeInputs(text)
+		if err != nil {
 			return err
 		}
 		for _, input := range inputs {
@@ -69,14 +69,13 @@ func (db *DB) AddInputs(ctx context.Context, id string, inputs ...Input) error {
 				all = append(all, input)
 			}
 		}
-		text, err := encodeJSON(all)
-		if err != nil {
+		if text, err = encodeJSON(all); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE run SET inputs = ? WHERE id = ?`, text, run); err != nil {
+		return db.edit(ctx, tx, run, func() error {
+			_, err := tx.ExecContext(ctx, `UPDATE run SET inputs = ? WHERE id = ?`, text, run)
 			return err
-		}
-		return db.touch(ctx, tx, run)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("adding inputs to run %s: %w", id, err)
@@ -86,22 +85,25 @@ func (db *DB) AddInputs(ctx context.Context, id string, inputs ...Input) error {
 
 // SetNote replaces the Markdown note of any run.
 func (db *DB) SetNote(ctx context.Context, id, markdown string) error {
-	return db.changeRun(ctx, id, "noting", `UPDATE run SET note = ? WHERE ulid = ?`, markdown)
+	if !utf8.ValidString(markdown) {
+		return fmt.Errorf("noting run %s: the note is not valid UTF-8", id)
+	}
+	return db.changeRun(ctx, id, "noting", "note", markdown)
 }
 
 // Archive hides a run from lists, or shows it again.
 func (db *DB) Archive(ctx context.Context, id string, archived bool) error {
-	return db.changeRun(ctx, id, "archiving", `UPDATE run SET archived = ? WHERE ulid = ?`, db.moment(archived))
+	return db.changeRun(ctx, id, "archiving", "archived", db.moment(archived))
 }
 
 // Delete hides a run until GC removes it; Restore brings it back before that.
 func (db *DB) Delete(ctx context.Context, id string) error {
-	return db.changeRun(ctx, id, "deleting", `UPDATE run SET deleted = ? WHERE ulid = ?`, db.moment(true))
+	return db.changeRun(ctx, id, "deleting", "deleted", db.moment(true))
 }
 
 // Restore undoes Delete.
 func (db *DB) Restore(ctx context.Context, id string) error {
-	return db.changeRun(ctx, id, "restoring", `UPDATE run SET deleted = ? WHERE ulid = ?`, db.moment(false))
+	return db.changeRun(ctx, id, "restoring", "deleted", db.moment(false))
 }
 
 // moment is now in microseconds where on, else NULL.
@@ -109,13 +111,17 @@ func (db *DB) moment(on bool) sql.NullInt64 {
 	return sql.NullInt64{Int64: db.now().UnixMicro(), Valid: on}
 }
 
-func (db *DB) changeRun(ctx context.Context, id, doing, statement string, value any) error {
+// changeRun sets one column of a run.
+func (db *DB) changeRun(ctx context.Context, id, doing, column string, value any) error {
 	err := db.update(ctx, func(tx *sql.Tx) error {
 		var run int64
-		if err := tx.QueryRowContext(ctx, statement+` RETURNING id`, value, id).Scan(&run); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT id FROM run WHERE ulid = ?`, id).Scan(&run); err != nil {
 			return notFound(err)
 		}
-		return db.touch(ctx, tx, run)
+		return db.edit(ctx, tx, run, func() error {
+			_, err := tx.ExecContext(ctx, `UPDATE run SET `+column+` = ? WHERE id = ?`, value, run)
+			return err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("%s run %s: %w", doing, id, err)

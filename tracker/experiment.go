@@ -101,6 +101,12 @@ func (db *DB) EditExperiment(ctx context.Context, key int64, edit func(*Experime
 		if err = errors.Join(err, checkName(e.Name)); err != nil {
 			return err
 		}
+		var renamed map[int64]bool
+		if e.Name != name { // the name is part of each run's digest
+			if renamed, err = intactRuns(ctx, tx, key); err != nil {
+				return err
+			}
+		}
 		if _, err = tx.ExecContext(ctx, `UPDATE experiment SET name = ?, tags = ? WHERE id = ?`, e.Name, fields, key); err != nil {
 			return taken(err)
 		}
@@ -118,10 +124,15 @@ func (db *DB) EditExperiment(ctx context.Context, key int64, edit func(*Experime
 				_, err = tx.ExecContext(ctx, `UPDATE experiment SET deleted = NULL WHERE id = ?`, key)
 			}
 		}
-		if err != nil || e.Name == name {
+		if err != nil {
 			return err
 		}
-		return db.touchAll(ctx, tx, key) // the name is part of each run's digest
+		for run, intact := range renamed {
+			if err := db.touch(ctx, tx, run, intact); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("changing experiment %d: %w", key, err)
@@ -129,27 +140,22 @@ func (db *DB) EditExperiment(ctx context.Context, key int64, edit func(*Experime
 	return nil
 }
 
-func (db *DB) touchAll(ctx context.Context, tx *sql.Tx, experiment int64) error {
+// intactRuns returns which runs of an experiment are intact.
+func intactRuns(ctx context.Context, tx *sql.Tx, experiment int64) (map[int64]bool, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id FROM run WHERE experiment = ?`, experiment)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
-	var runs []int64
+	runs := map[int64]bool{}
 	for rows.Next() {
 		var run int64
 		if err := rows.Scan(&run); err != nil {
-			return err
+			return nil, err
 		}
-		runs = append(runs, run)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for _, run := range runs {
-		if err := db.touch(ctx, tx, run); err != nil {
-			return err
+		if runs[run], err = isIntact(ctx, tx, run); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return runs, rows.Err()
 }

@@ -15,6 +15,9 @@ func (db *DB) mergeRun(ctx context.Context, from *DB, id string, merged *Merged)
 	}
 	defer source.Rollback()
 	theirs, err := readRow(ctx, source, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errors.New("its experiment or its environment is missing")
+	}
 	if err != nil {
 		return refuse(err)
 	}

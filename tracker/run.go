@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Status is where a run stands.
@@ -110,6 +111,9 @@ func insertRun(ctx context.Context, tx *sql.Tx, id string, spec Spec, now int64)
 			return 0, err
 		}
 	}
+	if !utf8.ValidString(spec.Parent) {
+		return 0, fmt.Errorf("the parent's ID %q is not valid UTF-8", spec.Parent)
+	}
 	params, err := encodeFields(spec.Params)
 	if err != nil {
 		return 0, fmt.Errorf("parameters: %w", err)
@@ -170,20 +174,18 @@ func environmentRow(ctx context.Context, tx *sql.Tx, fields string) (key int64, 
 // process writes is refused, and so is a deleted one.
 func (db *DB) Resume(ctx context.Context, id string) (*Run, error) {
 	r := &Run{db: db, id: id}
+	codec := db.codecs.Get().(*codec)
+	defer db.codecs.Put(codec)
 	err := db.update(ctx, func(tx *sql.Tx) error {
-		var stored Status
-		var deleted sql.NullInt64
-		err := tx.QueryRowContext(ctx, `SELECT id, status, deleted FROM run WHERE ulid = ?`, id).
-			Scan(&r.key, &stored, &deleted)
+		was, err := readRow(ctx, tx, id)
 		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return ErrNotFound
 		case err != nil:
-			return err
-		case deleted.Valid:
+			return notFound(err)
+		case was.deleted:
 			return errors.New("it is deleted: restore it first")
 		}
-		if stored == Running {
+		r.key = was.key
+		if was.status == Running {
 			alive, err := db.writerLives(ctx, tx, r.key)
 			if err != nil {
 				return err
@@ -191,6 +193,8 @@ func (db *DB) Resume(ctx context.Context, id string) (*Run, error) {
 			if alive {
 				return ErrWriting
 			}
+		} else if err := was.whole(ctx, tx, codec); err != nil { // its next digest would hide that
+			return fmt.Errorf("it is damaged: %w", err)
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE run SET status = ?, modified = ?, ended = NULL, points = NULL, digest = NULL WHERE id = ?`,
 			Running, db.now().UnixMicro(), r.key)

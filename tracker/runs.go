@@ -182,10 +182,10 @@ func (db *DB) changeFields(ctx context.Context, id, column string, change func(m
 		if text, err = encodeFields(fields); err != nil {
 			return err
 		}
-		if _, err = tx.ExecContext(ctx, `UPDATE run SET `+column+` = ? WHERE id = ?`, text, run); err != nil {
+		return db.edit(ctx, tx, run, func() error {
+			_, err := tx.ExecContext(ctx, `UPDATE run SET `+column+` = ? WHERE id = ?`, text, run)
 			return err
-		}
-		return db.touch(ctx, tx, run)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("setting %s of run %s: %w", column, id, err)

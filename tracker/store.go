@@ -282,7 +282,7 @@ func (db *DB) end(ctx context.Context, r *Run, status Status, at int64) error {
 		if err != nil {
 			return err
 		}
-		return db.touch(ctx, tx, run)
+		return db.touch(ctx, tx, run, true)
 	})
 }
 

@@ -20,6 +20,7 @@ type travelling struct {
 	status                                   Status
 	started, modified                        int64
 	ended, archived                          sql.NullInt64
+	deleted                                  bool
 	points, digest                           []byte
 
 	// What check decodes.
@@ -29,10 +30,12 @@ type travelling struct {
 
 func readRow(ctx context.Context, q querier, id string) (r travelling, err error) {
 	err = q.QueryRowContext(ctx, `SELECT run.id, run.ulid, experiment.name, environment.fields, run.name, run.parent, run.note,
-		run.params, run.tags, run.inputs, run.status, run.started, run.modified, run.ended, run.archived, run.points, run.digest
+		run.params, run.tags, run.inputs, run.status, run.started, run.modified, run.ended, run.archived,
+		run.deleted IS NOT NULL, run.points, run.digest
 		FROM run JOIN experiment ON experiment.id = run.experiment JOIN environment ON environment.id = run.environment
 		WHERE run.ulid = ?`, id).Scan(&r.key, &r.id, &r.experiment, &r.environment, &r.name, &r.parent, &r.note,
-		&r.params, &r.tags, &r.inputs, &r.status, &r.started, &r.modified, &r.ended, &r.archived, &r.points, &r.digest)
+		&r.params, &r.tags, &r.inputs, &r.status, &r.started, &r.modified, &r.ended, &r.archived,
+		&r.deleted, &r.points, &r.digest)
 	return r, err
 }
 
