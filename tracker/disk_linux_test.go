@@ -145,3 +145,49 @@ func TestReadOnlyFile(t *testing.T) {
 		t.Errorf("starting a run in a read-only database: %v", err)
 	}
 }
+
+// A merge that fills the disk takes no run by halves, and succeeds later.
+func TestMergeOnAFullDisk(t *testing.T) {
+	from := newDB(t)
+	run := start(t, from, Spec{Name: "big"})
+	must(t, run.AddArtifact("weights", strings.NewReader(strings.Repeat("w", 1<<20))))
+	rng := rand.New(rand.NewPCG(7, 8))
+	for i := range int64(200_000) {
+		must(t, run.Log(i, map[string]float64{"noise": rng.NormFloat64()}))
+	}
+	must(t, run.Finish(Finished))
+	small := ended(t, from, Spec{Name: "small"}, 1)
+
+	folder := mountTmpfs(t, "12m")
+	into, err := Open(filepath.Join(folder, "lab.db"))
+	must(t, err)
+	t.Cleanup(func() { into.Close() })
+	filler := filepath.Join(folder, "filler")
+	for _, free := range []int64{500 << 10, 1500 << 10} { // no room for the artifact; none for the points
+		used := diskUsed(t, folder)
+		must(t, os.WriteFile(filler, make([]byte, 12<<20-used-free), 0o600))
+		_, err = into.Merge(t.Context(), from)
+		if !errors.Is(err, syscall.ENOSPC) && (err == nil || !strings.Contains(err.Error(), "the disk is full")) {
+			t.Errorf("merging with %d bytes of room: %v", free, err)
+		}
+		if runs, err := into.Runs(t.Context(), Query{}); err != nil || len(runs) > 0 {
+			t.Errorf("%d runs are there, %v", len(runs), err)
+		}
+		if left, err := filepath.Glob(filepath.Join(into.artifactFolder(), incoming+"*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+		must(t, os.Remove(filler))
+	}
+	merges(t, into, from, Merged{Added: 2}, "")
+	must(t, into.Verify(t.Context(), run.ID()))
+	must(t, into.Verify(t.Context(), small))
+	checkIntegrity(t, into)
+}
+
+// diskUsed is how many bytes of a file system are taken.
+func diskUsed(t *testing.T, folder string) int64 {
+	t.Helper()
+	var s syscall.Statfs_t
+	must(t, syscall.Statfs(folder, &s))
+	return int64(s.Blocks-s.Bfree) * s.Bsize
+}

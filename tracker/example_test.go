@@ -189,3 +189,57 @@ func ExampleDB_Runs() {
 	//   metrics.val accuracy > 1
 	//               ^
 }
+
+func ExampleDB_Resume() {
+	inFolder(func(path string) {
+		db, err := tracker.Open(path)
+		check(err)
+		run, err := db.Start(context.Background(), tracker.Spec{Name: "cut off"})
+		check(err)
+		check(run.Log(1, map[string]float64{"loss": .5}))
+		check(db.Close()) // without Finish, as if the process had died
+
+		db, err = tracker.Open(path)
+		check(err)
+		defer db.Close()
+		info, err := db.Find(context.Background(), "cut off")
+		check(err)
+		fmt.Println(info.Status)
+		run, err = db.Resume(context.Background(), info.ID)
+		check(err)
+		check(run.Log(2, map[string]float64{"loss": .25}))
+		check(run.Finish(tracker.Finished))
+		info, err = db.Find(context.Background(), "cut off")
+		check(err)
+		fmt.Println(info.Status, info.Metrics["loss"].Count)
+	})
+	// Output:
+	// crashed
+	// finished 2
+}
+
+func ExampleDB_Merge() {
+	inFolder(func(path string) {
+		laptop, err := tracker.Open(path + ".laptop.db")
+		check(err)
+		defer laptop.Close()
+		run, err := laptop.Start(context.Background(), tracker.Spec{Name: "mixer-4"})
+		check(err)
+		check(run.Finish(tracker.Finished))
+
+		lab, err := tracker.Open(path)
+		check(err)
+		defer lab.Close()
+		for range 2 {
+			merged, err := lab.Merge(context.Background(), laptop)
+			check(err)
+			check(merged.Refused)
+			fmt.Println(merged.Added, merged.Updated, merged.Unchanged)
+		}
+		fmt.Println(lab.Verify(context.Background(), run.ID()))
+	})
+	// Output:
+	// 1 0 0
+	// 0 0 1
+	// <nil>
+}

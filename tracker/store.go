@@ -289,13 +289,15 @@ func (db *DB) end(ctx context.Context, r *Run, status Status, at int64) error {
 // loseRun marks a run that this process may no longer write. Its writer hears
 // why from whatever it does next, at the latest from closing the database.
 func (db *DB) loseRun(r *Run, why error) {
-	r.lost.CompareAndSwap(nil, &why)
+	first := r.lost.CompareAndSwap(nil, &why)
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.open[r.key] == r {
 		delete(db.open, r.key)
 	}
-	db.lost = append(db.lost, r)
+	if first {
+		db.lost = append(db.lost, r)
+	}
 }
 
 // untold are the reasons of lost runs that no writer has heard.
