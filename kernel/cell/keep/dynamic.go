@@ -2,7 +2,9 @@ package keep
 
 import (
 	"fmt"
+	"math"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -20,6 +22,20 @@ const (
 	codeAny
 	codeError
 )
+
+func (e *encoder) dynamic(v reflect.Value) error {
+	if v.IsNil() {
+		return e.uvarint(0)
+	}
+	if err := e.uvarint(1); err != nil {
+		return err
+	}
+	inner := v.Elem()
+	if err := e.typeOf(inner.Type()); err != nil {
+		return err
+	}
+	return e.value(movable(inner))
+}
 
 func (e *encoder) typeOf(t reflect.Type) error {
 	switch {
@@ -87,4 +103,97 @@ func known(t reflect.Type, examples []any) named {
 		}
 	}
 	return n
+}
+
+func (d *decoder) dynamic(v reflect.Value) error {
+	n, err := d.uvarint()
+	if err != nil || n == 0 {
+		return err
+	}
+	t, err := d.typeOf()
+	if err != nil {
+		return err
+	}
+	if !t.AssignableTo(v.Type()) {
+		return fmt.Errorf("a %s is no %s", t, v.Type())
+	}
+	inner := reflect.New(t).Elem()
+	if err := d.value(inner); err != nil {
+		return err
+	}
+	v.Set(inner)
+	return nil
+}
+
+func (d *decoder) typeOf() (reflect.Type, error) {
+	if d.depth++; d.depth > maxDepth {
+		return nil, errDamaged
+	}
+	defer func() { d.depth-- }()
+	code, err := d.uvarint()
+	if err != nil {
+		return nil, err
+	}
+	var n uint64
+	var key reflect.Type
+	switch code {
+	case codeAny:
+		return anyType, nil
+	case codeError:
+		return errorType, nil
+	case codePredeclared:
+		kind, err := d.uvarint()
+		if t := predeclared[reflect.Kind(kind)]; err == nil && t != nil {
+			return t, nil
+		}
+		return nil, errDamaged
+	case codeNamed:
+		return d.namedType()
+	case codePointer, codeSlice:
+	case codeArray:
+		if n, err = d.uvarint(); err != nil {
+			return nil, errDamaged
+		}
+	case codeMap:
+		if key, err = d.typeOf(); err != nil {
+			return nil, err
+		}
+		if !key.Comparable() {
+			return nil, errDamaged
+		}
+	default:
+		return nil, errDamaged
+	}
+	elem, err := d.typeOf()
+	if err != nil {
+		return nil, err
+	}
+	switch code {
+	case codePointer:
+		return reflect.PointerTo(elem), nil
+	case codeSlice:
+		return reflect.SliceOf(elem), nil
+	case codeArray:
+		if size := elem.Size(); n > math.MaxInt32 || size > 0 && n > uint64(32*d.left+1<<16)/uint64(size) {
+			return nil, errDamaged
+		}
+		return reflect.ArrayOf(int(n), elem), nil
+	}
+	return reflect.MapOf(key, elem), nil
+}
+
+func (d *decoder) namedType() (reflect.Type, error) {
+	b, err := d.bytes()
+	if err != nil {
+		return nil, err
+	}
+	name, digest, _ := strings.Cut(string(b), "\n")
+	found, ok := d.known[name]
+	if !ok {
+		return nil, &unknownError{name}
+	}
+	if digestOf(name, digests(found.t)) != digest {
+		return nil, &changedError{fmt.Sprintf("the type %s has changed since", short(name))}
+	}
+	return found.t, nil
 }

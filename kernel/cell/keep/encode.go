@@ -330,34 +330,3 @@ func (e *encoder) pointer(v reflect.Value, target func() error) error {
 	}
 	return target()
 }
-
-func (e *encoder) dynamic(v reflect.Value) error {
-	if v.IsNil() {
-		return e.uvarint(0)
-	}
-	if err := e.uvarint(1); err != nil {
-		return err
-	}
-	inner := v.Elem()
-	if err := e.typeOf(inner.Type()); err != nil {
-		return err
-	}
-	return e.value(movable(inner))
-}
-
-func (e *encoder) tensor(t *tensors.Tensor) error {
-	if err := errors.Join(e.bytes([]byte(t.DType().String())), e.uvarint(uint64(t.Rank()))); err != nil {
-		return err
-	}
-	for _, n := range t.Shape().Dimensions {
-		if err := e.uvarint(uint64(n)); err != nil {
-			return err
-		}
-	}
-	if t.Size() == 0 {
-		return nil
-	}
-	var writing error
-	err := t.ConstBytes(func(data []byte) { writing = e.bytes(data) })
-	return errors.Join(err, writing)
-}
