@@ -39,7 +39,8 @@ func ExampleWriteSVG() {
 }
 
 // charts are one of each kind, with what is hard to draw: names that collide,
-// a name of markup, a configuration without a speed, one without a band.
+// a name of markup, a configuration without a speed, one without a band; lines
+// that break, and that go on outside of what is shown.
 func charts() map[string]figure.Chart {
 	nan := math.NaN()
 	curve := func(name string, scale float64, points int) figure.Curve {
@@ -80,6 +81,13 @@ func charts() map[string]figure.Chart {
 			curve("mixer-2", 1, 10), curve("vit-2", .93, 12), curve("vit-2b", .93, 12), {Name: "empty"}, curve("point", .5, 1),
 		}},
 		"steps": steps,
+		"traces": figure.Traces{XTitle: "epoch", LogY: true, From: 2, To: 12, Lines: []figure.Trace{
+			{Name: "smoothed", Words: "smoothed: 1", X: []float64{1, 3, 5, 14}, Y: []float64{.02, .5, .1, .002},
+				RawX: []float64{1, 2, 3, 4, 5, 14}, RawY: []float64{.02, 2, .1, .9, .05, .01}},
+			{Name: "broken", Words: "broken: 3", X: []float64{2, 4, 6, 7, 9, 11}, Y: []float64{1, .2, nan, .01, math.Inf(1), .0015}},
+			{Name: "outside", Words: "outside", X: []float64{0, 1}, Y: []float64{1e9, 1e9}},
+			{Name: "over it", Words: "over it", X: []float64{0, 20}, Y: []float64{.003, .3}},
+		}},
 	}
 }
 
