@@ -1,6 +1,6 @@
 // Package figure draws the charts of a comparison: the Pareto front of speed
 // against accuracy, learning curves with bands over seeds, and distributions
-// of step times.
+// of step times; and the metrics of one run.
 //
 // A chart is laid out once, on a [Canvas], and comes out as SVG (for a page,
 // where colours follow the page's style and every configuration is a group
