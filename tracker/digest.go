@@ -119,6 +119,9 @@ func runDigest(ctx context.Context, q querier, run int64, points []byte) ([]byte
 		FROM run JOIN experiment ON experiment.id = run.experiment JOIN environment ON environment.id = run.environment
 		WHERE run.id = ?`, run).Scan(&texts[0], &texts[1], &texts[2], &texts[3], &texts[4], &texts[5], &texts[6],
 		&texts[7], &texts[8], &numbers[0], &numbers[1], &numbers[2])
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errMissing
+	}
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -43,12 +43,19 @@ func TestDeletingARunWithoutItsExperiment(t *testing.T) {
 	run := fullRun(t, db, "r")
 	raw := openPool(db.path, "rw", "")
 	raw.SetMaxOpenConns(1)
-	_, err := raw.Exec(`PRAGMA foreign_keys = 0; DELETE FROM experiment`)
+	_, err := raw.Exec(`PRAGMA foreign_keys = 0; UPDATE run SET experiment = 99`)
 	must(t, errors.Join(err, raw.Close()))
 	other, err := Open(filepath.Join(t.TempDir(), "other.db"))
 	must(t, err)
 	defer other.Close()
 	merges(t, other, db, Merged{}, "its experiment or its environment is missing")
+	if err := db.Verify(t.Context(), run.ID()); err == nil || !strings.Contains(err.Error(), "its experiment") {
+		t.Errorf("verifying said %v", err)
+	}
+	ended(t, other, Spec{ID: run.ID()}, 1)
+	whole := ended(t, other, Spec{Name: "whole"}, 1)
+	merges(t, db, other, Merged{Added: 1}, "the copy here is damaged")
+	must(t, db.Verify(t.Context(), whole))
 	if info := mustFind(t, db, run.ID()); info.Status != Damaged {
 		t.Errorf("it is %v", info.Status)
 	}

@@ -15,9 +15,6 @@ func (db *DB) mergeRun(ctx context.Context, from *DB, id string, merged *Merged)
 	}
 	defer source.Rollback()
 	theirs, err := readRow(ctx, source, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = errors.New("its experiment or its environment is missing")
-	}
 	if err != nil {
 		return refuse(err)
 	}
@@ -111,6 +108,8 @@ func (m *merging) take() error {
 		err = m.insert()
 	case err == nil:
 		err = m.checkOurs(&ours)
+	case errors.Is(err, errMissing):
+		err = refuse(fmt.Errorf("the copy here is damaged; delete and collect it, then merge again: %w", err))
 	}
 	if err != nil {
 		return err

@@ -28,16 +28,24 @@ type travelling struct {
 	inputList              []Input
 }
 
+// readRow reads a run's row; sql.ErrNoRows says that there is none.
 func readRow(ctx context.Context, q querier, id string) (r travelling, err error) {
+	var experiment, environment sql.NullString
 	err = q.QueryRowContext(ctx, `SELECT run.id, run.ulid, experiment.name, environment.fields, run.name, run.parent, run.note,
 		run.params, run.tags, run.inputs, run.status, run.started, run.modified, run.ended, run.archived,
 		run.deleted IS NOT NULL, run.points, run.digest
-		FROM run JOIN experiment ON experiment.id = run.experiment JOIN environment ON environment.id = run.environment
-		WHERE run.ulid = ?`, id).Scan(&r.key, &r.id, &r.experiment, &r.environment, &r.name, &r.parent, &r.note,
+		FROM run LEFT JOIN experiment ON experiment.id = run.experiment LEFT JOIN environment ON environment.id = run.environment
+		WHERE run.ulid = ?`, id).Scan(&r.key, &r.id, &experiment, &environment, &r.name, &r.parent, &r.note,
 		&r.params, &r.tags, &r.inputs, &r.status, &r.started, &r.modified, &r.ended, &r.archived,
 		&r.deleted, &r.points, &r.digest)
+	if err == nil && !(experiment.Valid && environment.Valid) {
+		err = errMissing
+	}
+	r.experiment, r.environment = experiment.String, environment.String
 	return r, err
 }
+
+var errMissing = errors.New("its experiment or its environment is missing from the file")
 
 // check decodes what the row holds and refuses what no tracker writes.
 func (r *travelling) check() (err error) {
