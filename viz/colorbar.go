@@ -23,19 +23,26 @@ func (s *sheet) colorBar(x, y, width float64, scale Scale, what string) {
 	s.chart(x, y, width, barHeight, p)
 }
 
-// ticks are about five round numbers; the last says where larger ones are cut.
+// ticks are about five round numbers; the ends say where larger ones are cut.
 func (s Scale) ticks() []plot.Tick {
-	step := roundStep((s.High - s.Low) / 4)
+	span := s.High - s.Low
+	step := roundStep(span / 5)
+	if s.Clipped {
+		step = roundStep(span / 8)
+	}
 	var ticks []plot.Tick
 	for k := math.Ceil(s.Low/step - 1e-9); k*step <= s.High*(1+1e-9)+1e-12; k++ {
 		v := k*step + 0
-		if s.Clipped && s.High-v < step*.6 {
-			continue // room for the end's own
+		if s.Clipped && (s.High-v < span*.11 || s.Low < 0 && v-s.Low < span*.11) {
+			continue // room for the ends' own
 		}
 		ticks = append(ticks, plot.Tick{Value: v, Label: decimals(v, step)})
 	}
 	if s.Clipped {
 		ticks = append(ticks, plot.Tick{Value: s.High, Label: "≥ " + number(s.High)})
+		if s.Low < 0 {
+			ticks = append(ticks, plot.Tick{Value: s.Low, Label: "≤ " + number(s.Low)})
+		}
 	}
 	return ticks
 }

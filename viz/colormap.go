@@ -69,7 +69,8 @@ func gradient(name string, g colorgrad.Gradient) ColorMap {
 type Scale struct {
 	Low, High float64
 	Map       ColorMap
-	// Clipped says that numbers above High exist and take its colour.
+	// Clipped says that numbers beyond High (and Low, where it is below 0) exist
+	// and take the end's colour.
 	Clipped bool
 }
 

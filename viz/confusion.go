@@ -36,8 +36,8 @@ func Confusion(title string, counts [][]int, classes []string) (*Picture, error)
 	if total == 0 {
 		return nil, fmt.Errorf("confusion: no images; allowed: 1 or more")
 	}
-	below := fmt.Sprintf("%d images, %s right; numbers are percents of the row's images", total, percent(math.Round(1000*float64(right)/float64(total))/1000))
-	alt := fmt.Sprintf("%s. Of %d images %d are right.", title, total, right)
+	below := fmt.Sprintf("%s images, %s right; numbers are percents of the row's images", thousands(total), percent(math.Round(1000*float64(right)/float64(total))/1000))
+	alt := fmt.Sprintf("%s. Of %s images %s are right.", title, thousands(total), thousands(right))
 	if worst.times > 0 {
 		alt += fmt.Sprintf(" The most frequent mistake: %s taken for %s, %d times.", classes[worst.from], classes[worst.to], worst.times)
 	}

@@ -2,6 +2,7 @@ package viz
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 
 	"gonum.org/v1/plot"
@@ -120,7 +121,7 @@ func headChart(title, below, yTitle, lineName string, layers []HeadValues, line,
 			p := axes("", yTitle)
 			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -.6, float64(len(layers))-.4, low, high
 			p.X.Tick.Marker = plot.ConstantTicks(names)
-			p.X.Tick.Label.Font.Size, p.X.Tick.Label.Color, p.X.Tick.Length, p.X.Tick.Width = labelSize, ink(), 6, 0
+			p.X.Tick.Label.Font.Size, p.X.Tick.Label.Color, p.X.Tick.Length, p.X.Tick.Color = labelSize, ink(), 5, color.Transparent
 			p.Y.Tick.Marker = plot.ConstantTicks(Scale{Low: low, High: high}.ticks())
 			grid := plotter.NewGrid()
 			grid.Vertical.Width, grid.Horizontal.Color, grid.Horizontal.Width = 0, rule(), .75
@@ -144,7 +145,10 @@ func (d headDots) Plot(c vgdraw.Canvas, p *plot.Plot) {
 	c.StrokeLine2(vgdraw.LineStyle{Color: muted(), Width: 1.2, Dashes: []vg.Length{5, 4}}, c.Min.X, y(d.line), c.Max.X, y(d.line))
 	style := lettering(tickSize, muted(), false)
 	style.XAlign = -1
-	c.FillText(style, vg.Point{X: c.Max.X - 4, Y: y(d.line) + 4}, d.name)
+	at := y(d.line) + 4
+	width, height := style.Width(d.name), style.Height(d.name)
+	c.FillPolygon(paper(), []vg.Point{{X: c.Max.X - 6 - width, Y: at - 2}, {X: c.Max.X, Y: at - 2}, {X: c.Max.X, Y: at + height}, {X: c.Max.X - 6 - width, Y: at + height}})
+	c.FillText(style, vg.Point{X: c.Max.X - 4, Y: at}, d.name)
 	step := math.Min(26, float64(x(1)-x(0))*.8/float64(maxHeads(d.layers)))
 	for i, l := range d.layers {
 		for h, v := range l.Values {

@@ -14,13 +14,14 @@ import (
 // WriteGIF writes the movie as an animated GIF with so many pixels a point. All
 // frames share one palette of 256 colours, chosen for them by median cut, and
 // no dithering, which would speckle flat maps; after the first, a frame holds
-// only what changed.
+// only what changed, the rest is transparent.
 func (m *Movie) WriteGIF(w io.Writer, scale float64) error {
 	frames, err := m.rasters(scale)
 	if err != nil {
 		return fmt.Errorf("write GIF: %w", err)
 	}
-	chosen := medianCut(frames, 256)
+	chosen := append(medianCut(frames, 255), color.RGBA{}) // the last: as in the frame before
+	same := uint8(len(chosen) - 1)
 	nearest := map[uint32]uint8{}
 	out := &gif.GIF{Config: image.Config{ColorModel: chosen, Width: frames[0].Bounds().Dx(), Height: frames[0].Bounds().Dy()}}
 	for i, f := range frames {
@@ -35,8 +36,11 @@ func (m *Movie) WriteGIF(w io.Writer, scale float64) error {
 				key := uint32(c.R)<<16 | uint32(c.G)<<8 | uint32(c.B)
 				index, ok := nearest[key]
 				if !ok {
-					index = uint8(chosen.Index(c))
+					index = uint8(chosen[:same].Index(c))
 					nearest[key] = index
+				}
+				if i > 0 && frames[i-1].RGBAAt(x, y) == c {
+					index = same
 				}
 				p.SetColorIndex(x, y, index)
 			}

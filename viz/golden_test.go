@@ -81,10 +81,10 @@ func pictures(t testing.TB) map[string]*Picture {
 	add("mistakes")(Mistakes("Most wrong", mistakes))
 	var views []View
 	for i, name := range []string{"vit-2", "mixer-4", "convmixer", "mixer1-vit1"} {
-		grid := []int{8, 4, 16, 8}[i]
-		v := View{Name: name, Grid: grid, Guesses: []Guess{{"disc", .8 - .1*float64(i)}, {"automobile", .1}, {"cat", .05}}}
+		const grid = 8
+		v := View{Name: name, Patches: []int{8, 4, 16, 8}[i], Guesses: []Guess{{"disc", .8 - .1*float64(i)}, {"automobile", .1}, {"cat", .05}}}
 		for p := range grid * grid {
-			v.Matters = append(v.Matters, .4*math.Exp(-math.Hypot(float64(p%grid)/float64(grid)-.6, float64(p/grid)/float64(grid)-.45)*6)-.05*float64(p%3))
+			v.Matters = append(v.Matters, .4*math.Exp(-math.Hypot(float64(p%grid)/float64(grid)-.6, float64(p/grid)/float64(grid)-.45)*6)-.05*float64((p+i)%3))
 		}
 		views = append(views, v)
 	}

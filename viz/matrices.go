@@ -16,12 +16,12 @@ func AttentionMatrices(title string, a Attention) (*Picture, error) {
 	}
 	columns := min(2, a.heads)
 	rows := (a.heads + columns - 1) / columns
-	const axisRoom, name, gap = 44.0, 20.0, 38.0
+	const axisRoom, name, gap = 44.0, 20.0, 22.0
 	panel := (pageWidth - 2*margin - axisRoom - 30) / 2
 	below := fmt.Sprintf("%s, %s: every row, one query patch, sums to 1", a.layer, count(a.heads, "head"))
 	scale := amounts(Viridis(), .995, a.scores)
 	top := titleHeight(below)
-	height := float64(rows)*(panel+name+gap) + 4
+	height := float64(rows)*(panel+name+gap) + 18
 	return &Picture{
 		width: pageWidth, height: top + height + barHeight + margin,
 		alt: fmt.Sprintf("%s. %s: %d × %d scores, queries down and keys across; the largest score is %s, an even share would be %s.",

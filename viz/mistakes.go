@@ -60,11 +60,13 @@ func Mistakes(title string, mistakes []Mistake) (*Picture, error) {
 
 // shortPercent writes a probability in few letters.
 func shortPercent(v float64) string {
-	if v < .001 {
+	switch {
+	case v < .001:
 		return "<0.1 %"
+	case v < .095:
+		return fmt.Sprintf("%.1f %%", 100*v)
+	case v > .99 && v < 1:
+		return ">99 %"
 	}
-	if v > .999 && v < 1 {
-		return ">99.9 %"
-	}
-	return fmt.Sprintf("%.3g %%", 100*v)
+	return fmt.Sprintf("%.0f %%", 100*v)
 }

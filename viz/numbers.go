@@ -120,3 +120,12 @@ func columnsFor(n int, even bool) int {
 	}
 	return best
 }
+
+// thousands writes a whole number with a comma between thousands.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

@@ -19,11 +19,15 @@ func PositionSimilarity(title string, table []float32, tokens, dim int) (*Pictur
 		return nil, fmt.Errorf("position embeddings: %d patches; allowed: those of a square grid", tokens)
 	}
 	maps := make([][]float64, tokens)
+	var others []float64
 	near, far, nears, fars := 0., 0., 0., 0.
 	for q := range maps {
 		for k := range tokens {
 			v := cosine(table[q*dim:(q+1)*dim], table[k*dim:(k+1)*dim])
 			maps[q] = append(maps[q], v)
+			if q != k {
+				others = append(others, math.Abs(v))
+			}
 			switch d := math.Hypot(float64(q/grid-k/grid), float64(q%grid-k%grid)); {
 			case d == 1:
 				near, nears = near+v, nears+1
@@ -34,7 +38,8 @@ func PositionSimilarity(title string, table []float32, tokens, dim int) (*Pictur
 	}
 	below := "One map a patch, at the patch's place: how like its embedding the others are"
 	alt := fmt.Sprintf("%s. %d × %d small maps. Neighbours have a mean cosine similarity of %s, others of %s.", title, grid, grid, number(near/math.Max(1, nears)), number(far/math.Max(1, fars)))
-	return mapGrid(title, below, alt, maps, grid, Scale{-1, 1, Diverging(), false}, "cosine similarity", false), nil
+	high := math.Max(.1, math.Ceil(quantile(.999, others)*20)/20)
+	return mapGrid(title, below, alt, maps, grid, Scale{-high, high, Diverging(), high < 1}, "cosine similarity", false), nil
 }
 
 func cosine(a, b []float32) float64 {

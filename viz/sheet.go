@@ -207,7 +207,7 @@ func enlarged(m image.Image, width, height int) image.Image {
 // axes returns a chart of the library in this package's dress.
 func axes(xTitle, yTitle string) *plot.Plot {
 	p := plot.New()
-	p.BackgroundColor = paper()
+	p.BackgroundColor = nil // or it would cover what stands beside it
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle = lettering(labelSize, ink(), false)
 		a.Label.TextStyle.XAlign, a.Label.TextStyle.YAlign = text.XCenter, text.YBottom

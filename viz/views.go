@@ -15,18 +15,19 @@ type Guess struct {
 // View is what one network makes of an image.
 type View struct {
 	Name string
-	// Grid is the number of patches a side.
-	Grid int
-	// Matters holds, for each of Grid × Grid patches, by how much the
-	// probability of the first guess falls when the patch is covered (negative:
+	// Patches is the number of the network's own patches a side.
+	Patches int
+	// Matters holds, for each of grid × grid squares, by how much the
+	// probability of the first guess falls when the square is covered (negative:
 	// rises); see Occlusion.
 	Matters []float64
 	// Guesses are the most probable classes, best first; at most three are shown.
 	Guesses []Guess
 }
 
-// Views shows one image as several networks see it, side by side: which patches
-// matter to each by one measure for all, occlusion, and what each says.
+// Views shows one image as several networks see it, side by side: which parts
+// matter to each by one measure for all, occlusion, and what each says. The
+// squares are the same for all, whatever their patches, so that maps compare.
 func Views(title string, m Image, truth string, views []View) (*Picture, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("views: %w", err)
@@ -36,21 +37,27 @@ func Views(title string, m Image, truth string, views []View) (*Picture, error) 
 	}
 	var all [][]float64
 	var words []string
+	squares := 0
 	for _, v := range views {
 		if len(v.Guesses) == 0 {
 			return nil, fmt.Errorf("views: %s has no guesses; allowed: 1 or more", v.Name)
 		}
-		if err := badSize("what matters to "+v.Name, len(v.Matters), v.Grid, v.Grid); err != nil {
-			return nil, fmt.Errorf("views: %w", err)
+		if grid, ok := side(len(v.Matters)); !ok || len(v.Matters) != len(views[0].Matters) {
+			return nil, fmt.Errorf("views: %d values of what matters to %s; allowed: one a square of a grid, the same for all networks", len(v.Matters), v.Name)
+		} else {
+			squares = grid
 		}
 		all = append(all, v.Matters)
 		words = append(words, fmt.Sprintf("%s says %s (%s)", v.Name, v.Guesses[0].Class, shortPercent(v.Guesses[0].Probability)))
 	}
 	scale := signed(all...)
-	below := "Red: covering the patch makes the network less sure of its first guess; blue: surer"
-	const columns, gap, name, line = 2, 20.0, 20.0, 17.0
-	room := (pageWidth - 2*margin - gap) / columns
-	const cell = 128.0
+	below := "Red: covering the square makes the network less sure of its first guess; blue: surer"
+	const gap, name = 20.0, 20.0
+	columns, cell := 2, 128.0
+	if len(views) == 1 {
+		columns, cell = 1, 240
+	}
+	room := (pageWidth - 2*margin - gap*float64(columns-1)) / float64(columns)
 	rows := (len(views) + columns - 1) / columns
 	each := name + cell + 14
 	const head = 96.0
@@ -67,18 +74,18 @@ func Views(title string, m Image, truth string, views []View) (*Picture, error) 
 				y += 17
 				s.write(x, y, 0, labelSize, muted(), false, "is: "+truth)
 			}
-			for _, line := range wrap("Each patch is covered in turn with the image's mean colour; the maps lie over the image in grey.", tickSize, pageWidth-margin-x) {
+			for _, line := range wrap(fmt.Sprintf("Each of %d × %d squares is covered in turn with the image's mean colour; the maps lie over the image in grey.", squares, squares), tickSize, pageWidth-margin-x) {
 				y += 16
 				s.write(x, y, 0, tickSize, muted(), false, line)
 			}
 			for i, v := range views {
 				x, y := margin+float64(i%columns)*(room+gap), y0+head+16+float64(i/columns)*each
 				s.write(x, y+labelSize, 0, labelSize, ink(), true, fitted(v.Name, labelSize, true, room))
-				s.image(x, y+name, cell, cell, overlay(m, v.Matters, v.Grid, scale))
+				s.image(x, y+name, cell, cell, overlay(m, v.Matters, squares, scale))
 				right := x + cell + 10
-				s.write(right, y+name+10, 0, tickSize, muted(), false, fmt.Sprintf("%d × %d patches", v.Grid, v.Grid))
+				s.write(right, y+name+10, 0, tickSize, muted(), false, fmt.Sprintf("%d × %d patches", v.Patches, v.Patches))
 				for k, g := range v.Guesses[:min(3, len(v.Guesses))] {
-					at := y + name + 36 + float64(k)*(line+13)
+					at := y + name + 36 + float64(k)*30
 					s.write(right, at, 0, tickSize, ink(), k == 0, fitted(g.Class, tickSize, k == 0, room-cell-10))
 					width := room - cell - 10 - 34
 					s.fill(right, at+4, width, 7, rule())
@@ -91,7 +98,7 @@ func Views(title string, m Image, truth string, views []View) (*Picture, error) 
 	}, nil
 }
 
-// Occlusion returns copies of an image, each with one of grid × grid patches
+// Occlusion returns copies of an image, each with one of grid × grid squares
 // covered by the image's mean colour, in reading order (Zeiler & Fergus 2014,
 // "Visualizing and Understanding Convolutional Networks", section 4.2): run a
 // network on them and take each probability off that of the whole image.

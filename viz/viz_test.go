@@ -159,7 +159,9 @@ func TestGIF(t *testing.T) {
 		}
 		for y := f.Rect.Min.Y; y < f.Rect.Max.Y; y++ {
 			for x := f.Rect.Min.X; x < f.Rect.Max.X; x++ {
-				shown.Set(x, y, f.At(x, y))
+				if _, _, _, a := f.At(x, y).RGBA(); a > 0 {
+					shown.Set(x, y, f.At(x, y))
+				}
 			}
 		}
 		if d := difference(shown, frames[i]); d > 1.5 {
