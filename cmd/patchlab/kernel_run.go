@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -14,14 +16,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"patchlab/kernel/assist"
 	"patchlab/kernel/child"
 	"patchlab/kernel/front"
 	"patchlab/kernel/message"
+	"patchlab/kernel/spec"
 )
 
 // kernelRun is one call of "kernel run".
 type kernelRun struct {
-	connection, tools, module, history, log string
+	connection, tools, goFolder, module, history, log string
 }
 
 func newKernelRunCommand() *cobra.Command {
@@ -36,6 +40,7 @@ func newKernelRunCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.connection, "connection-file", "", "the file that says where to listen")
 	f.StringVar(&r.tools, "tools", "", "the folder with gonb, gopls and goimports")
+	f.StringVar(&r.goFolder, "go", "", "the folder with the go command, where it is not on PATH")
 	f.StringVar(&r.module, "module", "", "the module whose packages notebooks import")
 	f.StringVar(&r.history, "history", "", "the file that keeps cells; \"none\" keeps them for the session only")
 	f.StringVar(&r.log, "log", "", "a file for what GoNB logs")
@@ -76,9 +81,28 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 	}
 	defer release()
 
+	if _, err := exec.LookPath("go"); err != nil && r.goFolder != "" {
+		if err := os.Setenv("PATH", os.Getenv("PATH")+string(os.PathListSeparator)+r.goFolder); err != nil {
+			return err
+		}
+	}
+	if r.tools == "" {
+		if r.tools, err = spec.ToolsFolder(); err != nil {
+			return err
+		}
+	}
+	if root, _ := spec.Module(r.module); r.module != "" && root != r.module {
+		logf("the module %s is gone; cells do without it", r.module)
+		r.module = ""
+	}
+	session := filepath.Join(folder, "session")
+	if err := os.Mkdir(session, 0o700); err != nil {
+		return err
+	}
+
 	options := front.Options{
 		Connection: connection, Folder: folder, Logf: logf, Info: kernelInfo(),
-		Child: child.Config{Tools: r.tools, Module: r.module},
+		Child: child.Config{Tools: r.tools, Module: r.module, Env: []string{sessionEnv + "=" + session}},
 	}
 	if m := kernelID.FindStringSubmatch(filepath.Base(r.connection)); m != nil {
 		options.Child.KernelID = m[1]
@@ -96,8 +120,36 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 			logf("%v; cells are kept for this session only", err)
 		}
 	}
+	assistant := assist.New(assist.Options{Tools: r.tools, Module: r.module, Folder: filepath.Join(folder, "assist"), Logf: logf})
+	defer assistant.Close()
+	options.Assistant = assistant
+	options.Ready = func(ctx context.Context, say func(string)) {
+		if err := assistant.Warm(ctx); err != nil && ctx.Err() == nil {
+			logf("starting the language server: %v", err)
+		}
+		r.warm(ctx, say, logf)
+	}
 	logf("listening after %v, process %d", time.Since(begin).Round(time.Millisecond), os.Getpid())
 	return front.Serve(ctx, options)
+}
+
+// sessionEnv is the environment variable that names the folder in which cells keep what outlives them.
+const sessionEnv = "PATCHLAB_SESSION"
+
+// warm fills Go's build cache in the background, if that has not been done.
+func (r *kernelRun) warm(ctx context.Context, say func(string), logf func(string, ...any)) {
+	w := spec.Warming{Module: r.module, Flags: child.GoFlags(), Progress: io.Discard}
+	if r.module == "" || w.Warmed() {
+		return
+	}
+	say("Go compiles what cells may import, in the background, for the first time. Until that is done, cells take longer.")
+	begin := time.Now()
+	switch err := w.Warm(ctx); {
+	case err == nil:
+		logf("compiled what cells may import in %v", time.Since(begin).Round(time.Second))
+	case ctx.Err() == nil:
+		logf("compiling what cells may import: %v", err)
+	}
 }
 
 // keepFromInterrupts has SIGINT do nothing, until the function that it returns is called. Ignoring it would have the

@@ -8,11 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
 	"patchlab/kernel/message"
+	"patchlab/kernel/process"
 	"patchlab/kernel/zmtp"
 )
 
@@ -25,9 +25,7 @@ const startTime = 60 * time.Second
 // Child is a running GoNB. Execute is called by one goroutine at a time; the other methods by any.
 type Child struct {
 	config  Config
-	process *os.Process
-	ended   chan struct{} // closed when the process has ended
-	state   string        // how it ended; set before ended is closed
+	process *process.Running
 	key     message.Key
 	session *message.Session
 	pipe    *cellPipe
@@ -56,7 +54,7 @@ func Start(ctx context.Context, config Config) (*Child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing GoNB's folder: %w", err)
 	}
-	c := &Child{config: config, ended: make(chan struct{}), key: message.Key(connection.Key), session: message.NewSession("patchlab")}
+	c := &Child{config: config, key: message.Key(connection.Key), session: message.NewSession("patchlab")}
 	if err := c.start(ctx, file, connection); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("starting GoNB: %w", err)
@@ -67,7 +65,6 @@ func Start(ctx context.Context, config Config) (*Child, error) {
 func (c *Child) start(ctx context.Context, file string, connection message.Connection) error {
 	var err error
 	if c.pipe, err = openPipe(c.config.pipe(), c.cellMessage, c.config.Logf); err != nil {
-		close(c.ended)
 		return err
 	}
 	args := []string{"--kernel", file, "--raw_error"}
@@ -78,42 +75,23 @@ func (c *Child) start(ctx context.Context, file string, connection message.Conne
 	cmd.Env = c.config.environ()
 	cmd.Stdout, cmd.Stderr = c.config.Log, c.config.Log
 	cmd.WaitDelay = time.Second // cells that live on may hold its standard error
-	dieWithParent(cmd)
-	started := make(chan error)
-	go func() {
-		// The system ends the child when the thread that started it ends.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		if err := cmd.Wait(); err != nil {
-			c.state = err.Error()
-		} else {
-			c.state = "exit status 0"
-		}
-		close(c.ended)
-	}()
-	if err := <-started; err != nil {
-		close(c.ended)
+	if c.process, err = process.Start(cmd); err != nil {
 		return err
 	}
-	c.process = cmd.Process
 
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("no answer within %v", startTime))
 	defer cancel()
 	go func() { // a GoNB that ends at once answers nothing
 		select {
-		case <-c.ended:
+		case <-c.process.Ended():
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
 	if err := c.connect(ctx, connection); err != nil {
 		select {
-		case <-c.ended:
-			return fmt.Errorf("%w (%s)", ErrDied, c.state)
+		case <-c.process.Ended():
+			return fmt.Errorf("%w (%s)", ErrDied, c.process.State())
 		default:
 			return err
 		}
@@ -224,13 +202,10 @@ func (c *Child) Process() int { return c.process.Pid }
 func (c *Child) entry() string { return CellPipe + "=" + c.config.pipe() }
 
 // Ended is closed when GoNB has ended, whatever the reason; State then says how.
-func (c *Child) Ended() <-chan struct{} { return c.ended }
+func (c *Child) Ended() <-chan struct{} { return c.process.Ended() }
 
 // State returns how GoNB ended, such as "signal: killed".
-func (c *Child) State() string {
-	<-c.ended
-	return c.state
-}
+func (c *Child) State() string { return c.process.State() }
 
 // Close interrupts a running cell, ends GoNB and all that it has started, and removes the folder.
 func (c *Child) Close() error {
@@ -244,12 +219,12 @@ func (c *Child) Close() error {
 				c.interruptOnce()
 				select {
 				case <-running.done:
-				case <-c.ended:
+				case <-c.process.Ended():
 				case <-time.After(interruptTime):
 				}
 			}
-			killTree(c.process.Pid, c.entry())
-			<-c.ended
+			process.KillTree(c.process.Pid, c.entry())
+			<-c.process.Ended()
 		}
 		for _, s := range []*zmtp.Client{c.shell, c.stdin, c.published} {
 			if s != nil {

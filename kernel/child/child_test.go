@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"patchlab/kernel/message"
+	"patchlab/kernel/process"
 )
 
 // patience bounds what a test waits for; it is reached only where something is broken.
@@ -207,16 +208,16 @@ func TestClose(t *testing.T) {
 	}
 	go c.Execute(Request{Code: "!sleep 1000"}, nil)
 	deadline := time.Now().Add(patience)
-	for len(belonging(entry)) < 3 && time.Now().Before(deadline) {
+	for len(process.WithEntry(entry)) < 3 && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}
-	if n := len(belonging(entry)); n < 3 {
+	if n := len(process.WithEntry(entry)); n < 3 {
 		t.Skipf("only %d processes are seen", n)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	if left := belonging(entry); len(left) > 0 {
+	if left := process.WithEntry(entry); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
 	}
 	if _, err := os.Stat(c.config.Folder); !os.IsNotExist(err) {

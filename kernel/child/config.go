@@ -35,16 +35,17 @@ type Config struct {
 	Logf func(format string, args ...any)
 }
 
-// goFlags make cells link fast: no version control stamps, no symbol and debug tables.
-const goFlags = `-buildvcs=false "-ldflags=-s -w"`
-
-// GoFlags are the flags with which cells are built, so that others can fill Go's build cache for them: those that the
-// user has set in the environment, or goFlags.
+// GoFlags returns the flags with which cells are built, so that others can fill Go's build cache for them: the user's,
+// and those that make cells link fast, which leave out version control stamps, symbols and debug tables.
 func GoFlags() string {
-	if f := os.Getenv("GOFLAGS"); f != "" && f != "-buildvcs=false" {
-		return f
+	flags := os.Getenv("GOFLAGS")
+	if !strings.Contains(flags, "-buildvcs") {
+		flags += " -buildvcs=false"
 	}
-	return goFlags
+	if !strings.Contains(flags, "-ldflags") {
+		flags += ` '-ldflags=-s -w'`
+	}
+	return strings.TrimSpace(flags)
 }
 
 func (c Config) environ() []string {

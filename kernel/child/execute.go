@@ -82,13 +82,13 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	var reply message.ExecuteReply
 	select {
 	case reply = <-r.reply:
-	case <-c.ended:
+	case <-c.process.Ended():
 		c.pipe.drain()
 		return Outcome{}, ErrDied
 	}
 	select {
 	case <-r.idle:
-	case <-c.ended:
+	case <-c.process.Ended():
 	}
 	c.pipe.drain()
 	if reply.Status == message.StatusOK {

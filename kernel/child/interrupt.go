@@ -1,10 +1,11 @@
 package child
 
 import (
-	"os"
 	"slices"
 	"syscall"
 	"time"
+
+	"patchlab/kernel/process"
 )
 
 // interruptTime is how long a cell may go on after it was asked to end, before it is killed.
@@ -29,7 +30,7 @@ func (c *Child) Interrupt() {
 			select {
 			case <-r.done:
 				return
-			case <-c.ended:
+			case <-c.process.Ended():
 				return
 			case <-deadline:
 				kill = true
@@ -38,13 +39,13 @@ func (c *Child) Interrupt() {
 			if !kill {
 				continue
 			}
-			killAll(descendants(c.process.Pid))
+			process.SignalAll(process.Descendants(c.process.Pid), syscall.SIGKILL)
 			if kills > 0 { // what holds the cell has left GoNB's tree
-				killAll(slices.DeleteFunc(belonging(c.entry()), func(pid int) bool { return pid == c.process.Pid }))
+				process.SignalAll(slices.DeleteFunc(process.WithEntry(c.entry()), func(pid int) bool { return pid == c.process.Pid }), syscall.SIGKILL)
 			}
 			if kills++; kills > 30 {
 				c.config.Logf("GoNB does not return from an interrupted cell and is killed")
-				c.process.Kill()
+				c.process.Signal(syscall.SIGKILL)
 			}
 		}
 	}()
@@ -52,8 +53,6 @@ func (c *Child) Interrupt() {
 
 // interruptOnce sends SIGINT to GoNB, which passes it on to the cell, and to all below it, such as the compiler.
 func (c *Child) interruptOnce() {
-	c.process.Signal(os.Interrupt)
-	for _, pid := range descendants(c.process.Pid) {
-		syscall.Kill(pid, syscall.SIGINT)
-	}
+	c.process.Signal(syscall.SIGINT)
+	process.SignalAll(process.Descendants(c.process.Pid), syscall.SIGINT)
 }

@@ -22,7 +22,7 @@ type execution struct {
 }
 
 // execute runs the cells, one after the other, and owns GoNB.
-func (k *Kernel) execute(ctx context.Context) {
+func (k *Kernel) execute(ctx context.Context, ready func()) {
 	starts := 0
 	start := func() error {
 		if ctx.Err() != nil {
@@ -33,9 +33,8 @@ func (k *Kernel) execute(ctx context.Context) {
 	}
 	if err := start(); err != nil {
 		k.options.Logf("%v", err)
-	} else if k.options.Ready != nil {
-		go k.options.Ready(ctx, k.child.Folder(), k.note)
 	}
+	ready()
 	for {
 		var ended <-chan struct{}
 		if k.child != nil {

@@ -46,9 +46,9 @@ type Options struct {
 	Assistant Assistant
 	// History keeps cells; nil: in memory, for this session.
 	History *History
-	// Ready is called, if it is not nil, by a goroutine of its own when GoNB has first started. What it says is shown
-	// under the cell that runs or runs next.
-	Ready func(ctx context.Context, folder string, say func(text string))
+	// Ready is called, if it is not nil, by a goroutine of its own when GoNB was first started. What it says is shown
+	// under the cell that runs next. The context ends with the kernel, which waits for it.
+	Ready func(ctx context.Context, say func(text string))
 	// Logf is told what goes wrong; nil: nobody is.
 	Logf func(format string, args ...any)
 }
@@ -147,7 +147,14 @@ func (k *Kernel) serve(ctx context.Context) error {
 	receiving.Go(func() { k.receive(ctx, k.shell, k.onShell) })
 	receiving.Go(func() { k.receive(ctx, k.control, k.onControl) })
 	receiving.Go(func() { k.receive(ctx, k.stdin, k.onStdin) })
-	working.Go(func() { k.execute(ctx) })
+	working.Go(func() {
+		ready := func() {
+			if k.options.Ready != nil {
+				working.Go(func() { k.options.Ready(ctx, k.note) })
+			}
+		}
+		k.execute(ctx, ready)
+	})
 	working.Go(func() {
 		for {
 			select {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"patchlab/kernel/process"
 )
 
 // ParentEnv is the environment variable in which Jupyter's clients leave their process number.
@@ -22,7 +24,7 @@ func WatchParent(ctx context.Context) (context.Context, context.CancelFunc) {
 	if err != nil || pid <= 0 {
 		return ctx, cancel
 	}
-	began := startOf(pid)
+	began := process.Began(pid)
 	go func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -33,7 +35,7 @@ func WatchParent(ctx context.Context) (context.Context, context.CancelFunc) {
 			case <-tick.C:
 			}
 			// A number is given again to another process, which began later.
-			if syscall.Kill(pid, 0) == syscall.ESRCH || startOf(pid) != began {
+			if syscall.Kill(pid, 0) == syscall.ESRCH || process.Began(pid) != began {
 				cancel()
 				return
 			}

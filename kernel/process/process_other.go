@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package child
+package process
 
 import (
 	"os/exec"
@@ -11,18 +11,18 @@ import (
 // dieWithParent does nothing: only Linux ends children with their parents.
 func dieWithParent(*exec.Cmd) {}
 
-// process is a line of the table of processes.
-type process struct {
+// row is a line of the table of processes.
+type row struct {
 	pid, parent int
 }
 
-// processes returns all processes that can be seen.
-func processes() []process {
+// rows returns all processes that can be seen.
+func rows() []row {
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
 	if err != nil {
 		return nil
 	}
-	var list []process
+	var list []row
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
 		if len(f) != 2 {
@@ -30,10 +30,13 @@ func processes() []process {
 		}
 		pid, _ := strconv.Atoi(f[0])
 		parent, _ := strconv.Atoi(f[1])
-		list = append(list, process{pid, parent})
+		list = append(list, row{pid, parent})
 	}
 	return list
 }
 
-// belonging returns nothing: other systems do not show a process's environment reliably.
-func belonging(string) []int { return nil }
+// withEntry returns nothing: other systems do not show a process's environment reliably.
+func withEntry(string) []int { return nil }
+
+// Began returns nothing: the process number has to do.
+func Began(int) string { return "" }

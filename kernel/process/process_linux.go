@@ -1,4 +1,4 @@
-package child
+package process
 
 import (
 	"bytes"
@@ -14,18 +14,18 @@ func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// process is a line of the table of processes.
-type process struct {
+// row is a line of the table of processes.
+type row struct {
 	pid, parent int
 }
 
-// processes returns all processes that can be seen.
-func processes() []process {
+// rows returns all processes that can be seen.
+func rows() []row {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	var list []process
+	var list []row
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -45,19 +45,32 @@ func processes() []process {
 			continue
 		}
 		parent, _ := strconv.Atoi(fields[1])
-		list = append(list, process{pid, parent})
+		list = append(list, row{pid, parent})
 	}
 	return list
 }
 
-// belonging returns the processes that have the entry in the environment with which they began.
-func belonging(entry string) []int {
+// withEntry returns the processes that have the entry in the environment with which they began.
+func withEntry(entry string) []int {
 	var pids []int
-	for _, p := range processes() {
+	for _, p := range rows() {
 		b, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/environ")
 		if err == nil && bytes.Contains(append([]byte{0}, b...), []byte("\x00"+entry+"\x00")) {
 			pids = append(pids, p.pid)
 		}
 	}
 	return pids
+}
+
+// Began returns when a process began, in the system's ticks; empty where there is none, or only its remains.
+func Began(pid int) string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from the third field on
+	if len(fields) < 20 || fields[0] == "Z" {
+		return ""
+	}
+	return fields[19]
 }

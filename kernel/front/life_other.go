@@ -1,6 +1,0 @@
-//go:build unix && !linux
-
-package front
-
-// startOf returns nothing: the process number has to do.
-func startOf(int) string { return "" }
