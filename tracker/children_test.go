@@ -3,10 +3,12 @@ package tracker
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	name, rest, _ := strings.Cut(job, " ")
-	jobs := map[string]func(path string) error{"write": childWrite, "cold": childCold, "idle": childIdle}
+	jobs := map[string]func(path string) error{"write": childWrite, "cold": childCold, "idle": childIdle, "merge": childMerge}
 	if err := jobs[name](rest); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -129,4 +131,19 @@ func childIdle(path string) error {
 	}
 	fmt.Println("run", run.ID())
 	select {}
+}
+
+// childMerge merges from.db into into.db of a folder.
+func childMerge(folder string) error {
+	from, err := Open(filepath.Join(folder, "from.db"), ReadOnly())
+	if err != nil {
+		return err
+	}
+	into, err := Open(filepath.Join(folder, "into.db"))
+	if err != nil {
+		return err
+	}
+	fmt.Println("merging")
+	merged, err := into.Merge(context.Background(), from)
+	return errors.Join(err, merged.Refused, into.Close(), from.Close())
 }

@@ -193,3 +193,55 @@ func TestRunsOfAClosedDatabaseShowAsCrashed(t *testing.T) {
 		t.Errorf("the run is %v with %d points", info.Status, info.Metrics["x"].Count)
 	}
 }
+
+// A merge that is killed leaves every run that it took whole, artifacts
+// included, and the next one goes on.
+func TestKilledMergeTakesNoRunByHalves(t *testing.T) {
+	folder := t.TempDir()
+	from, err := Open(filepath.Join(folder, "from.db"))
+	must(t, err)
+	const count = 25
+	for i := range count {
+		fullRun(t, from, strconv.Itoa(i))
+	}
+	must(t, from.Close())
+	into := filepath.Join(folder, "into.db")
+	times := kills / 40
+	if testing.Short() {
+		times = 1
+	}
+	killed, partly := 0, 0
+	for range times {
+		for _, old := range []string{into, into + "-wal", into + "-shm", filepath.Join(folder, "into.artifacts")} {
+			must(t, os.RemoveAll(old))
+		}
+		for attempt, whole := 1, false; !whole; attempt++ { // each lives longer than the one before, so that one arrives
+			cmd, out := child(t, "merge", folder)
+			if !out.Scan() {
+				t.Fatal("the merge ended before it began")
+			}
+			kill := time.AfterFunc(time.Duration(rand.IntN(20_000*attempt))*time.Microsecond, func() { cmd.Process.Kill() })
+			whole = cmd.Wait() == nil
+			kill.Stop()
+			db, err := Open(into)
+			must(t, err)
+			runs, err := db.Runs(t.Context(), Query{})
+			must(t, err)
+			for _, r := range runs {
+				must(t, db.Verify(t.Context(), r.ID))
+			}
+			checkIntegrity(t, db)
+			must(t, db.Close())
+			if !whole {
+				killed++
+			}
+			if len(runs) > 0 && len(runs) < count {
+				partly++
+			}
+			if whole && len(runs) != count {
+				t.Fatalf("%d runs of %d were merged", len(runs), count)
+			}
+		}
+	}
+	t.Logf("%d kills, %d of them with some of the runs taken: all of those whole", killed, partly)
+}
