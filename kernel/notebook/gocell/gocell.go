@@ -110,7 +110,7 @@ func explain(err error, shift int) error {
 
 // declarations reads what stands before the statements.
 func (c *Cell) declarations(text string) error {
-	const head = "package p;"
+	const head = "package p\n" // on a line of its own, lest a comment be taken for the clause's
 	body := text
 	if _, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(text, "package ") {
 		body = "\n" + rest // GoNB ignores a package clause
@@ -119,7 +119,7 @@ func (c *Cell) declarations(text string) error {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "", source, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
-		return explain(err, 0)
+		return explain(err, -1)
 	}
 	at := func(p token.Pos) int { return files.Position(p).Offset }
 	from := func(doc *ast.CommentGroup, n ast.Node) string {
