@@ -72,6 +72,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		newDoctorCommand(),
 		newSetupCommand(),
 		newKernelCommand(),
+		newNotebookCommand(),
 	)
 	return root
 }
