@@ -83,10 +83,15 @@ func size(n int64) string {
 // its time, so runs of one minute share ten characters.
 func shortID(id string) string { return id[:min(len(id), 14)] }
 
-// sentence makes an error's text one.
+// sentence makes an error's text one. A name that it begins with, such as
+// params.model, stays as it is.
 func sentence(text string) string {
+	text = strings.TrimSuffix(text, ".") + "."
+	if first, _, _ := strings.Cut(text, " "); strings.ContainsAny(strings.TrimRight(first, ".,:"), "._/`") {
+		return text
+	}
 	r, n := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(r)) + strings.TrimSuffix(text[n:], ".") + "."
+	return string(unicode.ToUpper(r)) + text[n:]
 }
 
 // status is a run's in a word; being deleted or archived comes first.
