@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	name, rest, _ := strings.Cut(job, " ")
-	jobs := map[string]func(path string) error{"write": childWrite, "cold": childCold, "idle": childIdle, "merge": childMerge}
+	jobs := map[string]func(path string) error{"write": childWrite, "cold": childCold, "idle": childIdle, "merge": childMerge, "artifact": childArtifact}
 	if err := jobs[name](rest); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -146,4 +146,17 @@ func childMerge(folder string) error {
 	fmt.Println("merging")
 	merged, err := into.Merge(context.Background(), from)
 	return errors.Join(err, merged.Refused, into.Close(), from.Close())
+}
+
+// childArtifact adds one artifact.
+func childArtifact(path string) error {
+	db, err := Open(path)
+	if err != nil {
+		return err
+	}
+	run, err := db.Start(context.Background(), Spec{Name: "r"})
+	if err != nil {
+		return err
+	}
+	return errors.Join(run.AddArtifact("a", strings.NewReader("content")), run.Finish(Finished), db.Close())
 }

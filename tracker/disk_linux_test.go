@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -190,4 +191,34 @@ func diskUsed(t *testing.T, folder string) int64 {
 	var s syscall.Statfs_t
 	must(t, syscall.Statfs(folder, &s))
 	return int64(s.Blocks-s.Bfree) * s.Bsize
+}
+
+// TestNamesOfContentAreDurable watches the system calls of adding an artifact:
+// the content, its name, its folder's name and that folder's name are all
+// brought to the disk before the row that refers to them.
+func TestNamesOfContentAreDurable(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed")
+	}
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	trace := filepath.Join(t.TempDir(), "trace")
+	cmd := exec.Command(strace, "-f", "-y", "-e", "trace=fsync,mkdirat", "-o", trace, os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"=artifact "+filepath.Join(folder, "lab.db"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("strace cannot watch here: %v: %s", err, out)
+	}
+	content, err := os.ReadFile(trace)
+	must(t, err)
+	artifacts := filepath.Join(folder, "lab.artifacts")
+	rest := string(content)
+	for _, next := range []string{`"` + artifacts + `", 0700) = 0`, "<" + folder + ">", "<" + artifacts + "/" + incoming,
+		"<" + artifacts + "/ed>", "<" + artifacts + ">"} {
+		_, after, found := strings.Cut(rest, next)
+		if !found {
+			t.Fatalf("%s does not come when it is due:\n%s", next, content)
+		}
+		rest = after
+	}
 }
