@@ -132,3 +132,32 @@ func writeFixture(t *testing.T, version int) {
 	_, err = packer.Write(content)
 	must(t, errors.Join(err, packer.Close(), out.Close()))
 }
+
+// A file that was brought up to date has the schema of a new one: no migration
+// was changed after files had been made with it.
+func TestUpgradedSchemaIsThatOfANewFile(t *testing.T) {
+	schema := func(db *DB) string {
+		rows, err := db.readers.Query(`SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY name`)
+		must(t, err)
+		defer rows.Close()
+		var all strings.Builder
+		for rows.Next() {
+			var kind, name, text string
+			must(t, rows.Scan(&kind, &name, &text))
+			fmt.Fprintln(&all, kind, name, text)
+		}
+		must(t, rows.Err())
+		return all.String()
+	}
+	scripts, err := migrations()
+	must(t, err)
+	want := schema(newDB(t))
+	for version := 1; version <= len(scripts); version++ {
+		db, err := Open(unpackFixture(t, version))
+		must(t, err)
+		if got := schema(db); got != want {
+			t.Errorf("from schema %d comes\n%s\nwhere a new file has\n%s", version, got, want)
+		}
+		must(t, db.Close())
+	}
+}
