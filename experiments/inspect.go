@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -117,4 +118,9 @@ func (n *Network) Weight(path string) (values []float32, dims []int, err error) 
 		return nil, nil, fmt.Errorf("weights %s: %w", path, err)
 	}
 	return values, slices.Clone(t.Shape().Dimensions), nil
+}
+
+// Probability is that of one class for an image's logits.
+func Probability(logits []float32, class int) float64 {
+	return math.Exp(float64(logits[class]) - logSumExp(logits))
 }

@@ -1,0 +1,373 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"patchlab/datasets"
+	"patchlab/experiments"
+	"patchlab/models"
+	"patchlab/viz"
+)
+
+// drawn is one finished picture: a still or a movie.
+type drawn struct {
+	file  string // without its ending
+	run   string // "" where it shows several
+	still *viz.Picture
+	movie *viz.Movie
+}
+
+// alt is the picture in words.
+func (d drawn) alt() string {
+	if d.movie != nil {
+		return d.movie.Alt()
+	}
+	return d.still.Alt()
+}
+
+// keep adds a picture; with several runs its file lies in a folder of its run.
+func (in *inspection) keep(r *inspected, file string, p *viz.Picture, err error) error {
+	if err != nil {
+		return err
+	}
+	if len(in.runs) > 1 {
+		file = fileName(r.info.Name) + "/" + file
+	}
+	in.drawn = append(in.drawn, drawn{file: file, run: r.info.Name, still: p})
+	return nil
+}
+
+// draw draws what was chosen: of each image, the runs side by side; then each
+// run's own.
+func (in *inspection) draw() error {
+	if slices.ContainsFunc(in.runs[0].drawings, func(d drawing) bool { return d.name == "views" }) {
+		for _, m := range in.shown {
+			if err := in.drawViews(m); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range in.runs {
+		for _, d := range r.drawings {
+			if err := in.cmd.Context().Err(); err != nil {
+				return err
+			}
+			if d.once != nil {
+				if err := d.once(in, r); err != nil {
+					return fmt.Errorf("draw %s of %s: %w", d.name, r.info.Name, err)
+				}
+			}
+			if d.each == nil {
+				continue
+			}
+			for _, m := range in.shown {
+				if err := d.each(in, r, m); err != nil {
+					return fmt.Errorf("draw %s of %s: %w", d.name, r.info.Name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// name is a block's in titles; blocks count from 1 there.
+func blockName(i int) string { return fmt.Sprintf("Block %d", i+1) }
+
+func (r *inspected) title(words string) string { return r.info.Name + ": " + words }
+
+// attention returns the scores of every ViT block for an image, checked.
+func (in *inspection) attention(r *inspected, m viz.Image) ([]viz.Attention, error) {
+	inside, err := r.network.Inspect(in.cmd.Context(), m.Pixels, m.Height, m.Width)
+	if err != nil {
+		return nil, err
+	}
+	return attentionOf(inside, 0)
+}
+
+func attentionOf(inside experiments.Inside, image int) ([]viz.Attention, error) {
+	var out []viz.Attention
+	for _, l := range inside.Attention {
+		a, err := viz.NewAttention(blockName(l.Block), l.Dims[1], l.Image(image))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func drawPatches(in *inspection, r *inspected, m shownImage) error {
+	p, err := viz.Patches(r.title("patches of "+m.words), m.Image, r.recipe.Model.Grid())
+	return in.keep(r, "patches-"+m.tag, p, err)
+}
+
+// eachLayer draws something of every layer of attention.
+func (in *inspection) eachLayer(r *inspected, m shownImage, draw func(a viz.Attention, tag string) error) error {
+	layers, err := in.attention(r, m.Image)
+	if err != nil {
+		return err
+	}
+	for i, a := range layers {
+		if err := draw(a, fmt.Sprintf("block%d", blocksOf[models.ViT](r)[i]+1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func drawAttention(in *inspection, r *inspected, m shownImage) error {
+	return in.eachLayer(r, m, func(a viz.Attention, tag string) error {
+		p, err := viz.AttentionMatrices(r.title("attention in "+m.words), a)
+		return in.keep(r, "attention-"+tag+"-"+m.tag, p, err)
+	})
+}
+
+func drawQueries(in *inspection, r *inspected, m shownImage) error {
+	return in.eachLayer(r, m, func(a viz.Attention, tag string) error {
+		for h := range a.Heads() {
+			p, err := viz.AttentionByQuery(r.title("where patches look in "+m.words), a, h)
+			if err := in.keep(r, fmt.Sprintf("queries-%s-head%d-%s", tag, h+1, m.tag), p, err); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func drawAnimation(in *inspection, r *inspected, m shownImage) error {
+	return in.eachLayer(r, m, func(a viz.Attention, tag string) error {
+		movie, err := viz.AttentionMovie(r.title("where each patch looks"), m.Image, a, 150*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		if err := in.keep(r, "animation-"+tag+"-"+m.tag, movie.Frame(0), nil); err != nil {
+			return err
+		}
+		in.drawn[len(in.drawn)-1].movie = movie
+		return nil
+	})
+}
+
+func drawRollout(in *inspection, r *inspected, m shownImage) error {
+	layers, err := in.attention(r, m.Image)
+	if err != nil {
+		return err
+	}
+	p, err := viz.AttentionRollout(r.title("attention rollout for "+m.words), m.Image, layers)
+	return in.keep(r, "rollout-"+m.tag, p, err)
+}
+
+// averaged is over how many test images distances and entropies are averaged,
+// as in Dosovitskiy et al. 2021, appendix D.7.
+const averaged = 128
+
+// headValues averages a quantity of heads over test images.
+func (in *inspection) headValues(r *inspected, of func(viz.Attention) []float64) ([]viz.HeadValues, int, error) {
+	d, err := in.dataset()
+	if err != nil {
+		return nil, 0, err
+	}
+	batch := min(16, d.Test.Len())
+	n := min(averaged, d.Test.Len()) / batch * batch
+	var sums []viz.HeadValues
+	for start := 0; start < n; start += batch {
+		part := d.Test.Slice(start, start+batch)
+		inside, err := r.network.Inspect(in.cmd.Context(), part.Images, d.Height, d.Width)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range batch {
+			layers, err := attentionOf(inside, i)
+			if err != nil {
+				return nil, 0, err
+			}
+			for l, a := range layers {
+				if len(sums) == l {
+					sums = append(sums, viz.HeadValues{Layer: a.Layer(), Values: make([]float64, a.Heads())})
+				}
+				for h, v := range of(a) {
+					sums[l].Values[h] += v / float64(n)
+				}
+			}
+		}
+	}
+	return sums, n, nil
+}
+
+func drawDistance(in *inspection, r *inspected) error {
+	values, n, err := in.headValues(r, viz.Attention.Distances)
+	if err != nil {
+		return err
+	}
+	c := r.recipe.Model
+	p, err := viz.AttentionDistance(r.title("attention distance"), values, n, c.Grid(), c.PatchSize)
+	return in.keep(r, "distance", p, err)
+}
+
+func drawEntropy(in *inspection, r *inspected) error {
+	values, n, err := in.headValues(r, viz.Attention.Entropies)
+	if err != nil {
+		return err
+	}
+	p, err := viz.AttentionEntropy(r.title("attention entropy"), values, n, r.recipe.Model.Tokens())
+	return in.keep(r, "entropy", p, err)
+}
+
+func drawPosition(in *inspection, r *inspected) error {
+	table, dims, err := r.network.Weight("position/embedding")
+	if err != nil {
+		return err
+	}
+	p, err := viz.PositionSimilarity(r.title("position embeddings"), table, dims[0], dims[1])
+	return in.keep(r, "position", p, err)
+}
+
+// eachMixer draws something of the hidden units of every Mixer block.
+func (in *inspection) eachMixer(r *inspected, file string, draw func(viz.Units) (*viz.Picture, error)) error {
+	for _, block := range blocksOf[models.Mixer](r) {
+		kernel, dims, err := r.network.Weight(fmt.Sprintf("block_%d/token_mlp/dense_0/kernel", block))
+		if err != nil {
+			return err
+		}
+		units, err := viz.NewUnits(blockName(block), kernel, dims[1])
+		if err != nil {
+			return err
+		}
+		p, err := draw(units)
+		if err := in.keep(r, fmt.Sprintf("%s-block%d", file, block+1), p, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func drawUnits(in *inspection, r *inspected) error {
+	return in.eachMixer(r, "units", func(u viz.Units) (*viz.Picture, error) {
+		return viz.HiddenUnits(r.title("token-mixing units"), u)
+	})
+}
+
+func drawFrequency(in *inspection, r *inspected) error {
+	return in.eachMixer(r, "frequency", func(u viz.Units) (*viz.Picture, error) {
+		return viz.UnitsByFrequency(r.title("token-mixing units by frequency"), u)
+	})
+}
+
+func drawKernels(in *inspection, r *inspected) error {
+	for _, block := range blocksOf[models.ConvMixer](r) {
+		kernel, dims, err := r.network.Weight(fmt.Sprintf("block_%d/depthwise/kernel", block))
+		if err != nil {
+			return err
+		}
+		p, err := viz.DepthwiseKernels(r.title("depthwise kernels"), blockName(block), kernel, dims[0], dims[3])
+		if err := in.keep(r, fmt.Sprintf("kernels-block%d", block+1), p, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func drawFilters(in *inspection, r *inspected) error {
+	kernel, _, err := r.network.Weight("embedding/kernel")
+	if err != nil {
+		return err
+	}
+	c := r.recipe.Model
+	p, err := viz.PatchFilters(r.title("patch embedding"), kernel, c.PatchSize, c.Channels, c.Dim)
+	return in.keep(r, "filters", p, err)
+}
+
+func drawCurves(in *inspection, r *inspected) error {
+	curve := func(name, key string) []viz.Curve {
+		c := viz.Curve{Name: name}
+		for _, p := range r.histories[key] {
+			c.X, c.Y = append(c.X, float64(p.Step)), append(c.Y, p.Value)
+		}
+		if len(c.X) == 0 {
+			return nil
+		}
+		return []viz.Curve{c}
+	}
+	p, err := viz.Curves(r.title("learning curves"),
+		append(curve("training", "train_loss"), curve("validation", "val_loss")...),
+		append(curve("training", "train_accuracy"), curve("validation", "val_accuracy")...))
+	return in.keep(r, "curves", p, err)
+}
+
+func drawConfusion(in *inspection, r *inspected) error {
+	d, err := datasets.Describe(r.recipe.Data.Name)
+	if err != nil {
+		return err
+	}
+	counts := make([][]int, len(d.Classes))
+	for i := range counts {
+		counts[i] = make([]int, len(d.Classes))
+	}
+	for _, a := range r.answers {
+		counts[a.label][a.top]++
+	}
+	p, err := viz.Confusion(r.title("confusion of test images"), counts, d.Classes)
+	return in.keep(r, "confusion", p, err)
+}
+
+// mostMistakes is how many of its mistakes are shown.
+const mostMistakes = 12
+
+func drawMistakes(in *inspection, r *inspected) error {
+	d, err := in.dataset()
+	if err != nil {
+		return err
+	}
+	if len(r.answers) > d.Test.Len() {
+		return fmt.Errorf("%d predictions for %d test images; allowed: those of the dataset that the run was tested on", len(r.answers), d.Test.Len())
+	}
+	var wrong []int
+	for i, a := range r.answers {
+		if a.label != int(d.Test.Labels[i]) {
+			return fmt.Errorf("prediction %d is for the class %d, test image %d is of %d: this is not the dataset that the run was tested on", i, a.label, i, d.Test.Labels[i])
+		}
+		if a.top != a.label {
+			wrong = append(wrong, i)
+		}
+	}
+	if len(wrong) == 0 {
+		return nil // nothing to show
+	}
+	slices.SortStableFunc(wrong, func(a, b int) int { return cmp.Compare(r.answers[a].gave, r.answers[b].gave) })
+	wrong = wrong[:min(mostMistakes, len(wrong))]
+	var pixels []uint8
+	for _, i := range wrong {
+		pixels = append(pixels, d.Test.Image(i)...)
+	}
+	logits, err := r.network.Logits(in.cmd.Context(), pixels, d.Height, d.Width, len(wrong))
+	if err != nil {
+		return err
+	}
+	var list []viz.Mistake
+	for k, p := range experiments.Rank(logits, r.recipe.Model.Classes) {
+		a := r.answers[wrong[k]]
+		list = append(list, viz.Mistake{
+			Image: testImage(d, wrong[k]), Index: wrong[k], True: d.Classes[a.label], Predicted: d.Classes[p.Classes[0]],
+			Sure: p.Probabilities[0], Gave: a.gave,
+		})
+	}
+	p, err := viz.Mistakes(r.title("most wrong test images"), list)
+	return in.keep(r, "mistakes", p, err)
+}
+
+func drawImages(in *inspection, r *inspected) error {
+	d, err := in.dataset()
+	if err != nil {
+		return err
+	}
+	var images []viz.Image
+	var names []string
+	for i := range min(40, d.Test.Len()) {
+		images, names = append(images, testImage(d, i)), append(names, d.Classes[d.Test.Labels[i]])
+	}
+	p, err := viz.Images(fmt.Sprintf("The first %d test images of %s", len(images), d.Name), images, names, 8)
+	return in.keep(r, "images", p, err)
+}
