@@ -18,7 +18,8 @@ type Merged struct {
 
 // Merge copies the runs of another database into this one: identities, points,
 // artifacts and the tags of experiments included, deleted runs not. Merging
-// again changes nothing. Two copies of one run become one that holds all of both:
+// again changes nothing; a run that has the same digest here is not read again.
+// Two copies of one run become one that holds all of both:
 //
 //   - Of each metric the points of the copy that has all points of the other.
 //   - All parameters, inputs, tags and artifacts of both; where both have a tag
@@ -37,6 +38,9 @@ type Merged struct {
 // database cannot be written, or the other not be read at all.
 func (db *DB) Merge(ctx context.Context, from *DB) (Merged, error) {
 	var merged Merged
+	if db.readOnly {
+		return merged, fmt.Errorf("merging %s: %w", from.path, errReadOnly)
+	}
 	ids, err := from.liveRuns(ctx)
 	if err != nil {
 		return merged, fmt.Errorf("merging %s: %w", from.path, err)
