@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/kernel/assist"
+	"patchlab/kernel/cell"
 	"patchlab/kernel/child"
 	"patchlab/kernel/front"
 	"patchlab/kernel/message"
@@ -102,7 +103,7 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 
 	options := front.Options{
 		Connection: connection, Folder: folder, Logf: logf, Info: kernelInfo(),
-		Child: child.Config{Tools: r.tools, Module: r.module, Env: []string{sessionEnv + "=" + session}},
+		Child: child.Config{Tools: r.tools, Module: r.module, Env: []string{cell.Session + "=" + session}},
 	}
 	if m := kernelID.FindStringSubmatch(filepath.Base(r.connection)); m != nil {
 		options.Child.KernelID = m[1]
@@ -123,26 +124,26 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 	assistant := assist.New(assist.Options{Tools: r.tools, Module: r.module, Folder: filepath.Join(folder, "assist"), Logf: logf})
 	defer assistant.Close()
 	options.Assistant = assistant
-	options.Ready = func(ctx context.Context, say func(string)) {
+	options.Ready = func(ctx context.Context, slows func(string)) {
 		if err := assistant.Warm(ctx); err != nil && ctx.Err() == nil {
 			logf("starting the language server: %v", err)
 		}
-		r.warm(ctx, say, logf)
+		r.warm(ctx, slows, logf)
 	}
 	logf("listening after %v, process %d", time.Since(begin).Round(time.Millisecond), os.Getpid())
 	return front.Serve(ctx, options)
 }
 
-// sessionEnv is the environment variable that names the folder in which cells keep what outlives them.
-const sessionEnv = "PATCHLAB_SESSION"
-
 // warm fills Go's build cache in the background, if that has not been done.
-func (r *kernelRun) warm(ctx context.Context, say func(string), logf func(string, ...any)) {
+func (r *kernelRun) warm(ctx context.Context, slows func(string), logf func(string, ...any)) {
 	w := spec.Warming{Module: r.module, Flags: child.GoFlags(), Progress: io.Discard}
 	if r.module == "" || w.Warmed() {
 		return
 	}
-	say("Go compiles what cells may import, in the background, for the first time. Until that is done, cells take longer.")
+	const why = "Go compiles what cells may import, in the background, for the first time. Until that is done, cells take longer."
+	logf(why)
+	slows(why)
+	defer slows("")
 	begin := time.Now()
 	switch err := w.Warm(ctx); {
 	case err == nil:

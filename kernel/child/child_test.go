@@ -150,7 +150,7 @@ func TestCellPipe(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	c := start(t, Config{})
 	for name, code := range map[string]string{
-		"go":            "%%\nfmt.Println(\"on\")\nselect {}",
+		"go":            "%%\nfmt.Println(\"on\")\ntime.Sleep(time.Hour)",
 		"ignoring":      "import \"os/signal\"\n%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"on\")\nfor { time.Sleep(time.Second) }",
 		"shell":         "!echo on; sleep 1000",
 		"shell, deeper": "!echo on; (trap '' INT; sleep 1000; sleep 1001) & wait; sleep 1002",

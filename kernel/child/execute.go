@@ -13,6 +13,7 @@ type Request struct {
 	ID         string // by which Config.Late names it
 	Code       string
 	Silent     bool
+	Store      bool // GoNB counts the cell; in its messages cells bear these numbers
 	AllowStdin bool
 }
 
@@ -57,7 +58,7 @@ func (r *run) publish(kind string, content json.RawMessage) {
 func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	// GoNB reads these without looking whether they are there.
 	m, err := c.session.New(message.TypeExecuteRequest, map[string]any{
-		"code": request.Code, "silent": request.Silent, "store_history": !request.Silent,
+		"code": request.Code, "silent": request.Silent, "store_history": request.Store,
 		"user_expressions": struct{}{}, "allow_stdin": request.AllowStdin, "stop_on_error": true,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"patchlab/kernel/child"
 	"patchlab/kernel/message"
@@ -31,7 +32,7 @@ func (k *Kernel) execute(ctx context.Context, ready func()) {
 		starts++
 		return k.startChild(ctx, starts)
 	}
-	if err := start(); err != nil {
+	if err := start(); err != nil && ctx.Err() == nil {
 		k.options.Logf("%v", err)
 	}
 	ready()
@@ -67,6 +68,7 @@ func (k *Kernel) restart(start func() error) string {
 	if old != nil {
 		old.Close()
 	}
+	k.before = k.queue.count
 	if err := start(); err != nil {
 		k.options.Logf("%v", err)
 		return "It could not be started again: " + err.Error()
@@ -129,7 +131,7 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 		k.mu.Unlock()
 	}
 	count := k.queue.count
-	out := &outputs{kernel: k, execution: e, count: count}
+	out := &outputs{kernel: k, execution: e, count: count, stored: stored, before: k.before}
 	code := e.ask.Code
 	if len(code) > MaxCell {
 		return k.failure(e, count, &message.Error{Name: "CellTooLarge", Value: fmt.Sprintf("the cell has %d bytes, allowed are %d", len(code), MaxCell)})
@@ -141,7 +143,8 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 	if name, ok := asksHelp(code); ok {
 		reply.Payload = k.page(ctx, name)
 	} else if strings.TrimSpace(code) != "" {
-		out.sayNotes(k.takeNotes())
+		slow := time.AfterFunc(slowTime, func() { k.explain(out) })
+		defer slow.Stop()
 		if err := k.runCode(e, out, code, start); err != nil {
 			k.remember(stored, count, code, "")
 			return k.failure(e, count, err)
@@ -171,7 +174,7 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 		}
 	}
 	allow := e.ask.AllowStdin == nil || *e.ask.AllowStdin
-	outcome, err := k.child.Execute(child.Request{Code: source.Prepare(code).Code, Silent: e.ask.Silent, AllowStdin: allow}, out)
+	outcome, err := k.child.Execute(child.Request{Code: source.Prepare(code).Code, Silent: e.ask.Silent, Store: out.stored, AllowStdin: allow}, out)
 	k.mu.Lock()
 	interrupted, refused := e.interrupted, e.refused
 	k.mu.Unlock()
@@ -228,7 +231,7 @@ func (k *Kernel) evaluate(expression string) json.RawMessage {
 	case err != nil:
 		value = message.Error{Status: message.StatusError, Name: "ProcessDied", Value: err.Error(), Traceback: []string{}}
 	case outcome.Error != nil:
-		e := compileError(outcome.Error)
+		e := compileError(outcome.Error, k.before)
 		e.Status = message.StatusError
 		value = e
 	default:
@@ -274,17 +277,26 @@ func (k *Kernel) page(ctx context.Context, name string) []json.RawMessage {
 	return []json.RawMessage{b}
 }
 
-// note has a text shown under the cell that runs, or the next one.
+// slowTime is how long a cell runs before it is said what may slow it down.
+const slowTime = 3 * time.Second
+
+// note keeps what slows cells down; empty: nothing does.
 func (k *Kernel) note(text string) {
 	k.mu.Lock()
-	k.notes = append(k.notes, text)
+	k.slows = text
 	k.mu.Unlock()
 }
 
-func (k *Kernel) takeNotes() []string {
+// explain says once what slows cells down, if something does, under the cell that waits.
+func (k *Kernel) explain(out *outputs) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	notes := k.notes
-	k.notes = nil
-	return notes
+	text := k.slows
+	running := k.running == out.execution
+	if running {
+		k.slows = ""
+	}
+	k.mu.Unlock()
+	if text != "" && running {
+		out.stream("stderr", text+"\n")
+	}
 }

@@ -2,6 +2,7 @@ package front
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"patchlab/kernel/message"
@@ -9,7 +10,7 @@ import (
 
 // panicError makes the error of a cell from the text that Go's runtime wrote.
 func panicError(text string) *message.Error {
-	text = strings.TrimRight(text, "\n")
+	text = buildPath.ReplaceAllString(strings.TrimRight(text, "\n"), "$1")
 	first, _, _ := strings.Cut(text, "\n")
 	e := &message.Error{Name: "Panic", Value: strings.TrimPrefix(first, "panic: "), Traceback: strings.Split(text, "\n")}
 	if value, fatal := strings.CutPrefix(first, "fatal error: "); fatal {
@@ -25,8 +26,26 @@ var (
 	buildPath    = regexp.MustCompile(`\S*/gonb_[0-9a-f]+/(main(?:_test)?\.go)`)
 )
 
-// compileError makes the error of a cell from GoNB's.
-func compileError(gonb *message.Error) *message.Error {
+// cellNumber is how GoNB names a cell.
+var cellNumber = regexp.MustCompile(`\b(Cell ?\[)(\d+)\]`)
+
+// renumber adds what was run before GoNB began to count to the numbers of cells.
+func renumber(text string, before int) string {
+	if before == 0 {
+		return text
+	}
+	return cellNumber.ReplaceAllStringFunc(text, func(s string) string {
+		m := cellNumber.FindStringSubmatch(s)
+		n, err := strconv.Atoi(m[2])
+		if err != nil {
+			return s
+		}
+		return m[1] + strconv.Itoa(n+before) + "]"
+	})
+}
+
+// compileError makes the error of a cell from GoNB's; before is the number of the last cell before GoNB counted.
+func compileError(gonb *message.Error, before int) *message.Error {
 	e := &message.Error{Name: "Error", Value: strings.TrimSpace(gonb.Value)}
 	switch first := compilerLine.FindStringSubmatch(gonb.Value); {
 	case first != nil:
@@ -41,7 +60,7 @@ func compileError(gonb *message.Error) *message.Error {
 		if line = strings.TrimRight(line, "\n"); strings.Contains(line, "# gonb_") || stripColor(line) == "" {
 			continue
 		}
-		e.Traceback = append(e.Traceback, buildPath.ReplaceAllString(line, "$1"))
+		e.Traceback = append(e.Traceback, renumber(buildPath.ReplaceAllString(line, "$1"), before))
 	}
 	return e
 }

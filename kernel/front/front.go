@@ -46,9 +46,10 @@ type Options struct {
 	Assistant Assistant
 	// History keeps cells; nil: in memory, for this session.
 	History *History
-	// Ready is called, if it is not nil, by a goroutine of its own when GoNB was first started. What it says is shown
-	// under the cell that runs next. The context ends with the kernel, which waits for it.
-	Ready func(ctx context.Context, say func(text string))
+	// Ready is called, if it is not nil, by a goroutine of its own when GoNB was first started. While it
+	// works on something that slows cells down, it says so with slows, which is shown under a cell that takes long; with
+	// the empty text, that has ended. The context ends with the kernel, which waits for Ready.
+	Ready func(ctx context.Context, slows func(text string))
 	// Logf is told what goes wrong; nil: nobody is.
 	Logf func(format string, args ...any)
 }
@@ -66,13 +67,14 @@ type Kernel struct {
 	stop    context.CancelFunc // ends the kernel
 	queue   *queue
 	assists chan func()
+	before  int // cells that were run before this GoNB; owned by the goroutine that runs cells
 
 	mu       sync.Mutex // guards all below
 	running  *execution // the cell that runs
 	child    *child.Child
 	declared string // Go source of what the cells have declared
 	comms    map[string]string
-	notes    []string // what is to be said under the next cell
+	slows    string // what slows cells down
 	waiting  *question
 }
 

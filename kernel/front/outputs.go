@@ -20,6 +20,8 @@ type outputs struct {
 	kernel    *Kernel
 	execution *execution
 	count     int
+	stored    bool // count is the cell's own
+	before    int  // the number of the last cell before GoNB began to count
 
 	mu       sync.Mutex
 	result   string // the plain text of the cell's result
@@ -102,17 +104,12 @@ func (o *outputs) stream(name, text string) {
 	o.publish(message.TypeStream, message.Stream{Name: name, Text: text})
 }
 
-func (o *outputs) sayNotes(notes []string) {
-	for _, n := range notes {
-		o.stream("stderr", n+"\n")
-	}
-}
-
 // exitPattern is what GoNB writes to standard error at the end of a cell that failed.
 var exitPattern = regexp.MustCompile(`^(\^C\n)?((?:exit status \d+|signal: [a-z0-9 ]+(?: \(core dumped\))?))\n$`)
 
 // stderr publishes text, but holds back what becomes the cell's error.
 func (o *outputs) stderr(text string) {
+	text = renumber(text, o.before)
 	if exitPattern.MatchString(text) {
 		o.release()
 		o.pending = text
@@ -207,7 +204,7 @@ func (o *outputs) end(err *message.Error) *message.Error {
 		return panicError(held)
 	}
 	o.release()
-	return compileError(err)
+	return compileError(err, o.before)
 }
 
 // question is an input request that waits for its answer.

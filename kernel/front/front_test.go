@@ -1,0 +1,361 @@
+package front
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"patchlab/kernel/message"
+)
+
+func no() *bool { f := false; return &f }
+
+func TestRequests(t *testing.T) {
+	c := serve(t, nil).client(t)
+	var info message.KernelInfoReply
+	for _, ch := range []message.Channel{message.Shell, message.Control} {
+		c.ask(ch, message.TypeKernelInfoRequest, struct{}{}, &info)
+		if info.ProtocolVersion != "5.4" || info.LanguageInfo.Name != "go" || info.Status != message.StatusOK {
+			t.Errorf("%s: %+v", ch, info)
+		}
+	}
+	heart := c.sockets[message.Heartbeat]
+	heart.Send([][]byte{{}, []byte("beat")})
+	if m := <-heart.Messages(); len(m) != 2 || string(m[1]) != "beat" {
+		t.Errorf("the heart beats %q", m)
+	}
+	var complete message.IsCompleteReply
+	c.ask(message.Shell, message.TypeIsCompleteRequest, message.IsCompleteRequest{Code: "for {"}, &complete)
+	if complete.Status != "incomplete" || complete.Indent != "\t" {
+		t.Errorf("%+v", complete)
+	}
+	var e message.Error
+	for kind, ch := range map[string]message.Channel{message.TypeDebugRequest: message.Control, "new_fangled_request": message.Shell} {
+		if id := c.ask(ch, kind, struct{}{}, &e); e.Status != message.StatusError || e.Name != "NotSupported" {
+			t.Errorf("%s %s: %+v", kind, id, e)
+		}
+	}
+	var completion message.CompleteReply
+	c.ask(message.Shell, message.TypeCompleteRequest, message.CompleteRequest{Code: "fmt.", CursorPos: 400}, &completion)
+	if completion.Status != message.StatusOK || completion.Matches == nil || len(completion.Matches) > 0 {
+		t.Errorf("%+v", completion)
+	}
+	var comms message.CommInfoReply
+	open := c.send(message.Shell, message.TypeCommOpen, message.Comm{ID: "x", TargetName: "unknown", Data: json.RawMessage("{}")})
+	c.wait("comm_close", func(_ message.Channel, m *message.Message) bool {
+		return m.Header.Type == message.TypeCommClose && m.Parent.ID == open
+	})
+	c.ask(message.Shell, message.TypeCommInfoRequest, message.CommInfoRequest{}, &comms)
+	if comms.Status != message.StatusOK || len(comms.Comms) != 0 {
+		t.Errorf("%+v", comms)
+	}
+	c.send(message.Shell, message.TypeCommOpen, message.Comm{ID: "y", TargetName: gonbTarget, Data: json.RawMessage("{}")})
+	c.ask(message.Shell, message.TypeCommInfoRequest, message.CommInfoRequest{TargetName: gonbTarget}, &comms)
+	if !reflect.DeepEqual(comms.Comms, map[string]message.CommInfo{"y": {TargetName: gonbTarget}}) {
+		t.Errorf("%+v", comms)
+	}
+}
+
+func TestCells(t *testing.T) {
+	c := serve(t, nil).client(t)
+	r, id := c.run("%%\nfmt.Println(\"hello\")\n6 * 7")
+	types, messages := c.outputs(id)
+	var result message.ExecuteResult
+	if r.Status != message.StatusOK || r.ExecutionCount != 1 || !reflect.DeepEqual(types, []string{"stream", "execute_result"}) {
+		t.Fatalf("%+v, outputs %v", r, types)
+	}
+	if messages[1].Content(&result); result.Data["text/plain"] != "42" || result.ExecutionCount != 1 {
+		t.Errorf("result %+v", result)
+	}
+
+	for _, test := range []struct{ code, name, value, trace string }{
+		{"%%\nx := 1", "CompileError", "declared and not used: x", "Cell[2]: Line 2"},
+		{"%%\npanic(\"no\")", "Panic", "no", "Cell [3] Line 2"},
+		{"%%\nos.Exit(3)", "ExitError", "exit status 3", "exit status 3"},
+		{"x := )", "CompileError", "expected declaration, found x", "Line 1"},
+		{"%%\nvar m map[int]int\nm[1] = 1", "Panic", "assignment to entry in nil map", "main.main()"},
+		{"%env", "Error", "", "env"},
+	} {
+		r, id := c.run(test.code)
+		types, messages := c.outputs(id)
+		if r.Status != message.StatusError || r.Name != test.name || test.value != "" && r.Value != test.value || !strings.Contains(strings.Join(r.Traceback, "\n"), test.trace) {
+			t.Errorf("%q: %+v", test.code, r)
+		}
+		if strings.Contains(strings.Join(r.Traceback, ""), "/tmp/") {
+			t.Errorf("%q: the traceback names a temporary file: %q", test.code, r.Traceback)
+		}
+		var e message.Error
+		if !reflect.DeepEqual(types, []string{"error"}) || messages[0].Content(&e) != nil || e.Name != r.Name || e.Value != r.Value || !reflect.DeepEqual(e.Traceback, r.Traceback) {
+			t.Errorf("%q: outputs %v, error %+v", test.code, types, e)
+		}
+	}
+
+	// What looks like a panic is none.
+	r, id = c.run("%%\nfmt.Fprintln(os.Stderr, \"a\\npanic: at the disco\")")
+	if r.Status != message.StatusOK || c.text(id, "stderr") != "a\npanic: at the disco\n" {
+		t.Errorf("%+v, standard error %q", r, c.text(id, "stderr"))
+	}
+
+	var silent message.ExecuteReply
+	id = c.ask(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: "%%\nfmt.Println(1)\n2", Silent: true}, &silent)
+	types, _ = c.outputs(id)
+	if silent.Status != message.StatusOK || silent.ExecutionCount != r.ExecutionCount || len(types) > 0 {
+		t.Errorf("silent: %+v, outputs %v", silent, types)
+	}
+
+	var expressions message.ExecuteReply
+	c.ask(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{
+		Code: "var kept = 20", UserExpressions: map[string]string{"good": "kept + 1", "bad": "kept +"},
+	}, &expressions)
+	if g, b := string(expressions.UserExpressions["good"]), string(expressions.UserExpressions["bad"]); !strings.Contains(g, `"text/plain":"21"`) || !strings.Contains(b, `"status":"error"`) {
+		t.Errorf("expressions %s, %s", g, b)
+	}
+
+	var h message.HistoryReply
+	c.ask(message.Shell, message.TypeHistoryRequest, message.HistoryRequest{Access: "range", Start: 1, Stop: 2, Output: true}, &h)
+	if got := fmt.Sprint(h.History); got != "[[1 1 [%%\nfmt.Println(\"hello\")\n6 * 7 42]]]" {
+		t.Errorf("history %s", got)
+	}
+}
+
+func TestStopOnError(t *testing.T) {
+	c := serve(t, nil).client(t)
+	ask := func(code string, stop *bool) string {
+		return c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code, StopOnError: stop})
+	}
+	statuses := func(ids []string) (list []string) {
+		for _, id := range ids {
+			var r message.ExecuteReply
+			c.reply(id, &r)
+			list = append(list, r.Status)
+		}
+		return list
+	}
+	first := ask("!sleep 1", nil) // so that all are in the queue
+	if got := statuses([]string{ask("%%\npanic(1)", nil), ask("%%\n", nil), ask("%%\n", nil), first}); !reflect.DeepEqual(got, []string{"error", "aborted", "aborted", "ok"}) {
+		t.Errorf("statuses %v", got)
+	}
+	if got := statuses([]string{ask("!sleep 1", nil), ask("%%\npanic(1)", no()), ask("%%\n", nil)}); !reflect.DeepEqual(got, []string{"ok", "error", "ok"}) {
+		t.Errorf("without stop_on_error: statuses %v", got)
+	}
+}
+
+// Control messages and questions are answered while a cell runs, and it can be interrupted.
+func TestInterrupt(t *testing.T) {
+	c := serve(t, nil).client(t)
+	for _, code := range []string{"%%\nfmt.Println(\"on\")\ntime.Sleep(time.Hour)", "import \"os/signal\"\n%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"on\")\nfor { time.Sleep(time.Hour) }", "!echo on; sleep 1000"} {
+		id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code})
+		c.wait("the cell's output", func(_ message.Channel, m *message.Message) bool {
+			return m.Header.Type == message.TypeStream && m.Parent.ID == id
+		})
+		var info message.KernelInfoReply
+		asked := c.ask(message.Control, message.TypeKernelInfoRequest, struct{}{}, &info)
+		var complete message.IsCompleteReply
+		c.ask(message.Shell, message.TypeIsCompleteRequest, message.IsCompleteRequest{Code: "x"}, &complete)
+		c.wait("busy again", func(_ message.Channel, m *message.Message) bool {
+			var s message.Status
+			return m.Header.Type == message.TypeStatus && m.Parent.ID == id && m.Content(&s) == nil && s.State == message.StateBusy
+		})
+		begin := time.Now()
+		c.ask(message.Control, message.TypeInterruptRequest, struct{}{}, nil)
+		var r message.ExecuteReply
+		c.reply(id, &r)
+		t.Logf("interrupted after %v (asked before: %s)", time.Since(begin).Round(time.Millisecond), asked)
+		if types, _ := c.outputs(id); r.Name != "Interrupted" || strings.Count(strings.Join(types, " "), "error") != 1 {
+			t.Errorf("%q: %+v, outputs %v", code, r, types)
+		}
+	}
+	if r, _ := c.run("%%\n"); r.Status != message.StatusOK {
+		t.Errorf("the next cell: %+v", r)
+	}
+}
+
+func TestInput(t *testing.T) {
+	c := serve(t, nil).client(t)
+	const code = "%with_inputs\n!read -r x; echo \"got $x\""
+	id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code})
+	question := c.wait("an input request", func(ch message.Channel, m *message.Message) bool { return ch == message.Stdin })
+	answer, _ := c.session.New(message.TypeInputReply, message.InputReply{Value: "é"})
+	answer.Parent = question.Header
+	frames, _ := c.key.Encode(answer)
+	c.sockets[message.Stdin].Send(frames)
+	var r message.ExecuteReply
+	c.reply(id, &r)
+	if question.Parent.ID != id || r.Status != message.StatusOK || !strings.Contains(c.text(id, "stdout"), "got é") {
+		t.Errorf("%+v, output %q", r, c.text(id, "stdout"))
+	}
+	c.ask(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code, AllowStdin: no()}, &r)
+	if r.Name != "StdinNotAllowed" {
+		t.Errorf("without input: %+v", r)
+	}
+}
+
+// GoNB may die with a cell or alone: the cell fails, the declarations stay, the next cell runs.
+func TestDeath(t *testing.T) {
+	k := serve(t, nil)
+	c := k.client(t)
+	c.run("var kept = 20\n\nfunc twice(n int) int { return 2 * n }")
+	r, id := c.run("!kill -9 $PPID")
+	if r.Name != "ProcessDied" || !strings.Contains(c.text(id, "stderr"), "started again, with what the cells had declared") {
+		t.Errorf("%+v, standard error %q", r, c.text(id, "stderr"))
+	}
+	k.kernel.mu.Lock()
+	old := k.kernel.child
+	k.kernel.mu.Unlock()
+	syscall.Kill(old.Process(), syscall.SIGKILL)
+	old.State()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if r, id = c.run("%%\nfmt.Println(twice(kept))"); r.Status == message.StatusOK || time.Now().After(end) {
+			break
+		}
+	}
+	if r.Status != message.StatusOK || c.text(id, "stdout") != "40\n" {
+		t.Errorf("the next cell: %+v, %q", r, c.text(id, "stdout"))
+	}
+	if r, _ = c.run("%%\ny := 1"); !strings.Contains(strings.Join(r.Traceback, ""), fmt.Sprintf("Cell[%d]", r.ExecutionCount)) {
+		t.Errorf("cells are not numbered on: %+v", r)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	c := serve(t, func(o *Options) { o.Child.Log = nil }).client(t)
+	raw := func(ch message.Channel, frames ...string) {
+		f := make([][]byte, len(frames))
+		for i, s := range frames {
+			f[i] = []byte(s)
+		}
+		if err := c.sockets[ch].Send(f); err != nil {
+			t.Error(err)
+		}
+	}
+	m, _ := c.session.New(message.TypeExecuteRequest, message.ExecuteRequest{Code: "%%\nfmt.Println(\"forged\")"})
+	forged, _ := message.Key("other").Encode(m)
+	for _, ch := range []message.Channel{message.Shell, message.Control, message.Stdin} {
+		c.sockets[ch].Send(forged)
+		raw(ch, "")
+		raw(ch, "<IDS|MSG>")
+		raw(ch, "<IDS|MSG>", "x", "{", "}", "[", "]")
+		raw(ch, strings.Repeat("x", 1<<20))
+		raw(ch, strings.Split(strings.Repeat("a,", 900), ",")...)
+	}
+	c.sockets[message.Shell].Send([][]byte{[]byte("<IDS|MSG>"), nil, {0xff}, {0xfe}, {}, {}})
+	c.send(message.Shell, message.TypeExecuteReply, message.ExecuteReply{})
+	c.send(message.Shell, "nonsense", struct{}{})
+	c.send(message.Stdin, message.TypeInputReply, message.InputReply{Value: "nobody asked"})
+	c.send(message.Shell, message.TypeCommMessage, "no object")
+
+	// A content that is no content is answered.
+	for name, body := range map[string]string{"not UTF-8": "{\"code\":\"\xff\xfe\"}", "wrong type": `{"code":7}`, "no object": `[]`} {
+		m, _ := c.session.New(message.TypeExecuteRequest, struct{}{})
+		m.Body = json.RawMessage(body)
+		frames, err := c.key.Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.sockets[message.Shell].Send(frames)
+		var r message.ExecuteReply
+		if c.reply(m.Header.ID, &r); r.Status != message.StatusError || r.Name != "ProtocolError" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	var r message.ExecuteReply
+	id := c.ask(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: string(bytes.Repeat([]byte("// 50 MB\n"), 50<<20/9))}, &r)
+	if r.Name != "CellTooLarge" {
+		t.Errorf("%s: %+v", id, r)
+	}
+	if r, id := c.run("%%\nfmt.Println(\"alive\")"); r.Status != message.StatusOK || c.text(id, "stdout") != "alive\n" {
+		t.Errorf("the next cell: %+v", r)
+	}
+	if n := c.find(func(_ message.Channel, m *message.Message) bool { return strings.Contains(string(m.Body), "forged") }); len(n) > 0 {
+		t.Error("a forged cell was run")
+	}
+}
+
+func TestConnectionRefused(t *testing.T) {
+	c, err := message.NewTCP("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.IP = "0.0.0.0"
+	if err := Serve(t.Context(), Options{Connection: c, Folder: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "0.0.0.0") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestShutdown(t *testing.T) {
+	k := serve(t, nil)
+	c := k.client(t)
+	c.run("!(setsid sleep 1000 >/dev/null 2>&1 </dev/null &)")
+	id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: "!echo on; sleep 1000"})
+	c.wait("the cell's output", func(_ message.Channel, m *message.Message) bool {
+		return m.Parent.ID == id && m.Header.Type == message.TypeStream
+	})
+	var r message.ShutdownReply
+	c.ask(message.Control, message.TypeShutdownRequest, message.ShutdownRequest{Restart: true}, &r)
+	if r.Status != message.StatusOK || !r.Restart {
+		t.Errorf("%+v", r)
+	}
+	select {
+	case err := <-k.ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the kernel does not end")
+	}
+	if _, err := os.Stat(k.folder); !os.IsNotExist(err) {
+		t.Errorf("the folder is left: %v", err)
+	}
+}
+
+// Four clients send 200 mixed requests at once; each gets its answer, and only its own.
+func TestManyClients(t *testing.T) {
+	k := serve(t, nil)
+	var wait sync.WaitGroup
+	for n := range 4 {
+		c := k.client(t)
+		wait.Go(func() {
+			var ids []string
+			for i := range 50 {
+				switch i % 10 {
+				case 0, 5:
+					ids = append(ids, c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: fmt.Sprintf("!echo client %d cell %d", n, i)}))
+				case 1:
+					ids = append(ids, c.send(message.Shell, message.TypeIsCompleteRequest, message.IsCompleteRequest{Code: "f("}))
+				case 2:
+					ids = append(ids, c.send(message.Shell, message.TypeHistoryRequest, message.HistoryRequest{Access: "tail", N: 3}))
+				case 3, 8:
+					ids = append(ids, c.send(message.Control, message.TypeKernelInfoRequest, struct{}{}))
+				case 4:
+					ids = append(ids, c.send(message.Shell, message.TypeCommInfoRequest, struct{}{}))
+				case 6:
+					ids = append(ids, c.send(message.Shell, message.TypeCompleteRequest, message.CompleteRequest{Code: "fmt.", CursorPos: 4}))
+				case 7:
+					ids = append(ids, c.send(message.Shell, message.TypeInspectRequest, message.InspectRequest{Code: "fmt", CursorPos: 1}))
+				default:
+					ids = append(ids, c.send(message.Shell, "odd_request", struct{}{}))
+				}
+			}
+			for i, id := range ids {
+				var r message.ExecuteReply
+				c.reply(id, &r)
+				if i%5 == 0 && (r.Status != message.StatusOK || c.text(id, "stdout") != fmt.Sprintf("client %d cell %d\n", n, i)) {
+					t.Errorf("client %d, cell %d: %+v, %q", n, i, r, c.text(id, "stdout"))
+				}
+			}
+			for _, m := range c.find(func(ch message.Channel, _ *message.Message) bool { return ch != message.IOPub }) {
+				if m.Parent.Session != c.session.ID {
+					t.Errorf("client %d got another's reply", n)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
