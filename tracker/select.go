@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +55,12 @@ func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 
 // readAll reads the chosen runs: this goroutine reads rows, another decodes them.
 func (db *DB) readAll(ctx context.Context, q querier, d *runDecoder) error {
-	rows, err := q.QueryContext(ctx, selectRun+"WHERE "+d.where+" ORDER BY run.started DESC, run.id DESC", d.args...)
+	query := selectRun + "WHERE " + d.where + " ORDER BY run.started DESC, run.id DESC"
+	if d.skip > 0 && d.wanted == nil && d.damaged == nil { // SQLite passes over rows faster than we read them
+		query += " LIMIT -1 OFFSET " + strconv.Itoa(d.skip)
+		d.skip = 0
+	}
+	rows, err := q.QueryContext(ctx, query, d.args...)
 	if err != nil {
 		return explain(err)
 	}
