@@ -226,14 +226,14 @@ func (r *run) save() error {
 	return r.n.Write(r.Output)
 }
 
-// firstLine is a cell's first line that is not blank.
+// firstLine is a cell's first line that is neither blank nor Go's bare %%.
 func firstLine(source string) string {
 	for line := range strings.Lines(source) {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(line); line != "" && line != "%%" && line != "%main" {
 			return line
 		}
 	}
-	return ""
+	return strings.TrimSpace(source)
 }
 
 // TimeoutError says that a cell or the whole notebook took too long.

@@ -163,6 +163,8 @@ func TestGoProgramRuns(t *testing.T) {
 		"%%\nfmt.Println(*name)",
 		"var name = flag.String(\"name\", \"world\", \"\")",
 		"%%bash\nls",
+		"z := 4\nz * z",
+		"len(\"four\")",
 	} {
 		n.Insert(i, notebook.NewCell(notebook.Code, source))
 	}
@@ -182,7 +184,7 @@ func TestGoProgramRuns(t *testing.T) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
 	out, err := cmd.CombinedOutput()
-	if err != nil || string(out) != "6 4 1\n7 MISSING IMPORT\nworld\n" {
+	if err != nil || string(out) != "6 4 1\n7 MISSING IMPORT\nworld\n16\n4\n" {
 		t.Errorf("%v\n%s\n%s", err, out, b.Bytes())
 	}
 	for _, want := range []string{"// Size is a size.", "// twice, better", "// ## A title\n//\n// and text", "// !*go get example.com/x"} {

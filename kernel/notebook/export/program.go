@@ -13,6 +13,7 @@ import (
 
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/notebook/gocell"
+	"patchlab/kernel/source"
 )
 
 // Go writes a Go notebook as one program: the imports of all cells, their
@@ -40,10 +41,10 @@ func Go(w io.Writer, n *notebook.Notebook) error {
 			}
 		}
 	}
-	source := p.source()
-	fixed, err := imports.Process("notebook.go", source, &imports.Options{Comments: true, TabIndent: true, TabWidth: 8})
+	text := p.text()
+	fixed, err := imports.Process("notebook.go", text, &imports.Options{Comments: true, TabIndent: true, TabWidth: 8})
 	if err != nil {
-		if fixed, err = format.Source(source); err != nil {
+		if fixed, err = format.Source(text); err != nil {
 			return fmt.Errorf("formatting the program: %w", err)
 		}
 	}
@@ -103,6 +104,7 @@ func (p *program) cell(c *notebook.Cell) error {
 		return nil
 	}
 	name := fmt.Sprintf("cell%d", p.number)
+	parts.Main = strings.ReplaceAll(parts.Main, source.ResultFunc+"(", "fmt.Println(") // the value of a last expression
 	fmt.Fprintf(&p.mains, "\n%s\nfunc %s() {\n%s\n}\n", p.takeNotes(), name, parts.Main)
 	p.calls = append(p.calls, name)
 	return nil
@@ -110,7 +112,7 @@ func (p *program) cell(c *notebook.Cell) error {
 
 // declare takes in a declaration in place of earlier ones of the same names.
 func (p *program) declare(d gocell.Decl) {
-	source := d.Source
+	text := d.Source
 	key := strings.Join(d.Names, " ")
 	if len(d.Names) == 1 && (d.Names[0] == "_" || d.Names[0] == "init") {
 		key = fmt.Sprintf("%s %d", key, len(p.keys)) // may be declared again and again
@@ -122,15 +124,15 @@ func (p *program) declare(d gocell.Decl) {
 		}
 		p.names[name] = key
 		if strings.HasPrefix(name, "init_") {
-			source = strings.Replace(source, "func "+name+"(", "func init(", 1)
+			text = strings.Replace(text, "func "+name+"(", "func init(", 1)
 		}
 	}
-	p.decls[key] = declaration{strings.Join(p.notes, "\n\n"), source}
+	p.decls[key] = declaration{strings.Join(p.notes, "\n\n"), text}
 	p.notes = nil
 	p.keys = append(slices.DeleteFunc(p.keys, func(k string) bool { return k == key }), key)
 }
 
-func (p *program) source() []byte {
+func (p *program) text() []byte {
 	var b bytes.Buffer
 	end := p.takeNotes()
 	b.WriteString("// Made from a notebook by patchlab notebook export.\n\npackage main\n\n")

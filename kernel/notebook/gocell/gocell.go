@@ -8,6 +8,8 @@ import (
 	"go/token"
 	"strconv"
 	"strings"
+
+	"patchlab/kernel/source"
 )
 
 // Cell is a cell in parts.
@@ -37,15 +39,16 @@ type Decl struct {
 	Source string   // with its comment
 }
 
-// Split takes a cell apart. The error is that of Go's parser, with the cell's
-// lines.
-func Split(source string) (Cell, error) {
+// Split takes a cell apart, as it is prepared for GoNB (see [source.Prepare]):
+// statements without %% become main's, and an expression at the end an argument of
+// [source.ResultFunc]. The error is that of Go's parser, with the cell's lines.
+func Split(text string) (Cell, error) {
 	var c Cell
-	lines := strings.Split(source, "\n")
+	lines := strings.Split(source.Prepare(text).Code, "\n")
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line != "" {
 			if foreign(line) {
-				return Cell{Magics: []string{source}, Foreign: true}, nil
+				return Cell{Magics: []string{text}, Foreign: true}, nil
 			}
 			break
 		}
@@ -79,12 +82,7 @@ func Split(source string) (Cell, error) {
 			return c, err
 		}
 	}
-	err := c.declarations(declared)
-	if err != nil && !c.HasMain && parseStatements(declared, 0) == nil {
-		c.Main, c.HasMain = strings.Trim(declared, "\n"), true // a front end may take bare statements
-		return c, nil
-	}
-	return c, err
+	return c, c.declarations(declared)
 }
 
 // foreign says whether a cell's first line makes it something else than Go.
@@ -115,9 +113,9 @@ func (c *Cell) declarations(text string) error {
 	if _, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(text, "package ") {
 		body = "\n" + rest // GoNB ignores a package clause
 	}
-	source := head + body
+	file := head + body
 	files := token.NewFileSet()
-	f, err := parser.ParseFile(files, "", source, parser.ParseComments|parser.SkipObjectResolution)
+	f, err := parser.ParseFile(files, "", file, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return explain(err, -1)
 	}
@@ -127,7 +125,7 @@ func (c *Cell) declarations(text string) error {
 		if doc != nil {
 			start = doc.Pos()
 		}
-		return source[at(start):at(n.End())]
+		return file[at(start):at(n.End())]
 	}
 	for _, d := range f.Decls {
 		switch d := d.(type) {
@@ -135,7 +133,8 @@ func (c *Cell) declarations(text string) error {
 			if d.Recv == nil && d.Name.Name == "main" {
 				c.HasMain = true
 				if d.Body != nil {
-					c.Main = strings.Trim(source[at(d.Body.Lbrace)+1:at(d.Body.Rbrace)], "\n")
+					c.Main = strings.Trim(file[at(d.Body.Lbrace)+1:at(d.Body.Rbrace)], "\n")
+					c.Main = strings.TrimPrefix(c.Main, " ") // which Prepare leaves in front
 				}
 				continue
 			}
@@ -174,9 +173,9 @@ func (c *Cell) declarations(text string) error {
 				}
 				comment := ""
 				if doc != nil {
-					comment = source[at(doc.Pos()):at(doc.End())] + "\n"
+					comment = file[at(doc.Pos()):at(doc.End())] + "\n"
 				}
-				c.Decls = append(c.Decls, Decl{names, comment + d.Tok.String() + " " + source[at(s.Pos()):at(s.End())]})
+				c.Decls = append(c.Decls, Decl{names, comment + d.Tok.String() + " " + file[at(s.Pos()):at(s.End())]})
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func TestSplitKinds(t *testing.T) {
 		"var a = 1\n%main -x\na++":           "decl 1 main a++",
 		"%%bash\necho {":                     "foreign",
 		"%%writefile a.go\npackage a":        "foreign",
-		"x := 1\nx + 1":                      "main x := 1\nx + 1",
+		"x := 1\nx + 1":                      "main x := 1\npatchlabResult(x + 1)",
 		"package main\n\nfunc f() {}":        "decl 1",
 		"%% -flag=1\nvar s = `\nx\n`\n_ = s": "main var s = `\nx\n`\n_ = s",
 	} {
