@@ -134,10 +134,21 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 	out := &outputs{kernel: k, execution: e, count: count, stored: stored, before: k.before}
 	code := e.ask.Code
 	if len(code) > MaxCell {
-		return k.failure(e, count, &message.Error{Name: "CellTooLarge", Value: fmt.Sprintf("the cell has %d bytes, allowed are %d", len(code), MaxCell)})
+		return k.failure(out, &message.Error{Name: "CellTooLarge", Value: fmt.Sprintf("the cell has %d bytes, allowed are %d", len(code), MaxCell)})
 	}
 	if !e.ask.Silent {
 		k.publish(e.request.Header, message.TypeExecuteInput, message.ExecuteInput{Code: code, ExecutionCount: count})
+	}
+	ok := false
+	if k.options.Observer != nil && stored {
+		k.observing.Lock()
+		k.options.Observer.Begin(count, code)
+		k.observing.Unlock()
+		defer func() {
+			k.observing.Lock()
+			defer k.observing.Unlock()
+			k.options.Observer.End(ok)
+		}()
 	}
 	reply := message.ExecuteReply{Status: message.StatusOK, ExecutionCount: count, UserExpressions: map[string]json.RawMessage{}, Payload: []json.RawMessage{}}
 	if name, ok := asksHelp(code); ok {
@@ -147,9 +158,10 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 		defer slow.Stop()
 		if err := k.runCode(e, out, code, start); err != nil {
 			k.remember(stored, count, code, "")
-			return k.failure(e, count, err)
+			return k.failure(out, err)
 		}
 	}
+	ok = true
 	k.remember(stored, count, code, out.result)
 	for name, expression := range e.ask.UserExpressions {
 		reply.UserExpressions[name] = k.evaluate(expression)
@@ -168,6 +180,18 @@ func (k *Kernel) remember(stored bool, count int, code, result string) {
 
 // runCode has GoNB run code; the error is what went wrong with it.
 func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() error) *message.Error {
+	if k.options.Observer != nil {
+		commands, rest, bare := source.Take(code, k.options.Magic)
+		for _, line := range commands {
+			if err := out.command(line); err != nil {
+				return err
+			}
+		}
+		if bare {
+			return nil
+		}
+		code = rest
+	}
 	if k.child == nil {
 		if err := start(); err != nil {
 			return &message.Error{Name: "StartError", Value: err.Error()}
@@ -208,16 +232,14 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 }
 
 // failure publishes the one error of a cell, and returns its reply.
-func (k *Kernel) failure(e *execution, count int, err *message.Error) message.ExecuteReply {
+func (k *Kernel) failure(out *outputs, err *message.Error) message.ExecuteReply {
 	if len(err.Traceback) == 0 {
 		err.Traceback = []string{err.Name + ": " + err.Value}
 	}
 	err.Status = ""
-	if !e.ask.Silent {
-		k.publish(e.request.Header, message.TypeError, err)
-	}
+	out.publish(message.TypeError, err)
 	return message.ExecuteReply{
-		Status: message.StatusError, ExecutionCount: count, Name: err.Name, Value: err.Value, Traceback: err.Traceback,
+		Status: message.StatusError, ExecutionCount: out.count, Name: err.Name, Value: err.Value, Traceback: err.Traceback,
 		UserExpressions: map[string]json.RawMessage{},
 	}
 }

@@ -33,6 +33,16 @@ type Assistant interface {
 	Inspect(ctx context.Context, code string, cursor int, declared string) (markdown, plain string, err error)
 }
 
+// Observer is told what the cells that count do, and runs the commands that are its own. Begin, Message and End are
+// called by one goroutine at a time, in this order for each cell.
+type Observer interface {
+	Begin(count int, code string)
+	Message(kind string, content json.RawMessage)
+	End(ok bool)
+	// Command runs a line of a cell that begins with Options.Magic, and returns what there is to say.
+	Command(line string) (string, error)
+}
+
 // Options say what a kernel is.
 type Options struct {
 	Connection message.Connection
@@ -44,6 +54,11 @@ type Options struct {
 	Info message.KernelInfoReply
 	// Assistant completes and inspects; nil: nothing is known.
 	Assistant Assistant
+	// Observer is told about cells; nil: nobody is. Connect, if it is not nil, is given a function by which it publishes
+	// below the cell that runs; any goroutine may call it.
+	Observer Observer
+	Connect  func(publish func(kind string, content any))
+	Magic    string // what the lines begin with that are the observer's, such as "%patchlab"
 	// History keeps cells; nil: in memory, for this session.
 	History *History
 	// Ready is called, if it is not nil, by a goroutine of its own when GoNB was first started. While it
@@ -68,6 +83,8 @@ type Kernel struct {
 	queue   *queue
 	assists chan func()
 	before  int // cells that were run before this GoNB; owned by the goroutine that runs cells
+
+	observing sync.Mutex // held while the observer is told something
 
 	mu       sync.Mutex // guards all below
 	running  *execution // the cell that runs
@@ -139,6 +156,17 @@ func (k *Kernel) closeSockets() {
 func (k *Kernel) serve(ctx context.Context) error {
 	ctx, k.stop = context.WithCancel(ctx)
 	defer k.stop()
+	if k.options.Connect != nil {
+		k.options.Connect(func(kind string, content any) {
+			k.mu.Lock()
+			var parent message.Header
+			if k.running != nil {
+				parent = k.running.request.Header
+			}
+			k.mu.Unlock()
+			k.publish(parent, kind, content)
+		})
+	}
 	var receiving, working sync.WaitGroup
 	receiving.Go(func() {
 		for m := range k.heartbeat.Messages() {

@@ -278,6 +278,52 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// notes is an Observer that writes down what it is told.
+type notes struct {
+	publish func(string, any)
+	text    []string
+}
+
+func (n *notes) Begin(count int, code string) {
+	n.text = append(n.text, fmt.Sprintf("begin %d %q", count, code))
+}
+func (n *notes) Message(kind string, content json.RawMessage) {
+	n.text = append(n.text, kind+" "+string(content))
+}
+func (n *notes) End(ok bool) { n.text = append(n.text, fmt.Sprint("end ", ok)) }
+func (n *notes) Command(line string) (string, error) {
+	if strings.HasSuffix(line, "fail") {
+		return "", fmt.Errorf("cannot")
+	}
+	n.publish(message.TypeDisplayData, message.DisplayData{Data: message.Bundle{"text/plain": line}, Metadata: map[string]any{}})
+	return "done", nil
+}
+
+func TestObserver(t *testing.T) {
+	n := &notes{}
+	c := serve(t, func(o *Options) {
+		o.Observer, o.Magic = n, "%notes"
+		o.Connect = func(publish func(string, any)) { n.publish = publish }
+	}).client(t)
+	if r, id := c.run("%notes x\n7"); r.Status != message.StatusOK || c.text(id, "stdout") != "done\n" {
+		t.Errorf("%+v, %q", r, c.text(id, "stdout"))
+	} else if types, _ := c.outputs(id); !reflect.DeepEqual(types, []string{"display_data", "stream", "execute_result"}) {
+		t.Errorf("outputs %v", types)
+	}
+	if r, _ := c.run("%notes fail"); r.Name != "CommandError" || r.Value != "cannot" {
+		t.Errorf("%+v", r)
+	}
+	c.ask(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: "8", Silent: true}, nil)
+	want := []string{
+		`begin 1 "%notes x\n7"`, `stream {"name":"stdout","text":"done\n"}`,
+		`execute_result {"execution_count":1,"data":{"text/plain":"7"},"metadata":{}}`, "end true",
+		`begin 2 "%notes fail"`, `error {"ename":"CommandError","evalue":"cannot","traceback":["CommandError: cannot"]}`, "end false",
+	}
+	if !reflect.DeepEqual(n.text, want) {
+		t.Errorf("notes %q", n.text)
+	}
+}
+
 func TestConnectionRefused(t *testing.T) {
 	c, err := message.NewTCP("k")
 	if err != nil {

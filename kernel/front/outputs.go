@@ -82,9 +82,37 @@ func (o *outputs) Publish(kind string, content json.RawMessage) {
 }
 
 func (o *outputs) publish(kind string, content any) {
-	if !o.execution.ask.Silent {
-		o.kernel.publish(o.execution.request.Header, kind, content)
+	if o.execution.ask.Silent {
+		return
 	}
+	o.kernel.publish(o.execution.request.Header, kind, content)
+	o.observe(kind, content)
+}
+
+// observe tells the observer what the cell published.
+func (o *outputs) observe(kind string, content any) {
+	if o.kernel.options.Observer == nil || !o.stored {
+		return
+	}
+	text, err := json.Marshal(content)
+	if err != nil {
+		return // it was not published either
+	}
+	o.kernel.observing.Lock()
+	defer o.kernel.observing.Unlock()
+	o.kernel.options.Observer.Message(kind, text)
+}
+
+// command has the observer run a line.
+func (o *outputs) command(line string) *message.Error {
+	text, err := o.kernel.options.Observer.Command(line)
+	if err != nil {
+		return &message.Error{Name: "CommandError", Value: err.Error()}
+	}
+	if text != "" {
+		o.stream("stdout", strings.TrimSuffix(text, "\n")+"\n")
+	}
+	return nil
 }
 
 // publishLate publishes what came while no cell ran.

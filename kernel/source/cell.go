@@ -106,3 +106,27 @@ func (c *Cell) file(mainAt int, inLine, closed bool) file {
 	f.text = b.String()
 	return f
 }
+
+// Take takes the lines that begin with a command's name, such as %patchlab, out of a cell. The lines of the rest keep
+// their numbers; bare says that no other is left.
+func Take(code, name string) (taken []string, rest string, bare bool) {
+	if name == "" || !strings.Contains(code, name) {
+		return nil, code, false
+	}
+	c := Parse(code)
+	if c.Foreign {
+		return nil, code, false
+	}
+	texts := make([]string, len(c.lines))
+	bare = true
+	for i, l := range c.lines {
+		trimmed := strings.TrimPrefix(l.text, commentPrefix)
+		if f := strings.Fields(trimmed); l.kind == commandLine && len(f) > 0 && f[0] == name && trimmed[0] == '%' {
+			taken = append(taken, trimmed)
+			continue
+		}
+		texts[i] = l.text
+		bare = bare && strings.TrimSpace(l.text) == ""
+	}
+	return taken, strings.Join(texts, "\n"), bare && len(taken) > 0
+}

@@ -84,6 +84,21 @@ func TestIsComplete(t *testing.T) {
 	}
 }
 
+func TestTake(t *testing.T) {
+	taken, rest, bare := Take("import \"fmt\"\n%patchlab run a\n//gonb:%patchlab status\n%patchlabs\n%%\nx", "%patchlab")
+	if strings.Join(taken, "|") != "%patchlab run a|%patchlab status" || rest != "import \"fmt\"\n\n\n%patchlabs\n%%\nx" || bare {
+		t.Errorf("%q, %q, %v", taken, rest, bare)
+	}
+	if taken, _, bare := Take("%patchlab end\n\n", "%patchlab"); len(taken) != 1 || !bare {
+		t.Errorf("%q, %v", taken, bare)
+	}
+	for _, code := range []string{"x", "%%bash\n%patchlab", ""} {
+		if taken, rest, bare := Take(code, "%patchlab"); len(taken) != 0 || rest != code || bare {
+			t.Errorf("%q: %q, %q, %v", code, taken, rest, bare)
+		}
+	}
+}
+
 func FuzzPrepare(f *testing.F) {
 	for _, code := range []string{"%%\nx", "1+2", "import \"fmt\"\nfmt.Sprint(1)[0]", "!a\\\nb\nc", "//gonb:%%\n(((x)))", "x\r\ny", "package a\n%%\n\"\\u00e9\""} {
 		f.Add(code)
