@@ -52,7 +52,7 @@ func BenchmarkRunsPage(b *testing.B) {
 	fill(b, db, 10_000)
 	pages := web.New(db, web.Options{})
 	for name, address := range map[string]string{
-		"first": "/", "last": "/?page=100", "sorted": "/?sort=best", "filtered": "/?q=params.model+%3D+%27mixer:3%27+and+metrics.val_accuracy+%3E+0.9",
+		"first": "/", "last": "/?page=100", "sorted": "/?sort=best", "sorted, page 50": "/?sort=best&page=50", "filtered": "/?q=params.model+%3D+%27mixer:3%27+and+metrics.val_accuracy+%3E+0.9",
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

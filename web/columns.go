@@ -71,7 +71,7 @@ func sortRuns(runs []tracker.RunInfo, order string, now time.Time) []int {
 		none   bool
 	}
 	key, turned := strings.CutPrefix(order, "-")
-	c, _ := columnNamed(key)
+	c, _ := columnNamed(cmp.Or(key, "start"))
 	all := make([]keyed, len(runs))
 	for i := range runs {
 		k := keyed{place: i}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -51,56 +50,6 @@ func (l listing) address() string {
 		return "/"
 	}
 	return "/?" + values.Encode()
-}
-
-// found is a page of runs.
-type found struct {
-	runs  []tracker.RunInfo
-	more  bool
-	total int // -1 where it was not counted
-}
-
-// list reads a page of runs. The default order is the database's, which then
-// reads no further than the page; any other has to look at all runs.
-func (h *Handler) list(ctx context.Context, l listing) (found, error) {
-	f := found{total: -1}
-	skip := (l.Page - 1) * pageRows
-	query := tracker.Query{
-		Filter: l.Filter, IncludeArchived: l.Show != "", IncludeDeleted: l.Show == "all", DeletedOnly: l.Show == "deleted",
-	}
-	if l.Show != "archived" && l.Sort == "" {
-		query.Offset, query.Limit = skip, pageRows+1
-	}
-	runs, err := h.db.Runs(ctx, query)
-	if err != nil {
-		return f, err
-	}
-	switch {
-	case query.Limit > 0:
-		if len(runs) <= pageRows {
-			f.total = skip + len(runs)
-		}
-	default:
-		if l.Show == "archived" {
-			runs = slices.DeleteFunc(runs, func(r tracker.RunInfo) bool { return !r.Archived })
-		}
-		f.total = len(runs)
-		from, to := min(skip, len(runs)), min(skip+pageRows+1, len(runs))
-		if l.Sort == "" {
-			runs = runs[from:to]
-			break
-		}
-		page := make([]tracker.RunInfo, 0, to-from)
-		for _, place := range sortRuns(runs, l.Sort, h.options.Now())[from:to] {
-			page = append(page, runs[place])
-		}
-		runs = page
-	}
-	if f.more = len(runs) > pageRows; f.more {
-		runs = runs[:pageRows]
-	}
-	f.runs = runs
-	return f, nil
 }
 
 // runsView is what runs.html shows.

@@ -36,6 +36,7 @@ type Handler struct {
 	templates *template.Template
 	assets    map[string]asset
 	sparks    sparks
+	orders    orders
 }
 
 // New makes a handler over a database, which has to be open for writing unless
@@ -45,7 +46,8 @@ func New(db *tracker.DB, o Options) *Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	h := &Handler{db: db, options: o, mux: http.NewServeMux(), sparks: sparks{known: map[sparkKey]template.HTML{}}}
+	h := &Handler{db: db, options: o, mux: http.NewServeMux(), sparks: sparks{known: map[sparkKey]template.HTML{}},
+		orders: orders{known: map[orderKey]order{}}}
 	h.assets = map[string]asset{
 		"page.css": newAsset("text/css; charset=utf-8", report.Style()+read("page.css")),
 		"page.js":  newAsset("text/javascript; charset=utf-8", read("page.js")),
