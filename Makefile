@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test deps lint race bench-tracker bench-trackers bench-training build clean
+.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-training build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/...
@@ -25,6 +25,11 @@ lint:
 ## race: the pure-Go rooms under the race detector
 race:
 	go test -race -short -timeout 20m $(RACE)
+
+## test-pytorch: Lightning under the mlflow client's autologging, recorded here (installs torch with CUDA: gigabytes)
+test-pytorch:
+	scripts/python-env.sh pytorch tracker/server/testdata/pytorch.txt
+	PATCHLAB_PYTORCH=1 go test -run TestPyTorch -count=1 -v ./tracker/server
 
 ## bench-trackers: the same recording work in seven trackers, side by side, into results/
 bench-trackers:

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,6 +163,7 @@ func (s *staging) addWireRun(m *mlflowServer, run wireRun, experiment string, mo
 	for _, d := range run.Inputs.Datasets {
 		r.Inputs = append(r.Inputs, tracker.Input{Name: d.Dataset.Name, Digest: d.Dataset.Digest, Context: mlflow.ToMap(d.Tags)[mlflow.ContextTag]})
 	}
+	slices.SortFunc(run.Data.Metrics, func(a, b mlflow.Metric) int { return cmp.Compare(a.Key, b.Key) }) // servers list them in any order
 	r.points = func(log func(string, time.Time, int64, float64) error) error {
 		for _, metric := range run.Data.Metrics {
 			err := m.history(s.ctx, run.Info.RunID, metric.Key, func(p mlflow.Metric) error {

@@ -154,7 +154,7 @@ func (s *staging) pairs(source *sql.DB, query, id string) (map[string]string, er
 
 func (s *staging) mlflowPoints(source *sql.DB, id string, log func(string, time.Time, int64, float64) error) error {
 	rows, err := source.QueryContext(s.ctx, `SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = ?
-		ORDER BY key, step, timestamp`, id)
+		ORDER BY key, step, timestamp, value, is_nan`, id)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,8 @@ func (s *staging) mlflowInputs(source *sql.DB, id string) ([]tracker.Input, erro
 	rows, err := source.QueryContext(s.ctx, `SELECT d.name, d.digest, coalesce((SELECT t.value FROM input_tags t
 		WHERE t.input_uuid = i.input_uuid AND t.name = 'mlflow.data.context'), '')
 		FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id
-		WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id = ?`, id)
+		WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id = ?
+		ORDER BY d.name, d.digest, i.input_uuid`, id)
 	if err != nil {
 		return nil, nil // an MLflow from before datasets
 	}

@@ -194,8 +194,8 @@ func TestExportingAgain(t *testing.T) {
 	log := func() {
 		t.Helper()
 		points++
-		for range 2 { // the same value twice is two points
-			must(t, run.LogAt(noon.Add(time.Duration(points)*time.Second), int64(points), map[string]float64{"x": float64(points)}))
+		for i := range 2 { // two values of one step and time
+			must(t, run.LogAt(noon.Add(time.Duration(points)*time.Second), int64(points), map[string]float64{"x": float64(points + i)}))
 		}
 		must(t, run.Flush())
 	}

@@ -13,23 +13,43 @@ import (
 	"testing"
 
 	"patchlab/tracker"
+	"patchlab/tracker/mlflow"
 )
 
-// python makes the pinned environment where it is missing, and returns its
-// interpreter. Without a network and without the environment it skips.
-func python(t testing.TB) string {
+// python returns the interpreter of a pinned environment. Where that is missing
+// the test is skipped, and fails where it has to be there.
+func python(t testing.TB, environment string, needed bool, install string) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("the mlflow client takes half a minute")
-	}
-	root, err := filepath.Abs("../..")
+	path, err := filepath.Abs(filepath.Join("../../.venv", environment, "bin/python"))
 	must(t, err)
-	requirements, err := filepath.Abs("testdata/requirements.txt")
-	must(t, err)
-	if out, err := exec.Command(filepath.Join(root, "scripts/python-env.sh"), "mlflow", requirements).CombinedOutput(); err != nil {
-		t.Skipf("the Python environment with mlflow cannot be made: %v\n%s", err, out)
+	if _, err := os.Stat(path); err != nil {
+		if needed {
+			t.Fatalf("there is no Python environment %s, which must be here: %s installs it", environment, install)
+		}
+		t.Skipf("there is no Python environment %s: %s installs it", environment, install)
 	}
-	return filepath.Join(root, ".venv/mlflow/bin/python")
+	return path
+}
+
+// runClient runs a Python script as a client of a server, and returns the JSON
+// object that it prints last.
+func runClient(t *testing.T, interpreter, script string, db *tracker.DB) map[string]any {
+	t.Helper()
+	const token = "a token of the test"
+	web := httptest.NewServer(New(db, Options{Token: token}))
+	defer web.Close()
+	cmd := exec.Command(interpreter, script, web.URL)
+	cmd.Env = append(os.Environ(), "MLFLOW_TRACKING_TOKEN="+token, "MLFLOW_HTTP_REQUEST_MAX_RETRIES=0",
+		"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false", "PYTHONWARNINGS=ignore", "GIT_PYTHON_REFRESH=quiet", "MLFLOW_DISABLE_TELEMETRY=true")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("the client failed: %v\n%s\n%s", err, stdout.String(), stderr.String())
+	}
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	var out map[string]any
+	must(t, json.Unmarshal([]byte(lines[len(lines)-1]), &out))
+	return out
 }
 
 func must(t testing.TB, err error) {
@@ -50,23 +70,11 @@ func newDB(t testing.TB) *tracker.DB {
 // TestRealClient lets the unmodified mlflow client do its work against the
 // server, then looks at what the tracker has.
 func TestRealClient(t *testing.T) {
-	interpreter := python(t)
-	db := newDB(t)
-	const token = "a token of the test"
-	web := httptest.NewServer(New(db, Options{Token: token}))
-	defer web.Close()
-
-	cmd := exec.Command(interpreter, "testdata/client.py", web.URL)
-	cmd.Env = append(os.Environ(), "MLFLOW_TRACKING_TOKEN="+token, "MLFLOW_HTTP_REQUEST_MAX_RETRIES=0",
-		"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false", "PYTHONWARNINGS=ignore", "GIT_PYTHON_REFRESH=quiet", "MLFLOW_DISABLE_TELEMETRY=true")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("the client failed: %v\n%s\n%s", err, stdout.String(), stderr.String())
+	if testing.Short() {
+		t.Skip("the mlflow client takes half a minute")
 	}
-	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-	var out map[string]any
-	must(t, json.Unmarshal([]byte(lines[len(lines)-1]), &out))
+	db := newDB(t)
+	out := runClient(t, python(t, "mlflow", os.Getenv("CI") != "", "make deps"), "testdata/client.py", db)
 
 	run, err := db.Find(t.Context(), out["run"].(string))
 	must(t, err)
@@ -97,6 +105,37 @@ func TestRealClient(t *testing.T) {
 	if len(sklearn.Inputs) == 0 || sklearn.Metrics["training_r2_score"].Value < .99 {
 		t.Errorf("the autologged run is %+v", sklearn)
 	}
+	if said := out["replaced"].(string); !strings.Contains(said, "has ended with another artifact") {
+		t.Errorf("the client was told %q", said)
+	}
+	verifyAll(t, db)
+}
+
+// TestPyTorch lets Lightning train under the client's autologging. Its
+// environment takes gigabytes, for torch comes with CUDA: only make
+// test-pytorch installs it.
+func TestPyTorch(t *testing.T) {
+	db := newDB(t)
+	out := runClient(t, python(t, "pytorch", os.Getenv("PATCHLAB_PYTORCH") != "", "make test-pytorch"), "testdata/pytorch.py", db)
+	run, err := db.Find(t.Context(), out["run"].(string))
+	must(t, err)
+	models := mlflow.Models(run.ID, run.Tags)
+	if run.Metrics["val_loss"].Value <= 0 || run.Params["optimizer_name"] != "SGD" || len(models) != len(out["models"].([]any)) {
+		t.Errorf("the autologged run is %+v", run)
+	}
+	plain, err := db.Find(t.Context(), out["plain"].(string))
+	must(t, err)
+	artifacts, err := db.Artifacts(t.Context(), plain.ID)
+	must(t, err)
+	if m := mlflow.Models(plain.ID, plain.Tags)[out["model"].(string)]; m.Name != "net" || m.Status != mlflow.ModelReady || len(artifacts) < 3 {
+		t.Errorf("the logged model is %+v with %+v", m, artifacts)
+	}
+	verifyAll(t, db)
+}
+
+// verifyAll checks the digests of all runs.
+func verifyAll(t *testing.T, db *tracker.DB) {
+	t.Helper()
 	all, err := db.Runs(t.Context(), tracker.Query{})
 	must(t, err)
 	var problems error

@@ -17,5 +17,13 @@
 //
 // Run IDs are ULIDs; IDs of experiments are numbers of this database. Logged
 // models belong to a run: their files are its artifacts below .models, their
-// records its tags. There is no model registry and there are no traces.
+// records its tags; metrics are kept of runs, not of models. There is no model
+// registry and there are no traces.
+//
+// A run that has ended may still be given tags, parameters, points and further
+// artifacts, as MLflow's clients may: its digest is computed anew. The content
+// of an artifact is then no longer replaced, unless the run is reopened by
+// setting its status to RUNNING. A run that another process writes, such as a
+// training on this machine, cannot be changed through the server meanwhile.
+// Tags that begin with patchlab.model. or patchlab.env. are the server's own.
 package server

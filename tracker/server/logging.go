@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"patchlab/tracker"
@@ -147,18 +148,23 @@ func (h *Handler) log(ctx context.Context, ref runRef, index string, b batch) er
 	if err := b.check(index); err != nil {
 		return err
 	}
-	err = h.change(ctx, id, func(tracker.RunInfo) error {
-		if err := h.setTags(ctx, id, b.tags); err != nil || len(b.params) == 0 {
-			return err
+	var points []newMetric
+	err = h.change(ctx, id, func(info tracker.RunInfo) error {
+		err := h.setTags(ctx, id, b.tags)
+		if err == nil && len(b.params) > 0 {
+			err = h.db.SetParams(ctx, id, mlflow.ToMap(b.params))
 		}
-		return h.db.SetParams(ctx, id, mlflow.ToMap(b.params))
+		if err == nil {
+			points, err = h.unknown(ctx, info, b.metrics)
+		}
+		return err
 	})
-	if err != nil || len(b.metrics) == 0 {
+	if err != nil || len(points) == 0 {
 		return badName(err)
 	}
 	return badName(h.write(ctx, id, func(run *tracker.Run) error {
 		value := make(map[string]float64, 1)
-		for _, m := range b.metrics {
+		for _, m := range points {
 			clear(value)
 			value[m.Key] = float64(*m.Value)
 			at, err := moment("timestamp", *m.Timestamp)
@@ -171,6 +177,48 @@ func (h *Handler) log(ctx context.Context, ref runRef, index string, b batch) er
 		}
 		return run.Flush()
 	}))
+}
+
+// unknown leaves out the points that a run has already, with the same name,
+// step, time and value: as in MLflow's server, such a point counts once. Its
+// client relies on that, where it sends again what got no answer, and where it
+// says of a logged model what it has said of the run.
+func (h *Handler) unknown(ctx context.Context, info tracker.RunInfo, metrics []newMetric) ([]newMetric, error) {
+	type place struct {
+		key      string
+		step, at int64 // microseconds
+		value    uint64
+	}
+	at := func(key string, step, micros int64, value float64) place {
+		if math.IsNaN(value) {
+			value = math.NaN() // of many NaNs one
+		}
+		return place{key, step, micros, math.Float64bits(value)}
+	}
+	seen := make(map[place]bool, len(metrics))
+	read := map[string]bool{}
+	var points []newMetric
+	for _, m := range metrics {
+		// What comes behind the latest point is new; for the rest the history is read.
+		micros := int64(*m.Timestamp) * 1000
+		latest, any := info.Metrics[m.Key]
+		behind := int64(m.Step) > latest.Step || int64(m.Step) == latest.Step && micros > latest.Time.UnixMicro()
+		if any && !behind && !read[m.Key] {
+			read[m.Key] = true
+			history, err := h.db.History(ctx, info.ID, m.Key)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range history {
+				seen[at(m.Key, p.Step, p.Time.UnixMicro(), p.Value)] = true
+			}
+		}
+		if p := at(m.Key, int64(m.Step), micros, float64(*m.Value)); !seen[p] {
+			seen[p] = true
+			points = append(points, m)
+		}
+	}
+	return points, nil
 }
 
 // setTags sets tags; those in which MLflow keeps fields of a run set these.

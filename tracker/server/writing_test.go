@@ -153,6 +153,32 @@ func TestARunOfAnotherProcessIsLeftAlone(t *testing.T) {
 	l.succeeds("runs/log-parameter", run+`"key":"k","value":"v"}`, nil)
 }
 
+// A point that is sent again counts once, as in MLflow's server; its client
+// relies on that.
+func TestPointsThatAreSentAgain(t *testing.T) {
+	l := newLab(t, Options{})
+	id := l.start(`{}`)
+	const first = `{"key":"a","value":1,"timestamp":1000,"step":0}`
+	for _, points := range []string{
+		first, first, first + "," + first,
+		first + `,{"key":"a","value":2,"timestamp":1000,"step":0},{"key":"a","value":1,"timestamp":1001,"step":0},{"key":"b","value":1,"timestamp":1000,"step":0}`,
+		`{"key":"a","value":"NaN","timestamp":5,"step":7}`, `{"key":"a","value":"NaN","timestamp":5,"step":7}`,
+		`{"key":"a","value":3,"timestamp":9,"step":-7},{"key":"a","value":"NaN","timestamp":5,"step":7}`, `{"key":"a","value":3,"timestamp":9,"step":-7}`,
+	} {
+		l.succeeds("runs/log-batch", `{"run_id":"`+id+`","metrics":[`+points+`]}`, nil)
+	}
+	l.succeeds("runs/log-metric", `{"run_id":"`+id+`",`+first[1:], nil)
+	l.succeeds("runs/update", `{"run_id":"`+id+`","status":"FINISHED"}`, nil)
+	l.succeeds("runs/log-metric", `{"run_id":"`+id+`",`+first[1:], nil)
+	for key, want := range map[string]int{"a": 5, "b": 1} {
+		points, err := l.db.History(t.Context(), id, key)
+		must(t, err)
+		if len(points) != want {
+			t.Errorf("%s has %v", key, points)
+		}
+	}
+}
+
 // One run whose disk is slow keeps no other waiting.
 func TestASlowRunBlocksNoOther(t *testing.T) {
 	db := newDB(t)

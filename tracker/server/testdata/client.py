@@ -143,20 +143,60 @@ assert len(models) == 1 and models[0].status == "READY", models
 assert abs(mlflow.sklearn.load_model("models:/" + models[0].model_id).predict([[3.0, 4.0]])[0] - 7) < 1e-6
 out["sklearn"] = run.info.run_id
 
-# Keras: autologging and log_model.
+# What is logged of a model with the run's metrics, and deleted again.
+client.set_logged_model_tags(models[0].model_id, {"kind": "linear", "gone": "x"})
+client.delete_logged_model_tag(models[0].model_id, "gone")
+assert client.get_logged_model(models[0].model_id).tags["kind"] == "linear"
+assert "gone" not in client.get_logged_model(models[0].model_id).tags
+client.delete_logged_model(models[0].model_id)
+fails("RESOURCE_DOES_NOT_EXIST", lambda: client.get_logged_model(models[0].model_id))
+client.set_experiment_tag(experiment, "gone", "x")
+client.delete_experiment_tag(experiment, "gone")
+assert "gone" not in client.get_experiment(experiment).tags
+
+# Artifacts after the end: more may come, another content is refused until the run is reopened.
+ended = out["batch"]
+client.log_text(ended, "one", "late.txt")
+client.log_text(ended, "one", "late.txt")
+try:
+    client.log_text(ended, "two", "late.txt")
+    raise AssertionError("an artifact of an ended run was replaced")
+except Exception as e:
+    assert "RUNNING" in str(e), e
+    out["replaced"] = str(e)
+client.update_run(ended, status="RUNNING")
+client.log_text(ended, "two", "late.txt")
+client.set_terminated(ended, "KILLED", end_time=5000)
+assert mlflow.artifacts.load_text("runs:/%s/late.txt" % ended) == "two"
+
+# What the server refuses, as MLflow's does.
+fails("INVALID_PARAMETER_VALUE", lambda: client.log_metric(ended, "x", 1.0, timestamp=-1))
+fails("INVALID_PARAMETER_VALUE", lambda: client.set_tag(ended, "patchlab.model.x", "{}"))
+
+# Keras: autologging, with the model, and log_model.
 import keras
 
-mlflow.keras.autolog(log_models=False) if hasattr(mlflow, "keras") else None
+mlflow.keras.autolog()
 with mlflow.start_run(run_name="keras") as run:
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    model.fit(x / 40, y / 80, epochs=2, batch_size=8, verbose=0, callbacks=[mlflow.keras.MlflowCallback(run)]
-              if hasattr(getattr(mlflow, "keras", None), "MlflowCallback") else [])
-    info = mlflow.keras.log_model(model, name="net")
+    model.compile(keras.optimizers.SGD(learning_rate=0.25), "mse", metrics=["mae"])
+    model.fit(x / 40, y / 80, validation_data=(x / 40, y / 80), epochs=3, batch_size=8, verbose=0)
+mlflow.keras.autolog(disable=True)
 got = client.get_run(run.info.run_id)
 out["keras"] = run.info.run_id
-out["keras metrics"] = sorted(got.data.metrics)
-assert "loss" in got.data.metrics, got.data.metrics
+assert {"loss", "mae", "val_loss", "val_mae"} <= set(got.data.metrics), got.data.metrics
+steps = [m.step for m in client.get_metric_history(run.info.run_id, "val_loss")]
+assert steps == [0, 1, 2], steps  # the client says some of them twice
+assert float(got.data.params["optimizer_learning_rate"]) == 0.25 and got.data.params["epochs"] == "3", got.data.params
+assert "model_summary.txt" in [f.path for f in client.list_artifacts(run.info.run_id)]
+logged = mlflow.search_logged_models([run.info.experiment_id], filter_string="name = 'model'", output_format="list")
+logged = [m for m in logged if m.source_run_id == run.info.run_id]
+assert len(logged) == 1 and logged[0].status == "READY", logged
+loaded = mlflow.keras.load_model("models:/" + logged[0].model_id)
+assert numpy.allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+with mlflow.start_run(run_id=run.info.run_id):  # resumed
+    info = mlflow.keras.log_model(model, name="net")
 loaded = mlflow.keras.load_model(info.model_uri)
 assert numpy.allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+assert sorted(m.model_id for m in client.get_run(run.info.run_id).outputs.model_outputs) == sorted([info.model_id, logged[0].model_id])
 print(json.dumps(out))
