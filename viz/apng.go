@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"image"
 	"image/png"
 	"io"
 	"time"
@@ -15,10 +16,6 @@ import (
 // program that knows only still PNGs shows the first frame. After the first, a
 // frame holds only what changed.
 func (m *Movie) WriteAPNG(w io.Writer, scale float64) error {
-	frames, err := m.rasters(scale)
-	if err != nil {
-		return fmt.Errorf("write APNG: %w", err)
-	}
 	var out bytes.Buffer
 	sequence := uint32(0)
 	next := func() []byte {
@@ -26,23 +23,19 @@ func (m *Movie) WriteAPNG(w io.Writer, scale float64) error {
 		return binary.BigEndian.AppendUint32(nil, sequence-1)
 	}
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	for i, f := range frames {
-		area := f.Bounds()
-		if i > 0 {
-			area = changed(frames[i-1], f)
-		}
+	err := m.each(scale, func(i int, frame, _ *image.RGBA, area image.Rectangle) error {
 		var still bytes.Buffer
-		if err := encoder.Encode(&still, f.SubImage(area)); err != nil {
-			return fmt.Errorf("write APNG: frame %d: %w", i, err)
+		if err := encoder.Encode(&still, frame.SubImage(area)); err != nil {
+			return err
 		}
 		chunks, err := pngChunks(still.Bytes())
 		if err != nil {
-			return fmt.Errorf("write APNG: frame %d: %w", i, err)
+			return err
 		}
 		if i == 0 {
 			out.WriteString("\x89PNG\r\n\x1a\n")
 			writeChunk(&out, "IHDR", chunks["IHDR"][0])
-			writeChunk(&out, "acTL", binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(len(frames))), 0))
+			writeChunk(&out, "acTL", binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(len(m.frames))), 0))
 		}
 		control := next()
 		for _, v := range []int{area.Dx(), area.Dy(), area.Min.X, area.Min.Y} {
@@ -58,6 +51,10 @@ func (m *Movie) WriteAPNG(w io.Writer, scale float64) error {
 				writeChunk(&out, "fdAT", append(next(), data...))
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write APNG: %w", err)
 	}
 	writeChunk(&out, "IEND", nil)
 	return writeAll(w, &out)

@@ -16,30 +16,28 @@ import (
 // no dithering, which would speckle flat maps; after the first, a frame holds
 // only what changed, the rest is transparent.
 func (m *Movie) WriteGIF(w io.Writer, scale float64) error {
-	frames, err := m.rasters(scale)
+	chosen, err := m.palette(scale)
 	if err != nil {
 		return fmt.Errorf("write GIF: %w", err)
 	}
-	chosen := append(medianCut(frames, 255), color.RGBA{}) // the last: as in the frame before
-	same := uint8(len(chosen) - 1)
+	same := uint8(len(chosen) - 1) // the last, transparent: as in the frame before
 	nearest := map[uint32]uint8{}
-	out := &gif.GIF{Config: image.Config{ColorModel: chosen, Width: frames[0].Bounds().Dx(), Height: frames[0].Bounds().Dy()}}
-	for i, f := range frames {
-		area := f.Bounds()
-		if i > 0 {
-			area = changed(frames[i-1], f)
+	out := &gif.GIF{}
+	err = m.each(scale, func(i int, frame, before *image.RGBA, area image.Rectangle) error {
+		if i == 0 {
+			out.Config = image.Config{ColorModel: chosen, Width: area.Dx(), Height: area.Dy()}
 		}
 		p := image.NewPaletted(area, chosen)
 		for y := area.Min.Y; y < area.Max.Y; y++ {
 			for x := area.Min.X; x < area.Max.X; x++ {
-				c := f.RGBAAt(x, y)
+				c := frame.RGBAAt(x, y)
 				key := uint32(c.R)<<16 | uint32(c.G)<<8 | uint32(c.B)
 				index, ok := nearest[key]
 				if !ok {
 					index = uint8(chosen[:same].Index(c))
 					nearest[key] = index
 				}
-				if i > 0 && frames[i-1].RGBAAt(x, y) == c {
+				if i > 0 && before.RGBAAt(x, y) == c {
 					index = same
 				}
 				p.SetColorIndex(x, y, index)
@@ -48,12 +46,30 @@ func (m *Movie) WriteGIF(w io.Writer, scale float64) error {
 		out.Image = append(out.Image, p)
 		out.Delay = append(out.Delay, m.hundredths())
 		out.Disposal = append(out.Disposal, gif.DisposalNone)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write GIF: %w", err)
 	}
 	var b bytes.Buffer
 	if err := gif.EncodeAll(&b, out); err != nil {
 		return fmt.Errorf("write GIF: %w", err)
 	}
 	return writeAll(w, &b)
+}
+
+// palette is 255 colours for the movie, chosen from at most 16 of its frames,
+// and a transparent one.
+func (m *Movie) palette(scale float64) (color.Palette, error) {
+	var some []*image.RGBA
+	for i := 0; i < len(m.frames); i += max(1, len(m.frames)/16) {
+		r, err := m.frames[i].Raster(scale)
+		if err != nil {
+			return nil, err
+		}
+		some = append(some, r)
+	}
+	return append(medianCut(some, 255), color.RGBA{}), nil
 }
 
 // tone is a colour with the number of pixels that have it.
@@ -68,11 +84,7 @@ type tone struct {
 // box gives its mean.
 func medianCut(images []*image.RGBA, most int) color.Palette {
 	times := map[[3]uint8]int{}
-	every := max(1, len(images)/16) // some frames stand for all
-	for k, m := range images {
-		if k%every != 0 {
-			continue
-		}
+	for _, m := range images {
 		for i := 0; i < len(m.Pix); i += 4 {
 			times[[3]uint8(m.Pix[i:i+3])]++
 		}

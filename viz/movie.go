@@ -2,7 +2,9 @@ package viz
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
+	"html"
 	"image"
 	"io"
 	"math"
@@ -18,6 +20,19 @@ type Movie struct {
 
 // Alt says in words what the movie shows.
 func (m *Movie) Alt() string { return m.alt }
+
+// String is Alt, for a notebook's readers who get text.
+func (m *Movie) String() string { return m.alt }
+
+// HTML is the movie as an image element that holds its GIF: a notebook shows a
+// value that has this method as that.
+func (m *Movie) HTML() string {
+	var b bytes.Buffer
+	if err := m.WriteGIF(&b, 1); err != nil {
+		return html.EscapeString(err.Error())
+	}
+	return `<img src="data:image/gif;base64,` + base64.StdEncoding.EncodeToString(b.Bytes()) + `" alt="` + html.EscapeString(m.alt) + `">`
+}
 
 // Len is the number of frames.
 func (m *Movie) Len() int { return len(m.frames) }
@@ -86,23 +101,33 @@ func (s *sheet) query(x, y, size float64) {
 	s.box(x, y, size, size, 1.5, accent())
 }
 
-// rasters draws all frames with so many pixels a point.
-func (m *Movie) rasters(scale float64) ([]*image.RGBA, error) {
+// each draws the frames one after the other with so many pixels a point and
+// hands each over with the rectangle that differs from the one before, which
+// for the first is all. Two frames are held at a time: a movie may have a
+// thousand.
+func (m *Movie) each(scale float64, use func(i int, frame, before *image.RGBA, area image.Rectangle) error) error {
 	if len(m.frames) == 0 {
-		return nil, fmt.Errorf("a movie has no frames; allowed: 1 or more")
+		return fmt.Errorf("a movie has no frames; allowed: 1 or more")
 	}
-	out := make([]*image.RGBA, len(m.frames))
+	var before *image.RGBA
 	for i, f := range m.frames {
 		r, err := f.Raster(scale)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if i > 0 && r.Bounds() != out[0].Bounds() {
-			return nil, fmt.Errorf("frame %d of a movie has %v pixels; allowed: %v, as the first", i, r.Bounds().Size(), out[0].Bounds().Size())
+		area := r.Bounds()
+		if before != nil {
+			if r.Bounds() != before.Bounds() {
+				return fmt.Errorf("frame %d of a movie has %v pixels; allowed: %v, as the first", i, r.Bounds().Size(), before.Bounds().Size())
+			}
+			area = changed(before, r)
 		}
-		out[i] = r
+		if err := use(i, r, before, area); err != nil {
+			return fmt.Errorf("frame %d: %w", i, err)
+		}
+		before = r
 	}
-	return out, nil
+	return nil
 }
 
 // changed is the smallest rectangle in which two images of one size differ; one

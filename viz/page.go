@@ -81,13 +81,9 @@ func (p Page) Write(w io.Writer) error {
 	}
 	var pictures []pagePicture
 	for _, picture := range p.Pictures {
-		var b bytes.Buffer
-		if err := picture.WritePNG(&b, 2); err != nil {
-			return fmt.Errorf("write page: %w", err)
-		}
 		width, height := picture.Size()
 		pictures = append(pictures, pagePicture{
-			template.URL(dataURI(b.Bytes())), picture.Alt(), int(math.Round(width)), int(math.Round(height)),
+			template.URL(dataURI(picture.PNG())), picture.Alt(), int(math.Round(width)), int(math.Round(height)),
 		})
 	}
 	var colors []byte

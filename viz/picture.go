@@ -28,6 +28,19 @@ type Picture struct {
 // Alt says in words what the picture shows, for those who don't see it.
 func (p *Picture) Alt() string { return p.alt }
 
+// String is Alt, for a notebook's readers who get text.
+func (p *Picture) String() string { return p.alt }
+
+// PNG is what WritePNG writes at 2 pixels a point: a notebook shows a value
+// that has this method as that picture.
+func (p *Picture) PNG() []byte {
+	var b bytes.Buffer
+	if err := p.WritePNG(&b, 2); err != nil {
+		return nil // not reached: the scale is a legal one, and memory takes every byte
+	}
+	return b.Bytes()
+}
+
 // Size is the picture's width and height in points.
 func (p *Picture) Size() (width, height float64) { return p.width, p.height }
 

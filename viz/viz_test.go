@@ -3,6 +3,7 @@ package viz
 import (
 	"bytes"
 	"encoding/xml"
+	"image"
 	"image/color"
 	"image/gif"
 	"image/png"
@@ -146,10 +147,7 @@ func TestGIF(t *testing.T) {
 	if len(g.Image) != 16 || g.Delay[0] != 10 || g.LoopCount != 0 {
 		t.Fatalf("%d frames of %d/100 s, loop count %d; want 16, 10, 0 (without end)", len(g.Image), g.Delay[0], g.LoopCount)
 	}
-	frames, err := movie.rasters(1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	frames := rasters(t, movie)
 	shown := frames[0]
 	for i, f := range g.Image {
 		if i == 0 {
@@ -179,6 +177,19 @@ func smallMovie(t *testing.T) *Movie {
 	return movie
 }
 
+// rasters are a movie's frames.
+func rasters(t *testing.T, m *Movie) []*image.RGBA {
+	t.Helper()
+	var out []*image.RGBA
+	if err := m.each(1, func(_ int, frame, _ *image.RGBA, _ image.Rectangle) error {
+		out = append(out, frame)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // TestAPNG: the chunks are those of an animation, numbered without gaps, and
 // each frame's pixels, put together as a still PNG, are what was drawn.
 func TestAPNG(t *testing.T) {
@@ -194,10 +205,7 @@ func TestAPNG(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames, err := movie.rasters(1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	frames := rasters(t, movie)
 	if len(chunks["fcTL"]) != 16 || chunks["acTL"][0][3] != 16 || len(chunks["fdAT"]) < 15 {
 		t.Fatalf("%d frame controls, %d frame data, animation of %d frames; want 16, 15 or more, 16", len(chunks["fcTL"]), len(chunks["fdAT"]), chunks["acTL"][0][3])
 	}
@@ -229,5 +237,23 @@ func TestAPNG(t *testing.T) {
 				t.Fatalf("the last frame differs at %d, %d", x, y)
 			}
 		}
+	}
+}
+
+// TestNotebook: a notebook shows pictures and movies without being told how.
+func TestNotebook(t *testing.T) {
+	p, err := HiddenUnits("Hidden units", mustUnits(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := png.Decode(bytes.NewReader(p.PNG())); err != nil || m.Bounds().Dx() != 960 || p.String() != p.Alt() {
+		t.Errorf("a picture as PNG: %v, says %q", err, p)
+	}
+	movie, err := AttentionMovie(`"Where"`, disc(8), attention(t, "Block 1", 1, 2), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := movie.HTML(); !strings.HasPrefix(text, `<img src="data:image/gif;base64,R0lG`) || !strings.Contains(text, `alt="&#34;Where&#34;. The image`) {
+		t.Errorf("a movie as HTML: %.80s", text)
 	}
 }
