@@ -141,12 +141,10 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 	}
 	ok := false
 	if k.options.Observer != nil && stored {
-		k.observing.Lock()
 		k.options.Observer.Begin(count, code)
-		k.observing.Unlock()
+		k.observe(out)
 		defer func() {
-			k.observing.Lock()
-			defer k.observing.Unlock()
+			k.observe(nil)
 			k.options.Observer.End(ok)
 		}()
 	}

@@ -34,7 +34,7 @@ type Assistant interface {
 }
 
 // Observer is told what the cells that count do, and runs the commands that are its own. Begin, Message and End are
-// called by one goroutine at a time, in this order for each cell.
+// called one at a time, in this order for each cell.
 type Observer interface {
 	Begin(count int, code string)
 	Message(kind string, content json.RawMessage)
@@ -55,7 +55,7 @@ type Options struct {
 	// Assistant completes and inspects; nil: nothing is known.
 	Assistant Assistant
 	// Observer is told about cells; nil: nobody is. Connect, if it is not nil, is given a function by which it publishes
-	// below the cell that runs; any goroutine may call it.
+	// below the cell that runs, and is told so by Message; Begin, End and Command may call it, and any goroutine.
 	Observer Observer
 	Connect  func(publish func(kind string, content any))
 	Magic    string // what the lines begin with that are the observer's, such as "%patchlab"
@@ -84,7 +84,8 @@ type Kernel struct {
 	assists chan func()
 	before  int // cells that were run before this GoNB; owned by the goroutine that runs cells
 
-	observing sync.Mutex // held while the observer is told something
+	observing sync.Mutex // held while the observer is told of a message
+	observed  *outputs   // of the cell that it is told of
 
 	mu       sync.Mutex // guards all below
 	running  *execution // the cell that runs
@@ -165,6 +166,11 @@ func (k *Kernel) serve(ctx context.Context) error {
 			}
 			k.mu.Unlock()
 			k.publish(parent, kind, content)
+			if k.options.Observer != nil {
+				k.observing.Lock()
+				defer k.observing.Unlock()
+				k.tell(kind, content)
+			}
 		})
 	}
 	var receiving, working sync.WaitGroup

@@ -315,7 +315,7 @@ func TestObserver(t *testing.T) {
 	}
 	c.ask(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: "8", Silent: true}, nil)
 	want := []string{
-		`begin 1 "%notes x\n7"`, `stream {"name":"stdout","text":"done\n"}`,
+		`begin 1 "%notes x\n7"`, `display_data {"data":{"text/plain":"%notes x"},"metadata":{}}`, `stream {"name":"stdout","text":"done\n"}`,
 		`execute_result {"execution_count":1,"data":{"text/plain":"7"},"metadata":{}}`, "end true",
 		`begin 2 "%notes fail"`, `error {"ename":"CommandError","evalue":"cannot","traceback":["CommandError: cannot"]}`, "end false",
 	}

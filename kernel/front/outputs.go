@@ -91,16 +91,26 @@ func (o *outputs) publish(kind string, content any) {
 
 // observe tells the observer what the cell published.
 func (o *outputs) observe(kind string, content any) {
-	if o.kernel.options.Observer == nil || !o.stored {
-		return
+	k := o.kernel
+	k.observing.Lock()
+	defer k.observing.Unlock()
+	if k.observed == o {
+		k.tell(kind, content)
 	}
-	text, err := json.Marshal(content)
-	if err != nil {
-		return // it was not published either
+}
+
+// tell is called with Kernel.observing locked.
+func (k *Kernel) tell(kind string, content any) {
+	if text, err := json.Marshal(content); err == nil { // else it was not published either
+		k.options.Observer.Message(kind, text)
 	}
-	o.kernel.observing.Lock()
-	defer o.kernel.observing.Unlock()
-	o.kernel.options.Observer.Message(kind, text)
+}
+
+// observe says whose messages the observer is told, nil: nobody's.
+func (k *Kernel) observe(o *outputs) {
+	k.observing.Lock()
+	k.observed = o
+	k.observing.Unlock()
 }
 
 // command has the observer run a line.
