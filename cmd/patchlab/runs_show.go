@@ -124,7 +124,7 @@ func listTable(out io.Writer, runs []tracker.RunInfo, columns []string) error {
 		_, short, _ := strings.Cut(column, ".")
 		cells := []string{cut(strings.ToUpper(short), 14)}
 		for _, r := range runs {
-			cells = append(cells, cut(oneLine(cell(r, column)), 14))
+			cells = append(cells, cut(oneLine(runField(r, column)), 14))
 		}
 		w := 0
 		for _, c := range cells {
@@ -186,8 +186,8 @@ func shortenIDs(rows [][]string) {
 	}
 }
 
-// cell is what a run shows in a column such as params.model.
-func cell(r tracker.RunInfo, column string) string {
+// runField is what a run shows in a column such as params.model.
+func runField(r tracker.RunInfo, column string) string {
 	kind, key, _ := strings.Cut(column, ".")
 	switch kind {
 	case "params":
