@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/kernel/assist"
-	"patchlab/kernel/cell"
+	kernelcell "patchlab/kernel/cell"
 	"patchlab/kernel/child"
 	"patchlab/kernel/front"
 	"patchlab/kernel/message"
@@ -103,7 +103,7 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 
 	options := front.Options{
 		Connection: connection, Folder: folder, Logf: logf, Info: kernelInfo(),
-		Child: child.Config{Tools: r.tools, Module: r.module, Env: []string{cell.Session + "=" + session}},
+		Child: child.Config{Tools: r.tools, Module: r.module, Env: []string{kernelcell.Session + "=" + session}},
 	}
 	if m := kernelID.FindStringSubmatch(filepath.Base(r.connection)); m != nil {
 		options.Child.KernelID = m[1]
