@@ -11,7 +11,6 @@ import (
 	"io"
 	"math"
 	"reflect"
-
 )
 
 // errDamaged is behind every error of bytes that no encoder writes.

@@ -86,16 +86,9 @@ func Load[T any](name string, examples ...any) (value T, err error) {
 }
 
 func load(name string, v reflect.Value, examples []any) error {
-	s, err := storeFor(name)
+	file, err := Open(name)
 	if err != nil {
-		return fmt.Errorf("keep: %w", err)
-	}
-	file, err := s.open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("keep: %w under the name %q in this session%s", ErrNotKept, name, others())
-	}
-	if err != nil {
-		return fmt.Errorf("keep: %w", err)
+		return err
 	}
 	defer file.Close()
 	if _, err := read(file, v, examples); err != nil {
@@ -181,4 +174,20 @@ func List() ([]Entry, error) {
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return entries, nil
+}
+
+// Open opens what is kept under a name as it is stored, for Read.
+func Open(name string) (io.ReadSeekCloser, error) {
+	s, err := storeFor(name)
+	if err != nil {
+		return nil, fmt.Errorf("keep: %w", err)
+	}
+	file, err := s.open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("keep: %w under the name %q in this session%s", ErrNotKept, name, others())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep: %w", err)
+	}
+	return file, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Curve draws metrics against steps while they come, in place: one panel for each quantity, so that train_loss and
@@ -14,6 +15,7 @@ import (
 type Curve struct {
 	live  *Live
 	title string
+	shown func() bool // whether pictures are seen
 
 	mu     sync.Mutex
 	log    bool
@@ -26,13 +28,50 @@ type series struct {
 	x, y []float64
 }
 
+// maxPoints bounds the points of a metric that are remembered.
+const maxPoints = 1 << 17
+
+// halve makes room: of every four points, the lowest and the highest stay.
+func (s *series) halve() {
+	if len(s.x) < maxPoints {
+		return
+	}
+	n := 0
+	for i := 0; i+4 <= len(s.x); i += 4 {
+		low, high := i, i
+		for j := i; j < i+4; j++ {
+			if s.y[j] < s.y[low] || !finite(s.y[j]) {
+				low = j
+			}
+			if s.y[j] > s.y[high] {
+				high = j
+			}
+		}
+		for _, k := range []int{min(low, high), max(low, high)} {
+			s.x[n], s.y[n] = s.x[k], s.y[k]
+			n++
+		}
+	}
+	s.x, s.y = s.x[:n], s.y[:n]
+}
+
 // NewCurve returns an empty picture; it appears with its first point.
 //
 //	curve := show.NewCurve("mixer-4")
 //	defer curve.Close()
 //	curve.Add(step, map[string]float64{"train_loss": loss})
 func NewCurve(title string) *Curve {
-	return &Curve{live: NewLive(), title: title, series: map[string]*series{}}
+	return &Curve{live: NewLive(), title: title, shown: out.inNotebook, series: map[string]*series{}}
+}
+
+// NewCurveTo is NewCurve for the kernel's front, which publishes messages itself: send is given their types and
+// contents, which encoding/json can encode.
+func NewCurveTo(title string, send func(kind string, content any)) *Curve {
+	live := newLive(func(kind string, c content) {
+		c.Metadata = map[string]any{}
+		send(kind, c)
+	}, time.Now)
+	return &Curve{live: live, title: title, shown: func() bool { return true }, series: map[string]*series{}}
 }
 
 // LogScale draws loss-like quantities on a logarithmic axis, where all their values are positive.
@@ -54,9 +93,10 @@ func (c *Curve) Add(step int64, values map[string]float64) {
 			c.order = append(c.order, key)
 		}
 		s.x, s.y = append(s.x, float64(step)), append(s.y, values[key])
+		s.halve()
 	}
 	c.mu.Unlock()
-	if out.inNotebook() {
+	if c.shown() {
 		c.live.Draw(c.bundle)
 	}
 }
@@ -66,7 +106,7 @@ func (c *Curve) Flush() {
 	if c.empty() {
 		return
 	}
-	if !out.inNotebook() {
+	if !c.shown() {
 		c.live.Draw(c.bundle) // as text, once
 	}
 	c.live.Flush()

@@ -144,7 +144,7 @@ func wellFormed(t *testing.T, svg string) map[string]int {
 
 func TestCurve(t *testing.T) {
 	c := NewCurve(`a < b & "c"`)
-	for i := range int64(100_000) {
+	for i := range int64(200_000) {
 		v := map[string]float64{"train_loss": math.Exp(-float64(i) / 30_000), "huge": 1e300 * float64(i-50_000), "constant": 3}
 		if i%1000 == 0 {
 			v["val_loss"] = 1 - float64(i)/1e5
@@ -159,14 +159,14 @@ func TestCurve(t *testing.T) {
 	svg := b[SVGType].(string)
 	wellFormed(t, svg)
 	if len(svg) > 200_000 {
-		t.Errorf("the picture of 100,000 steps has %d bytes", len(svg))
+		t.Errorf("the picture of 200,000 steps has %d bytes", len(svg))
 	}
-	for _, want := range []string{">loss</text>", ">accuracy</text>", "● train (1 not finite)", "● val (100 not finite)", "a &lt; b &amp; &#34;c&#34;"} {
+	for _, want := range []string{">loss</text>", ">accuracy</text>", "● train (1 not finite)", "● val (200 not finite)", "a &lt; b &amp; &#34;c&#34;"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the picture lacks %q", want)
 		}
 	}
-	if text := b[Text].(string); !strings.Contains(text, "val/accuracy  step 99000: NaN") || !strings.Contains(text, "××××") {
+	if text := b[Text].(string); !strings.Contains(text, "val/accuracy  step 199000: NaN") || !strings.Contains(text, "××××") {
 		t.Errorf("the text is\n%s", text)
 	}
 	wellFormed(t, c.LogScale().bundle()[SVGType].(string))

@@ -1,0 +1,228 @@
+package record
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"patchlab/kernel/cell"
+)
+
+// Options say what a session is.
+type Options struct {
+	// Folder is made for the session and removed by Close. Its path is short, as sockets' paths may have about 100 bytes.
+	Folder string
+	// Database is the tracker's file, opened when a run begins.
+	Database string
+	// Notebook is the file that the cells are from, "" where nobody knows.
+	Notebook string
+	// Environment says where a run is made: machine, versions, commit, and the uncommitted changes. nil: nothing is known.
+	Environment func(context.Context) (fields map[string]string, diff []byte)
+	// Publish shows something below the cell that runs: a message's type and content. nil: nothing is shown.
+	Publish func(kind string, content any)
+	// Logf is told what goes wrong where nobody else can be; nil: nobody is.
+	Logf func(format string, args ...any)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Session is a kernel's session. Begin and End are called by one goroutine, the other methods by any.
+type Session struct {
+	options  Options
+	listener net.Listener
+	serving  sync.WaitGroup
+	run      *runs
+
+	mu      sync.Mutex
+	changed sync.Cond // a connection has come or gone
+	conns   map[net.Conn]bool
+	served  int // requests
+	closed  bool
+
+	journal *os.File
+
+	writing sync.Mutex
+	cell    *Cell // that runs; guarded by writing, as are its outputs
+	size    int   // bytes of its outputs
+}
+
+// Cell is an executed cell, a line of the session's journal.
+type Cell struct {
+	Count   int       `json:"count"`
+	Source  string    `json:"source"`
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"`
+	Status  string    `json:"status"` // ok or error
+	Outputs []Message `json:"outputs"`
+}
+
+// Message is what a cell published.
+type Message struct {
+	Type    string          `json:"type"`
+	Content json.RawMessage `json:"content"`
+}
+
+// maxOutputs bounds what is written down of a cell's outputs, in bytes.
+const maxOutputs = 32 << 20
+
+// Open begins a session.
+func Open(o Options) (*Session, error) {
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	if o.Publish == nil {
+		o.Publish = func(string, any) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Session{options: o, conns: map[net.Conn]bool{}}
+	s.run = newRuns(o, s.Cells)
+	s.changed.L = &s.mu
+	if err := s.open(); err != nil {
+		os.RemoveAll(o.Folder)
+		return nil, fmt.Errorf("opening the session's folder: %w", err)
+	}
+	s.serving.Go(s.accept)
+	return s, nil
+}
+
+func (s *Session) open() (err error) {
+	if err := os.MkdirAll(filepath.Join(s.options.Folder, cell.Values), 0o700); err != nil {
+		return err
+	}
+	s.journal, err = os.OpenFile(filepath.Join(s.options.Folder, cell.Journal), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	s.listener, err = net.Listen("unix", filepath.Join(s.options.Folder, cell.Socket))
+	return err
+}
+
+// Environ is what cells need in their environment.
+func (s *Session) Environ() []string { return []string{cell.Session + "=" + s.options.Folder} }
+
+// Begin says that a cell begins to run.
+func (s *Session) Begin(count int, source string) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.cell, s.size = &Cell{Count: count, Source: source, Started: s.options.Now().UTC()}, 0
+}
+
+// Message says that the cell has published something.
+func (s *Session) Message(kind string, content json.RawMessage) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.cell == nil {
+		return
+	}
+	if s.size += len(content); s.size > maxOutputs {
+		return
+	}
+	s.cell.Outputs = append(s.cell.Outputs, Message{kind, append(json.RawMessage(nil), content...)})
+}
+
+// End says that the cell has ended, well or not. It returns when all that the cell logged is in the tracker's file.
+func (s *Session) End(ok bool) {
+	s.drain()
+	s.run.endCell() // its last picture is one of the cell's outputs
+	s.writing.Lock()
+	c, size := s.cell, s.size
+	s.cell = nil
+	s.writing.Unlock()
+	if c == nil {
+		return
+	}
+	c.Seconds = s.options.Now().Sub(c.Started).Seconds()
+	c.Status = "ok"
+	if !ok {
+		c.Status = "error"
+	}
+	if size > maxOutputs {
+		note, _ := json.Marshal(map[string]string{"name": "stderr", "text": fmt.Sprintf("\n(what came after %d MB of output was not recorded)\n", maxOutputs>>20)})
+		c.Outputs = append(c.Outputs, Message{"stream", note})
+	}
+	line, err := json.Marshal(c)
+	if err == nil {
+		_, err = s.journal.Write(append(line, '\n'))
+	}
+	if err != nil {
+		s.options.Logf("writing down a cell: %v", err)
+	}
+	if err := s.run.afterCell(ok); err != nil {
+		s.options.Logf("%v", err)
+	}
+}
+
+// Cells are the cells that were executed so far, from the first to the last.
+func (s *Session) Cells() ([]Cell, error) {
+	file, err := os.Open(s.journal.Name())
+	if err != nil {
+		return nil, fmt.Errorf("reading the session's journal: %w", err)
+	}
+	defer file.Close()
+	var cells []Cell
+	for d := json.NewDecoder(bufio.NewReaderSize(file, 1<<16)); ; {
+		var c Cell
+		err := d.Decode(&c)
+		if errors.Is(err, io.EOF) {
+			return cells, nil
+		}
+		if err != nil {
+			return cells, fmt.Errorf("reading the session's journal: %w", err)
+		}
+		cells = append(cells, c)
+	}
+}
+
+// Running returns the ID of the session's run; "" where it has none.
+func (s *Session) Running() string { return s.run.reply(true).ID }
+
+// Close ends the session: its run is finished, or failed where the last cell was, and its folder is removed with all
+// that cells kept.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for conn := range s.conns {
+		conn.Close()
+	}
+	s.mu.Unlock()
+	s.listener.Close()
+	s.serving.Wait()
+	err := s.run.close()
+	return errors.Join(err, s.journal.Close(), os.RemoveAll(s.options.Folder))
+}
+
+// drainTime is how long the end of a cell waits for a connection on which nothing comes: of a program that the cell
+// has left behind.
+const drainTime = 2 * time.Second
+
+// drain returns when all that the cell sent has been taken in: its connections end with it.
+func (s *Session) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.conns) > 0 {
+		before, late := s.served, false
+		timer := time.AfterFunc(drainTime, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			late = true
+			s.changed.Broadcast()
+		})
+		for len(s.conns) > 0 && !late {
+			s.changed.Wait()
+		}
+		timer.Stop()
+		if late && s.served == before {
+			return
+		}
+	}
+}
