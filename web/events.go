@@ -101,7 +101,8 @@ func (h *Handler) runEvents(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// newest is how many of the latest runs a look for new ones takes in.
+// newest is how many of the latest runs a look for new ones takes in. The page
+// says as many of those that it has.
 const newest = 20
 
 // runsEvents says which of the runs that an address names changed, while they
@@ -154,8 +155,11 @@ func (l *follower) look() (bool, error) {
 			return false, err
 		}
 	}
+	if !l.fresh && len(l.states) == 0 {
+		return false, l.s.send("end", "")
+	}
 	if !l.fresh {
-		return len(l.states) > 0, nil
+		return true, nil
 	}
 	runs, err := l.h.db.Runs(ctx, tracker.Query{Limit: newest})
 	if err != nil {
@@ -165,12 +169,12 @@ func (l *follower) look() (bool, error) {
 	for i := range runs {
 		run := &runs[i]
 		if l.known[run.ID] {
-			break // the reader has this and all before it
-		}
-		l.known[run.ID] = true
-		if !l.wanted(run) {
 			continue
 		}
+		if !l.wanted(run) {
+			continue // it may become so while it runs
+		}
+		l.known[run.ID] = true
 		fresh = append(fresh, run.ID)
 		if run.Status == tracker.Running {
 			l.states[run.ID] = state(run)

@@ -30,6 +30,7 @@ type runView struct {
 
 	// These a running run does not change.
 	Params, Environment, Tags []pair
+	Programs                  []pair // tags that programs set for themselves
 	Note                      template.HTML
 	Parent                    *tracker.RunInfo
 	Children                  []row
@@ -71,7 +72,14 @@ func (h *Handler) runPage(w http.ResponseWriter, r *http.Request) error {
 	if view.Note, err = renderNote(view.Run.Note); err != nil {
 		return err
 	}
-	view.Params, view.Tags, view.Environment = sorted(view.Run.Params), sorted(view.Run.Tags), sorted(view.Run.Environment)
+	view.Params, view.Environment = sorted(view.Run.Params), sorted(view.Run.Environment)
+	for _, tag := range sorted(view.Run.Tags) {
+		if strings.HasPrefix(tag.Key, "mlflow.") || strings.HasPrefix(tag.Key, "patchlab.") {
+			view.Programs = append(view.Programs, tag)
+		} else {
+			view.Tags = append(view.Tags, tag)
+		}
+	}
 	return h.render(w, "run.html", view)
 }
 

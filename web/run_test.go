@@ -1,9 +1,7 @@
 package web_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"database/sql"
 	"fmt"
 	"math"
@@ -14,13 +12,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	_ "github.com/mattn/go-sqlite3" // to damage a database
 
-	"patchlab/compare"
-	"patchlab/compare/comparetest"
-	"patchlab/compare/report"
 	"patchlab/tracker"
 	"patchlab/web"
 )
@@ -307,115 +301,4 @@ func TestDamageCostsNoPage(t *testing.T) {
 	wants(t, page, "History of &#34;val_accuracy&#34;", "train_accuracy <b>0.1800</b>")
 	wants(t, l.get("/runs/"+good.ID(), 200), "val_accuracy <b>0.1500</b>")
 	l.get("/compare?by=run", 200)
-}
-
-// TestComparison: the page is the one that the command compare writes.
-func TestComparison(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lab.db")
-	var runs []comparetest.Run
-	for i, model := range []string{"mixer-2", "vit-2"} {
-		for seed := range 3 {
-			runs = append(runs, comparetest.Run{Model: model, Seed: seed, Accuracy: .6 - .05*float64(i) + .01*float64(seed), TrainPerS: 1000, Steps: 50})
-		}
-	}
-	ids, err := comparetest.Create(t.Context(), path, runs)
-	must(t, err)
-	now := time.Date(2026, 5, 4, 13, 0, 0, 0, time.UTC)
-	l := openLab(t, path, web.Options{Now: func() time.Time { return now }, Name: "lab.db"})
-	for address, o := range map[string]compare.Options{
-		"/compare": {},
-		"/compare?q=params.model+%3D+%27vit-2%27":                         {Filter: "params.model = 'vit-2'"},
-		"/compare?run=" + ids[0] + "&run=" + ids[4] + "&by=run&q=ignored": {Filter: "run_id IN ('" + ids[0] + "', '" + ids[4] + "')", By: []string{"run"}},
-	} {
-		o.Curves, o.Steps, o.Made = true, true, now
-		built, err := compare.Build(t.Context(), l.db, o)
-		must(t, err)
-		var want bytes.Buffer
-		must(t, report.Write(&want, report.HTML, built, report.Options{}))
-		got, header := l.fetch(address, 200)
-		got = regexp.MustCompile(`(?s)<p>This page was made by</p><pre>.*?</pre>`).ReplaceAllString(got, "")
-		if strings.TrimSpace(got) != strings.TrimSpace(want.String()) {
-			t.Errorf("%s is not the page that compare writes: %d bytes, want %d", address, len(got), want.Len())
-		}
-		if !strings.HasPrefix(header.Get("Content-Security-Policy"), report.Policy()) {
-			t.Errorf("%s has the policy %q", address, header.Get("Content-Security-Policy"))
-		}
-	}
-	l.get("/compare?q=params.x+%3D", 400)
-	l.get("/compare?by=nonsense", 400)
-	wants(t, l.get("/compare?run="+ids[0], 200), "mixer-2")
-}
-
-// events reads a stream until it ends or the test does.
-func (l *lab) events(ctx context.Context, address string) <-chan string {
-	l.t.Helper()
-	request, err := http.NewRequestWithContext(ctx, "GET", l.url+address, nil)
-	must(l.t, err)
-	answer, err := http.DefaultClient.Do(request)
-	must(l.t, err)
-	if kind := answer.Header.Get("Content-Type"); kind != "text/event-stream" {
-		l.t.Fatalf("%s is %s", address, kind)
-	}
-	out := make(chan string, 100)
-	go func() {
-		defer close(out)
-		defer answer.Body.Close()
-		lines := bufio.NewScanner(answer.Body)
-		event := ""
-		for lines.Scan() {
-			if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-				event = name
-			} else if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				out <- event + " " + data
-			}
-		}
-	}()
-	return out
-}
-
-func receive(t *testing.T, events <-chan string, want string) {
-	t.Helper()
-	select {
-	case got := <-events:
-		if got != want {
-			t.Fatalf("the event is %q, want %q", got, want)
-		}
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("no event within two minutes, want %q", want)
-	}
-}
-
-func TestEvents(t *testing.T) {
-	l := newLab(t, web.Options{Interval: time.Millisecond})
-	old := l.start(tracker.Spec{Name: "old"})
-	must(t, old.Finish(tracker.Finished))
-	run := l.start(tracker.Spec{Params: training("m")})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	one := l.events(ctx, "/runs/"+run.ID()+"/events")
-	list := l.events(ctx, "/events?new=1&q=params.model+%3D+%27m%27&known="+run.ID()+"&run="+run.ID())
-	receive(t, one, "change "+run.ID())
-	receive(t, list, "change run="+run.ID())
-	must(t, run.Log(1, map[string]float64{"loss": 1}))
-	must(t, run.Flush())
-	receive(t, one, "change "+run.ID())
-	receive(t, list, "change run="+run.ID())
-	must(t, run.Finish(tracker.Finished))
-	receive(t, one, "change "+run.ID())
-	receive(t, one, "end "+run.ID())
-	receive(t, list, "change run="+run.ID())
-	other := l.start(tracker.Spec{Params: training("another")})
-	must(t, other.Flush())
-	fresh := l.start(tracker.Spec{Params: training("m")})
-	receive(t, list, "new run="+fresh.ID())
-	wants(t, l.get("/rows?run="+fresh.ID(), 200), `<tr id="r`+fresh.ID())
-	select {
-	case _, open := <-one:
-		if open {
-			t.Error("the stream of a run that ended goes on")
-		}
-	case <-time.After(2 * time.Minute):
-		t.Error("the stream of a run that ended stays open")
-	}
-	l.get("/events?q=nonsense+%3D", 400)
 }

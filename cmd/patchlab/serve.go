@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,7 @@ any user name, and the token as the password.`,
 			if err != nil {
 				return err
 			}
-			options.Pages = web.New(db, web.Options{Name: dbPath, ReadOnly: readOnly, Stop: cmd.Context().Done()})
+			options.Pages = web.New(db, web.Options{Name: filepath.Base(dbPath), ReadOnly: readOnly, Stop: cmd.Context().Done()})
 			fmt.Fprintf(cmd.OutOrStdout(), "serving %s at http://%s (Ctrl-C ends)\n", dbPath, listener.Addr())
 			err = server.Serve(cmd.Context(), listener, server.New(db, options))
 			return errors.Join(err, db.Close())

@@ -170,6 +170,7 @@
     rows.addEventListener("change", count);
     addEventListener("pageshow", count);
 
+    const next = () => document.querySelector(".pages [rel=next]");
     const put = fresh => {
       for (const row of fresh) {
         const old = byId(row.id);
@@ -191,14 +192,14 @@
         const before = document.documentElement.scrollHeight;
         rows.prepend(...fresh.map(row => document.adoptNode(row)));
         if (scrollY > 200) scrollBy(0, document.documentElement.scrollHeight - before); // what is read stays where it is
-        const said = byId("fresh");
-        said.textContent = rows.querySelectorAll("tr").length && fresh.length ? "new: " + fresh[0].querySelector("th a").textContent : said.textContent;
-        said.hidden = said.textContent === "";
+        if (!fresh.length) return;
+        byId("fresh").textContent = "new: " + rows.rows[0].querySelector("th a").textContent;
+        byId("fresh").hidden = false;
+        if (!next()) byId("count").textContent = rows.rows.length.toLocaleString("en") + " runs";
       },
     });
 
     // The next page is appended before its place is reached.
-    const next = () => document.querySelector(".pages [rel=next]");
     const append = gate(async () => {
       const link = next();
       if (!link || link.getBoundingClientRect().top > innerHeight + 1500) return;

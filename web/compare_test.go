@@ -1,0 +1,52 @@
+package web_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"patchlab/compare"
+	"patchlab/compare/comparetest"
+	"patchlab/compare/report"
+	"patchlab/web"
+)
+
+// TestComparison: the page is the one that the command compare writes.
+func TestComparison(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	var runs []comparetest.Run
+	for i, model := range []string{"mixer-2", "vit-2"} {
+		for seed := range 3 {
+			runs = append(runs, comparetest.Run{Model: model, Seed: seed, Accuracy: .6 - .05*float64(i) + .01*float64(seed), TrainPerS: 1000, Steps: 50})
+		}
+	}
+	ids, err := comparetest.Create(t.Context(), path, runs)
+	must(t, err)
+	now := time.Date(2026, 5, 4, 13, 0, 0, 0, time.UTC)
+	l := openLab(t, path, web.Options{Now: func() time.Time { return now }, Name: "lab.db"})
+	for address, o := range map[string]compare.Options{
+		"/compare": {},
+		"/compare?q=params.model+%3D+%27vit-2%27":                         {Filter: "params.model = 'vit-2'"},
+		"/compare?run=" + ids[0] + "&run=" + ids[4] + "&by=run&q=ignored": {Filter: "run_id IN ('" + ids[0] + "', '" + ids[4] + "')", By: []string{"run"}},
+	} {
+		o.Curves, o.Steps, o.Made = true, true, now
+		built, err := compare.Build(t.Context(), l.db, o)
+		must(t, err)
+		var want bytes.Buffer
+		must(t, report.Write(&want, report.HTML, built, report.Options{}))
+		got, header := l.fetch(address, 200)
+		got = regexp.MustCompile(`(?s)<p>This page was made by</p><pre>.*?</pre>`).ReplaceAllString(got, "")
+		if strings.TrimSpace(got) != strings.TrimSpace(want.String()) {
+			t.Errorf("%s is not the page that compare writes: %d bytes, want %d", address, len(got), want.Len())
+		}
+		if !strings.HasPrefix(header.Get("Content-Security-Policy"), report.Policy()) {
+			t.Errorf("%s has the policy %q", address, header.Get("Content-Security-Policy"))
+		}
+	}
+	l.get("/compare?q=params.x+%3D", 400)
+	l.get("/compare?by=nonsense", 400)
+	wants(t, l.get("/compare?run="+ids[0], 200), "mixer-2")
+}
