@@ -3,10 +3,10 @@
 .PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-training build clean
 
 # Pure-Go rooms, which the race detector covers.
-RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/...
+RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/...
 
-## test: lint, the race detector, then install what the tests need and run them all
-test: lint race deps
+## test: lint, install what the tests need, the race detector, then all tests
+test: lint deps race
 	go test -timeout 30m ./...
 
 ## deps: XLA's plugin and the Python clients that tests speak to, pinned by hash
@@ -14,6 +14,8 @@ deps:
 	go run ./cmd/patchlab setup --no-data
 	scripts/python-env.sh keras models/testdata/requirements.txt
 	scripts/python-env.sh mlflow tracker/server/testdata/requirements.txt
+	scripts/python-env.sh jupyter kernel/testdata/requirements.txt
+	go run ./cmd/patchlab kernel install --tools-only
 	scripts/chromium.sh
 
 ## lint: formatting, vet, staticcheck
