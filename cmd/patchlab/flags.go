@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
@@ -67,12 +65,6 @@ func (f *dataFlags) load(cmd *cobra.Command, name string, trainLimit, testLimit 
 		Dir: f.dir, TrainLimit: trainLimit, TestLimit: testLimit,
 		Offline: backend.Offline(), Progress: bar.progress,
 	})
-}
-
-// checkpointDir is where a run's checkpoints live while it is incomplete:
-// beside the database.
-func checkpointDir(db, runID string) string {
-	return filepath.Join(strings.TrimSuffix(db, filepath.Ext(db))+".checkpoints", runID)
 }
 
 // readRun opens the database for reading and finds a run in it.

@@ -9,6 +9,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/experiments"
+	"patchlab/lab"
 	"patchlab/tracker"
 )
 
@@ -47,16 +48,9 @@ func loadTrained(cmd *cobra.Command, dbPath, ref string, b compute.Backend) (t t
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	t.info = info
-	if t.recipe, err = runRecipe(cmd.Context(), db, info); err != nil {
-		return trained{}, err
-	}
-	weights, err := db.OpenArtifact(cmd.Context(), info.ID, "weights.safetensors")
-	if errors.Is(err, tracker.ErrNotFound) {
+	t.recipe, t.network, err = lab.Load(cmd.Context(), db, info, b)
+	if errors.Is(err, tracker.ErrNotFound) && t.recipe.Epochs > 0 {
 		return trained{}, fmt.Errorf("run %s has no weights yet (it is %s); finish it with: patchlab train --resume %s", info.Name, info.Status, info.ID)
 	}
-	if err != nil {
-		return trained{}, err
-	}
-	t.network, err = experiments.LoadNetwork(b, t.recipe.Model, weights)
-	return t, errors.Join(err, weights.Close())
+	return t, err
 }

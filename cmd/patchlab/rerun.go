@@ -10,6 +10,7 @@ import (
 
 	"patchlab/compare"
 	"patchlab/experiments"
+	"patchlab/lab"
 	"patchlab/tracker"
 )
 
@@ -96,7 +97,7 @@ func (o *trainOptions) recorded(cmd *cobra.Command, ref string) (experiments.Rec
 	if err != nil {
 		return experiments.Recipe{}, info, err
 	}
-	recipe, err := runRecipe(cmd.Context(), db, info)
+	recipe, err := lab.Recipe(cmd.Context(), db, info)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return experiments.Recipe{}, info, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"patchlab/lab"
 	"patchlab/tracker"
 )
 
@@ -181,7 +182,7 @@ func dropCheckpoints(ctx context.Context, db *tracker.DB, path string, before []
 		if _, err := db.Find(ctx, run.ID); !errors.Is(err, tracker.ErrNotFound) {
 			continue
 		}
-		if err := os.RemoveAll(checkpointDir(path, run.ID)); err != nil {
+		if err := os.RemoveAll(lab.CheckpointDir(path, run.ID)); err != nil {
 			return fmt.Errorf("removing the checkpoints of run %s: %w", run.ID, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"patchlab/lab"
 	"patchlab/tracker"
 )
 
@@ -151,15 +152,15 @@ func TestRunsEditMergeVerifyGC(t *testing.T) {
 		t.Errorf("the list is\n%s (%v)", out, err)
 	}
 	for _, id := range otherIDs[:2] {
-		if err := os.MkdirAll(checkpointDir(path, id), 0o700); err != nil {
+		if err := os.MkdirAll(lab.CheckpointDir(path, id), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect("removed 1 runs and 0 artifact files", "gc")
-	if _, err := os.Stat(checkpointDir(path, otherIDs[1])); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(lab.CheckpointDir(path, otherIDs[1])); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the checkpoints of a collected run: %v", err)
 	}
-	if _, err := os.Stat(checkpointDir(path, otherIDs[0])); err != nil {
+	if _, err := os.Stat(lab.CheckpointDir(path, otherIDs[0])); err != nil {
 		t.Errorf("the checkpoints of a run that stays: %v", err)
 	}
 	_, err := runRuns(t, path, "list", "--filter", "metrics.val accuracy > 1")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +16,8 @@ import (
 	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/experiments"
+	"patchlab/lab"
 	"patchlab/tracker"
-	"patchlab/tracker/system"
 )
 
 // trainOptions are the flags of patchlab train.
@@ -123,14 +122,7 @@ type begin func(ctx context.Context, db *tracker.DB, env map[string]string, diff
 func starts(spec tracker.Spec) begin {
 	return func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
 		spec.Environment = env
-		run, err := db.Start(ctx, spec)
-		if err != nil || len(diff) == 0 {
-			return run, err
-		}
-		if err := run.AddArtifact("git.diff", bytes.NewReader(diff)); err != nil {
-			return nil, errors.Join(err, run.Finish(tracker.Failed))
-		}
-		return run, nil
+		return lab.Start(ctx, db, spec, diff)
 	}
 }
 
@@ -150,7 +142,7 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 	if err := sameImages(info, d); err != nil {
 		return err
 	}
-	if !experiments.HasCheckpoint(checkpointDir(o.db, info.ID)) {
+	if !experiments.HasCheckpoint(lab.CheckpointDir(o.db, info.ID)) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "The run has no checkpoint yet: it begins again.")
 	}
 	return o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, _ []byte) (*tracker.Run, error) {
@@ -219,16 +211,6 @@ func kindOf(name string) (backend.Kind, error) {
 	return "", fmt.Errorf("the run was made on backend %q, which this version doesn't know", name)
 }
 
-// runRecipe reads the recipe that a run was made by.
-func runRecipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experiments.Recipe, error) {
-	r, err := db.OpenArtifact(ctx, info.ID, "recipe.json")
-	if err != nil {
-		return experiments.Recipe{}, fmt.Errorf("run %s has no recipe: %w", info.Name, err)
-	}
-	defer r.Close()
-	return experiments.ReadRecipe(r)
-}
-
 // carryOut trains and records what begin starts or resumes.
 func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d *datasets.Dataset, begin begin) error {
 	b, info, err := openBackend(cmd, o.backend)
@@ -241,7 +223,7 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 		return err
 	}
 	defer db.Close()
-	env, diff := environment(cmd.Context(), info)
+	env, diff := lab.Environment(cmd.Context(), info)
 	if o.data.dir != "" {
 		if env["data_dir"], err = filepath.Abs(o.data.dir); err != nil {
 			return err
@@ -254,45 +236,19 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
 		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
-	before, err := db.Find(cmd.Context(), run.ID()) // what a resumed run has already
-	if err != nil {
-		return err
-	}
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
-	stop := system.Watch(run, before.Metrics, 10*time.Second)
-	result, err := experiments.Train(cmd.Context(), experiments.Job{
-		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name, Recorder: run,
-		CheckpointDir: checkpointDir(o.db, run.ID()), Report: p.report,
+	result, err := lab.Carry(cmd.Context(), db, run, experiments.Job{
+		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name,
+		CheckpointDir: lab.CheckpointDir(o.db, run.ID()), Report: p.report,
 	})
-	stop()
 	p.clear()
-	if err := o.conclude(cmd, run, result, err); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(checkpointDir(o.db, run.ID())); err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "The run is finished, but its checkpoints are still there:", err)
-	}
-	return nil
-}
-
-// conclude ends the run by what became of the training.
-func (o *trainOptions) conclude(cmd *cobra.Command, run *tracker.Run, result *experiments.Result, err error) error {
-	switch {
-	case err == nil:
-		if err := run.Finish(tracker.Finished); err != nil {
-			return err
-		}
-		printResult(cmd.OutOrStdout(), result)
-		return nil
-	case errors.Is(err, context.Canceled):
-		if err := run.Finish(tracker.Killed); err != nil {
-			return fmt.Errorf("interrupted, and: %w", err)
-		}
+	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: %s train --resume %s%s\n", self(), run.ID(), o.dbHint())
-		return err
-	default:
-		return errors.Join(err, run.Finish(tracker.Failed))
 	}
+	if result != nil {
+		printResult(cmd.OutOrStdout(), result)
+	}
+	return err
 }
 
 // dbHint is the --db flag to add to a suggested command.

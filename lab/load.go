@@ -1,0 +1,37 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/compute"
+
+	"patchlab/experiments"
+	"patchlab/tracker"
+)
+
+// Recipe reads the recipe that a run was made by.
+func Recipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experiments.Recipe, error) {
+	r, err := db.OpenArtifact(ctx, info.ID, "recipe.json")
+	if err != nil {
+		return experiments.Recipe{}, fmt.Errorf("run %s has no recipe: %w", info.Name, err)
+	}
+	defer r.Close()
+	return experiments.ReadRecipe(r)
+}
+
+// Load gives a run's network, with its trained weights, on a backend. A run
+// that has none yet is [tracker.ErrNotFound].
+func Load(ctx context.Context, db *tracker.DB, info tracker.RunInfo, b compute.Backend) (experiments.Recipe, *experiments.Network, error) {
+	recipe, err := Recipe(ctx, db, info)
+	if err != nil {
+		return recipe, nil, err
+	}
+	weights, err := db.OpenArtifact(ctx, info.ID, "weights.safetensors")
+	if err != nil {
+		return recipe, nil, fmt.Errorf("weights of run %s, which is %s: %w", info.Name, info.Status, err)
+	}
+	network, err := experiments.LoadNetwork(b, recipe.Model, weights)
+	return recipe, network, errors.Join(err, weights.Close())
+}

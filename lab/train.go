@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"patchlab/experiments"
+	"patchlab/tracker"
+	"patchlab/tracker/system"
+)
+
+// Start begins a run and keeps the uncommitted changes, as [Environment] found
+// them, in its artifact git.diff.
+func Start(ctx context.Context, db *tracker.DB, spec tracker.Spec, diff []byte) (*tracker.Run, error) {
+	run, err := db.Start(ctx, spec)
+	if err != nil || len(diff) == 0 {
+		return run, err
+	}
+	if err := run.AddArtifact("git.diff", bytes.NewReader(diff)); err != nil {
+		return nil, errors.Join(err, run.Finish(tracker.Failed))
+	}
+	return run, nil
+}
+
+// CheckpointDir is where a run's checkpoints live while it is incomplete:
+// beside the database.
+func CheckpointDir(db, run string) string {
+	return filepath.Join(strings.TrimSuffix(db, filepath.Ext(db))+".checkpoints", run)
+}
+
+// Carry trains what a run was started or resumed for, samples the machine
+// meanwhile, and ends the run by what becomes of it: finished, killed where ctx
+// is cancelled, else failed. The run is the job's Recorder; the checkpoints of a
+// finished run are removed.
+func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiments.Job) (*experiments.Result, error) {
+	before, err := db.Find(ctx, run.ID()) // what a resumed run has already
+	if err != nil {
+		return nil, errors.Join(err, run.Finish(tracker.Failed))
+	}
+	job.Recorder = run
+	stop := system.Watch(run, before.Metrics, 10*time.Second)
+	result, err := experiments.Train(ctx, job)
+	stop()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, errors.Join(err, run.Finish(tracker.Killed))
+	case err != nil:
+		return nil, errors.Join(err, run.Finish(tracker.Failed))
+	}
+	if err := run.Finish(tracker.Finished); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(job.CheckpointDir); err != nil {
+		return result, fmt.Errorf("the run is finished, but its checkpoints are still there: %w", err)
+	}
+	return result, nil
+}
