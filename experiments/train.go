@@ -184,21 +184,26 @@ func (t *trainer) start() error {
 	return nil
 }
 
-// compile compiles every graph that the run will need, so that their times
-// stand apart from the steps'.
+// compile compiles the step, so that no step's time holds it. The forward pass
+// and the step of a last, smaller batch are compiled when they are needed
+// first: until then a run would only wait for them.
 func (t *trainer) compile() error {
 	t.report(Event{Phase: Compiling})
-	h, w := t.Dataset.Height, t.Dataset.Width
-	sizes := []int{min(t.Recipe.Batch, t.train.Len())}
-	if rest := t.train.Len() % t.Recipe.Batch; rest != 0 && rest != sizes[0] {
-		sizes = append(sizes, rest)
+	return t.steps.compile(min(t.Recipe.Batch, t.train.Len()), t.Dataset.Height, t.Dataset.Width)
+}
+
+// compileLate does such a compilation, which costs nothing where it was done
+// before, and counts its time, which is no step's and no evaluation's. The
+// compile time that counts is the first process's.
+func (t *trainer) compileLate(compile func() error) error {
+	began := time.Now()
+	if err := compile(); err != nil {
+		return err
 	}
-	for _, n := range sizes {
-		if err := t.steps.compile(n, h, w); err != nil {
-			return err
-		}
+	if !t.resumed {
+		t.state.Timing.Compile += time.Since(began).Seconds()
 	}
-	return t.net.compile(t.Recipe.Batch, h, w)
+	return nil
 }
 
 func (t *trainer) close() {
@@ -235,6 +240,10 @@ func (t *trainer) epoch(ctx context.Context) error {
 		}
 	}
 	t.report(Event{Phase: Validating})
+	err := t.compileLate(func() error { return t.net.compile(t.Recipe.Batch, t.Dataset.Height, t.Dataset.Width) })
+	if err != nil {
+		return err
+	}
 	val, err := t.net.Evaluate(ctx, t.val, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
 	if err != nil {
 		return err
@@ -263,6 +272,12 @@ func (t *trainer) epoch(ctx context.Context) error {
 
 // step trains on the next batch of the epoch's order.
 func (t *trainer) step(order []int32) error {
+	if rest := t.train.Len() - t.state.Images; rest < t.Recipe.Batch {
+		err := t.compileLate(func() error { return t.steps.compile(rest, t.Dataset.Height, t.Dataset.Width) })
+		if err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	n := t.train.Batch(order, t.state.Images, t.Recipe.Batch, t.images, t.labels)
 	r, err := t.steps.run(t.state.Steps+1, t.state.LearningRate,
