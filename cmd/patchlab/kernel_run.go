@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/kernel/assist"
-	kernelcell "patchlab/kernel/cell"
 	"patchlab/kernel/child"
 	"patchlab/kernel/front"
 	"patchlab/kernel/message"
@@ -96,15 +95,20 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 		logf("the module %s is gone; cells do without it", r.module)
 		r.module = ""
 	}
-	session := filepath.Join(folder, "session")
-	if err := os.Mkdir(session, 0o700); err != nil {
-		return err
-	}
 
 	options := front.Options{
 		Connection: connection, Folder: folder, Logf: logf, Info: kernelInfo(),
-		Child: child.Config{Tools: r.tools, Module: r.module, Env: []string{kernelcell.Session + "=" + session}},
+		Child: child.Config{Tools: r.tools, Module: r.module},
 	}
+	session, err := observe(filepath.Join(folder, "session"), &options, logf)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := session.Close(); closing != nil {
+			logf("ending the session: %v", closing)
+		}
+	}()
 	if m := kernelID.FindStringSubmatch(filepath.Base(r.connection)); m != nil {
 		options.Child.KernelID = m[1]
 	}

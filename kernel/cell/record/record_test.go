@@ -48,7 +48,13 @@ func open(t *testing.T, change ...func(*record.Options)) *bench {
 		},
 		Logf: t.Logf,
 	}
-	o.Publish = func(kind string, content any) {
+	for _, c := range change {
+		c(&o)
+	}
+	if b.session, err = record.Open(o); err != nil {
+		t.Fatal(err)
+	}
+	b.session.Connect(func(kind string, content any) {
 		text, err := json.Marshal(content)
 		if err != nil {
 			t.Error(err)
@@ -57,13 +63,7 @@ func open(t *testing.T, change ...func(*record.Options)) *bench {
 		defer b.mu.Unlock()
 		b.shown = append(b.shown, kind+" "+string(text))
 		b.session.Message(kind, text)
-	}
-	for _, c := range change {
-		c(&o)
-	}
-	if b.session, err = record.Open(o); err != nil {
-		t.Fatal(err)
-	}
+	})
 	t.Cleanup(func() { b.close() })
 	return b
 }

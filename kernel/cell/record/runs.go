@@ -32,6 +32,7 @@ const (
 type runs struct {
 	options Options
 	cells   func() ([]Cell, error) // executed so far
+	publish func(kind string, content any)
 
 	mu      sync.Mutex
 	db      *tracker.DB // nil before the first run
@@ -46,7 +47,7 @@ type runs struct {
 }
 
 func newRuns(o Options, cells func() ([]Cell, error)) *runs {
-	return &runs{options: o, cells: cells, lastOK: true}
+	return &runs{options: o, cells: cells, publish: func(string, any) {}, lastOK: true}
 }
 
 var errNone = errors.New("the session has no run: begin one with track.Run or %patchlab run")
@@ -168,7 +169,7 @@ func (r *runs) log(at time.Time, step int64, values map[string]float64, quiet bo
 	r.mu.Lock()
 	run, curve := r.active(), r.curve
 	if run != nil && curve == nil && !quiet {
-		curve = show.NewCurveTo(r.name, r.options.Publish)
+		curve = show.NewCurveTo(r.name, r.publish)
 		r.curve = curve
 	}
 	r.mu.Unlock()

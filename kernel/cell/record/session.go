@@ -26,8 +26,6 @@ type Options struct {
 	Notebook string
 	// Environment says where a run is made: machine, versions, commit, and the uncommitted changes. nil: nothing is known.
 	Environment func(context.Context) (fields map[string]string, diff []byte)
-	// Publish shows something below the cell that runs: a message's type and content. nil: nothing is shown.
-	Publish func(kind string, content any)
 	// Logf is told what goes wrong where nobody else can be; nil: nobody is.
 	Logf func(format string, args ...any)
 	// Now is the clock; nil is time.Now.
@@ -77,9 +75,6 @@ const maxOutputs = 32 << 20
 func Open(o Options) (*Session, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
-	}
-	if o.Publish == nil {
-		o.Publish = func(string, any) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -164,13 +159,13 @@ func (s *Session) End(ok bool) {
 
 // Cells are the cells that were executed so far, from the first to the last.
 func (s *Session) Cells() ([]Cell, error) {
-	file, err := os.Open(s.journal.Name())
+	// Not by its path: the kernel's folder may be gone by the time that the run ends.
+	size, err := s.journal.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, fmt.Errorf("reading the session's journal: %w", err)
 	}
-	defer file.Close()
 	var cells []Cell
-	for d := json.NewDecoder(bufio.NewReaderSize(file, 1<<16)); ; {
+	for d := json.NewDecoder(bufio.NewReaderSize(io.NewSectionReader(s.journal, 0, size), 1<<16)); ; {
 		var c Cell
 		err := d.Decode(&c)
 		if errors.Is(err, io.EOF) {
@@ -182,6 +177,10 @@ func (s *Session) Cells() ([]Cell, error) {
 		cells = append(cells, c)
 	}
 }
+
+// Connect sets by what the session shows something below the cell that runs: publish is given a message's type and
+// content. It is called before the first cell, or not at all.
+func (s *Session) Connect(publish func(kind string, content any)) { s.run.publish = publish }
 
 // Running returns the ID of the session's run; "" where it has none.
 func (s *Session) Running() string { return s.run.reply(true).ID }
