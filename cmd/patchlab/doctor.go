@@ -19,6 +19,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/datasets"
+	"patchlab/kernel/spec"
 )
 
 // oldestGo is the oldest Go that builds Patchlab.
@@ -253,14 +254,22 @@ func checkKernel(ctx context.Context) part {
 	if err == nil {
 		err = json.Unmarshal(out, &list)
 	}
-	spec, installed := list.Kernelspecs["patchlab"]
+	known, installed := list.Kernelspecs[spec.Name]
 	switch {
 	case err != nil:
 		p.Status, p.Detail = partBroken, fmt.Sprintf("jupyter kernelspec list: %v", err)
 	case !installed:
-		p.Status, p.Detail = partNone, "Jupyter is here; it has no kernel named patchlab"
+		p.Status, p.Detail, p.Mend = partMissing, "Jupyter is here; it has no kernel named "+spec.Name, self()+" kernel install"
 	default:
-		p.Status, p.Detail = partOK, spec.Folder
+		p.Status, p.Detail = partOK, known.Folder
+		for _, i := range spec.Find([]string{filepath.Dir(known.Folder)}) {
+			if i.Spec.Module != "" {
+				p.Detail += ", notebooks import " + i.Spec.Module
+			}
+			if len(i.Problems) > 0 {
+				p.Status, p.Detail, p.Mend = partBroken, known.Folder+": "+strings.Join(i.Problems, "; "), self()+" kernel install"
+			}
+		}
 	}
 	return p
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/kernel/spec"
 )
 
 // bare gives the test a machine without anything: an empty home and cache folder and an empty PATH, whose folder is
@@ -141,7 +142,7 @@ func TestDoctorLooksAtPrograms(t *testing.T) {
 	parts, _, _ = diagnose(t)
 	wantPart(t, parts["Go"], partMissing, "go1.25.4 is too old; Patchlab needs go1.26", "https://go.dev/dl/")
 	wantPart(t, parts["C compiler"], partBroken, "CGO_ENABLED=0", "go env -w CGO_ENABLED=1")
-	wantPart(t, parts["kernel"], partNone, "no kernel named patchlab", "")
+	wantPart(t, parts["kernel"], partMissing, "no kernel named patchlab", " kernel install")
 	if parts["python"].Status != partMissing || !strings.Contains(parts["python"].Detail, "python3 -m pip --version: exit status 1") {
 		t.Errorf("python %+v", parts["python"])
 	}
@@ -153,6 +154,33 @@ func TestDoctorLooksAtPrograms(t *testing.T) {
 		t.Errorf("C compiler %+v", p)
 	}
 	wantPart(t, parts["kernel"], partBroken, "jupyter kernelspec list", "")
+}
+
+func TestDoctorLooksIntoTheKernel(t *testing.T) {
+	bin := bare(t)
+	kernels := t.TempDir()
+	module := t.TempDir()
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte("module m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := spec.Spec{Executable: filepath.Join(module, "go.mod"), Tools: t.TempDir(), Go: t.TempDir(), Module: module}
+	for _, f := range []string{filepath.Join(s.Go, "go"), filepath.Join(s.Tools, "gonb"), filepath.Join(s.Tools, "gopls"), filepath.Join(s.Tools, "goimports")} {
+		if err := os.WriteFile(f, nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder, _, err := spec.Install(kernels, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program(t, bin, "jupyter", `echo '{"kernelspecs": {"patchlab": {"resource_dir": "`+folder+`"}}}'`)
+	parts, _, _ := diagnose(t)
+	wantPart(t, parts["kernel"], partOK, folder+", notebooks import "+module, "")
+	if err := os.RemoveAll(module); err != nil {
+		t.Fatal(err)
+	}
+	parts, _, _ = diagnose(t)
+	wantPart(t, parts["kernel"], partBroken, "the module is gone: "+module, " kernel install")
 }
 
 func TestDoctorLooksAtTheGPU(t *testing.T) {

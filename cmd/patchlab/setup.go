@@ -12,6 +12,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/datasets"
+	"patchlab/kernel/spec"
 )
 
 func newSetupCommand() *cobra.Command {
@@ -26,12 +27,14 @@ What is there already is left as it is. What can't be reached is left out:
 Patchlab then computes in pure Go, and learns from its built-in shapes.`,
 		Example: `  patchlab setup
   patchlab setup --no-data                     only what computes
+  patchlab setup --kernel                      and the Jupyter kernel, for this user
   PATCHLAB_OFFLINE=1 patchlab setup            look, but download nothing`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
 	s.data.add(cmd.Flags())
 	cmd.Flags().BoolVar(&s.noData, "no-data", false, "leave the data alone")
+	cmd.Flags().BoolVar(&s.kernel, "kernel", false, "install the Jupyter kernel too, as \"kernel install\" does")
 	return cmd
 }
 
@@ -39,6 +42,7 @@ Patchlab then computes in pure Go, and learns from its built-in shapes.`,
 type setup struct {
 	data   dataFlags
 	noData bool
+	kernel bool
 }
 
 func (s *setup) run(cmd *cobra.Command) error {
@@ -52,6 +56,15 @@ func (s *setup) run(cmd *cobra.Command) error {
 	}
 	if !s.noData {
 		if err := s.setupData(cmd); err != nil {
+			return err
+		}
+	}
+	if s.kernel {
+		kernels, err := spec.User()
+		if err != nil {
+			return err
+		}
+		if err := installKernel(ctx, out, cmd.ErrOrStderr(), kernels, ""); err != nil {
 			return err
 		}
 	}
