@@ -93,18 +93,18 @@ func title(n *notebook.Notebook) string {
 	return "Notebook"
 }
 
-// highlighting is the style sheet of highlighted code, light and dark.
+// highlighting is the style sheet of highlighted code, light and dark. Each is
+// whole: what one style leaves to the text's colour the other may not colour.
 func highlighting() (string, error) {
-	var b bytes.Buffer
 	formatter := format.New(format.WithClasses(true))
-	if err := formatter.WriteCSS(&b, styles.Get("github")); err != nil {
-		return "", err
+	var b bytes.Buffer
+	for _, sheet := range [][2]string{{"print, (prefers-color-scheme: light)", "github"}, {"screen and (prefers-color-scheme: dark)", "github-dark"}} {
+		fmt.Fprintf(&b, "@media %s {\n", sheet[0])
+		if err := formatter.WriteCSS(&b, styles.Get(sheet[1])); err != nil {
+			return "", fmt.Errorf("writing the style %s: %w", sheet[1], err)
+		}
+		b.WriteString("}\n")
 	}
-	b.WriteString("@media screen and (prefers-color-scheme: dark) {\n")
-	if err := formatter.WriteCSS(&b, styles.Get("github-dark")); err != nil {
-		return "", err
-	}
-	b.WriteString("}\n")
 	return b.String(), nil
 }
 
