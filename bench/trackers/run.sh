@@ -41,7 +41,12 @@ while [ "$round" -le "$rounds" ]; do
 					--database-uri "sqlite://$folder/fml.db" --default-artifact-root "$folder/artifacts") >"$work/fml.log" 2>&1 &
 				server=$!
 				export FASTTRACKML_URI=http://127.0.0.1:5039
-				sleep 5
+				tries=0
+				until "$root/.venv/fasttrackml/bin/python" -c "import socket; socket.create_connection(('127.0.0.1', 5039), 1)" 2>/dev/null; do
+					tries=$((tries + 1))
+					if [ "$tries" -ge 120 ]; then echo "FastTrackML's server does not start" >&2; break; fi
+					sleep 0.5
+				done
 			fi
 			# Peers print to stdout too: theirs is the last line.
 			if "$root/.venv/$tracker/bin/python" "$here/work.py" "$tracker" "$folder" "$runs" "$steps" >"$work/out" 2>"$work/err"; then

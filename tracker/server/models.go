@@ -87,6 +87,7 @@ func (h *Handler) createModel(ctx context.Context, in struct {
 			return nil, badName(err)
 		}
 		if err := run.Finish(tracker.Finished); err != nil {
+			h.began(run) // so that it can be ended later
 			return nil, err
 		}
 		in.Run = run.ID()

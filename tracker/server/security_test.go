@@ -263,6 +263,30 @@ func TestToken(t *testing.T) {
 	listener.Close()
 }
 
+// Who is refused holds no connection, of which there are only so many.
+func TestRefusedConnectionsAreClosed(t *testing.T) {
+	l := newLab(t, Options{Token: "t"})
+	for name, text := range map[string]string{
+		"no token":      "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"foreign host":  "GET /version HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer t\r\n\r\n",
+		"unread body":   "POST /version HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+		"foreign pages": "GET /version HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nAuthorization: Bearer t\r\n\r\n",
+	} {
+		if status, _ := l.raw(text); status != 401 && status != 403 { // raw reads to the end of the answer only
+			t.Errorf("%s: %d", name, status)
+		}
+		conn, err := net.Dial("tcp", l.web.Listener.Addr().String())
+		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(time.Minute))) // less than a kept connection may idle
+		_, err = io.WriteString(conn, text)
+		must(t, err)
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("%s: the connection stays open: %v", name, err)
+		}
+		conn.Close()
+	}
+}
+
 func TestWhatIsNotKnownIsRefused(t *testing.T) {
 	l := newLab(t, Options{})
 	for _, path := range []string{"/api/2.0/mlflow/users/create", "/api/3.0/jobs", "/ajax-api/3.0/jobs/", "/api/2.0/mlflow/webhooks/create",

@@ -145,6 +145,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.options.BodyTime))
 	}
 	if err := h.guard.check(r); err != nil {
+		header.Set("Connection", "close") // who may not enter holds no connection
 		if h.asAPIError(err).status == http.StatusUnauthorized {
 			header.Set("WWW-Authenticate", `Basic realm="Patchlab"`) // so that a browser asks for the token, as a password
 		}
