@@ -80,21 +80,22 @@ func AttentionDistance(title string, layers []HeadValues, images, grid, patch in
 	}
 	even := evenDistance(grid) * float64(patch)
 	side := float64(grid * patch)
-	return headChart(title, fmt.Sprintf("How far from its query a head looks on average, over %s", count(images, "image")),
-		"mean attention distance (pixels)", fmt.Sprintf("everywhere alike: %s of %s pixels", number(even), number(side)),
-		scaled, even, 0, even*1.14)
+	return headChart(title, fmt.Sprintf("How far from its query each head looks, over %s of %s × %s pixels; dashed: everywhere alike, %s pixels",
+		count(images, "image"), number(side), number(side), number(even)),
+		"mean attention distance (pixels)", scaled, even)
 }
 
 // AttentionEntropy shows the mean entropy of every head by layer in bits, with
 // a line at the largest there can be, log2 of the tokens.
 func AttentionEntropy(title string, layers []HeadValues, images, tokens int) (*Picture, error) {
 	most := math.Log2(float64(tokens))
-	return headChart(title, fmt.Sprintf("How widely a head spreads its attention, over %s", count(images, "image")),
-		"entropy of attention (bits)", fmt.Sprintf("everywhere alike: log2 %d = %s bits", tokens, number(most)), layers, most, 0, most*1.14)
+	return headChart(title, fmt.Sprintf("How widely each head spreads its attention, over %s; dashed: everywhere alike, log2 %d = %s bits",
+		count(images, "image"), tokens, number(most)), "entropy of attention (bits)", layers, most)
 }
 
-// headChart places a numbered dot for each head over its layer.
-func headChart(title, below, yTitle, lineName string, layers []HeadValues, line, low, high float64) (*Picture, error) {
+// headChart places a numbered dot for each head over its layer, and a line.
+func headChart(title, below, yTitle string, layers []HeadValues, line float64) (*Picture, error) {
+	high := line * 1.08
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("%s: no layers; allowed: 1 or more", yTitle)
 	}
@@ -119,13 +120,13 @@ func headChart(title, below, yTitle, lineName string, layers []HeadValues, line,
 		paint: func(s *sheet) {
 			y0 := s.title(title, below)
 			p := axes("", yTitle)
-			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -.6, float64(len(layers))-.4, low, high
+			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -.6, float64(len(layers))-.4, 0, high
 			p.X.Tick.Marker = plot.ConstantTicks(names)
 			p.X.Tick.Label.Font.Size, p.X.Tick.Label.Color, p.X.Tick.Length, p.X.Tick.Color = labelSize, ink(), 5, color.Transparent
-			p.Y.Tick.Marker = plot.ConstantTicks(Scale{Low: low, High: high}.ticks())
+			p.Y.Tick.Marker = plot.ConstantTicks(Scale{High: high}.ticks())
 			grid := plotter.NewGrid()
 			grid.Vertical.Width, grid.Horizontal.Color, grid.Horizontal.Width = 0, rule(), .75
-			p.Add(grid, headDots{layers, line, lineName})
+			p.Add(grid, headDots{layers, line})
 			s.chart(margin, y0, pageWidth-2*margin, height, p)
 		},
 	}, nil
@@ -136,19 +137,12 @@ func headChart(title, below, yTitle, lineName string, layers []HeadValues, line,
 type headDots struct {
 	layers []HeadValues
 	line   float64
-	name   string
 }
 
 // Plot draws the dots.
 func (d headDots) Plot(c vgdraw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	c.StrokeLine2(vgdraw.LineStyle{Color: muted(), Width: 1.2, Dashes: []vg.Length{5, 4}}, c.Min.X, y(d.line), c.Max.X, y(d.line))
-	style := lettering(tickSize, muted(), false)
-	style.XAlign = -1
-	at := y(d.line) + 4
-	width, height := style.Width(d.name), style.Height(d.name)
-	c.FillPolygon(paper(), []vg.Point{{X: c.Max.X - 6 - width, Y: at - 2}, {X: c.Max.X, Y: at - 2}, {X: c.Max.X, Y: at + height}, {X: c.Max.X - 6 - width, Y: at + height}})
-	c.FillText(style, vg.Point{X: c.Max.X - 4, Y: at}, d.name)
 	step := math.Min(26, float64(x(1)-x(0))*.8/float64(maxHeads(d.layers)))
 	for i, l := range d.layers {
 		for h, v := range l.Values {

@@ -33,7 +33,7 @@
 
   const mark = (canvas) => { // the query in its map
     const cell = canvas.width / grid, context = canvas.getContext("2d");
-    const x = query % grid * cell, y = Math.floor(query / grid) * cell, thick = Math.max(1, cell / 10);
+    const x = query % grid * cell, y = Math.floor(query / grid) * cell, thick = Math.max(1, cell / 14);
     if (cell < 4) return;
     context.lineWidth = thick;
     context.strokeStyle = "#fff";

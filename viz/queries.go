@@ -26,7 +26,7 @@ func AttentionByQuery(title string, a Attention, head int) (*Picture, error) {
 func mapGrid(title, below, alt string, maps [][]float64, grid int, scale Scale, what string, dots bool) *Picture {
 	top := titleHeight(below)
 	full := pageWidth - 2*margin
-	gap := math.Max(1.5, 60/float64(grid*grid))
+	gap := math.Max(2.5, 90/float64(grid*grid))
 	cell := (full - gap*float64(grid-1)) / float64(grid)
 	return &Picture{
 		width: pageWidth, height: top + full + 8 + barHeight + margin, alt: alt,
