@@ -102,6 +102,9 @@ func shownTags(r tracker.RunInfo) []mlflow.Pair {
 	for key, value := range r.Environment {
 		pairs = append(pairs, mlflow.Pair{Key: mlflow.EnvironmentTag + key, Value: value})
 	}
+	if r.Status == tracker.Damaged {
+		pairs = append(pairs, mlflow.Pair{Key: "patchlab.damage", Value: "some of this run is damaged in the server's file and cannot be read"})
+	}
 	return pairs
 }
 

@@ -174,7 +174,9 @@ func (h *Handler) find(ctx context.Context, id string) (tracker.RunInfo, error) 
 // active is find for a run that is about to be changed: it may not be deleted.
 func (h *Handler) active(ctx context.Context, id string) (tracker.RunInfo, error) {
 	info, err := h.find(ctx, id)
-	if err == nil && info.Deleted {
+	if err == nil && info.Status == tracker.Damaged {
+		err = &apiError{http.StatusConflict, "RESOURCE_CONFLICT", "the run " + id + " is damaged in the server's file: it cannot be changed"}
+	} else if err == nil && info.Deleted {
 		err = invalid("The run %s must be in the 'active' state. Current state is deleted.", id)
 	}
 	return info, err

@@ -50,21 +50,21 @@ type sqliteFile string
 func (f sqliteFile) Connect(context.Context) (driver.Conn, error) { return f.Driver().Open(string(f)) }
 func (sqliteFile) Driver() driver.Driver                          { return &sqlite3.SQLiteDriver{} }
 
+// execute runs a statement on the database's file beside the tracker.
+func (l *lab) execute(statement string, args ...any) {
+	l.t.Helper()
+	file := sql.OpenDB(sqliteFile("file:" + filepath.Join(l.folder, "db", "lab.db") + "?_busy_timeout=60000"))
+	_, err := file.Exec(statement, args...)
+	must(l.t, err)
+	must(l.t, file.Close())
+}
+
 // breakEnds makes SQLite refuse to end runs, as a failing disk does, until
 // mend is called.
 func (l *lab) breakEnds() (mend func()) {
 	l.t.Helper()
-	file := sql.OpenDB(sqliteFile("file:" + filepath.Join(l.folder, "db", "lab.db") + "?_busy_timeout=60000"))
-	do := func(statement string) {
-		l.t.Helper()
-		_, err := file.Exec(statement)
-		must(l.t, err)
-	}
-	do(`CREATE TRIGGER broken BEFORE UPDATE OF ended ON run WHEN NEW.ended IS NOT NULL BEGIN SELECT RAISE(FAIL, 'the disk at /srv/secret/lab.db failed'); END`)
-	return func() {
-		do(`DROP TRIGGER broken`)
-		must(l.t, file.Close())
-	}
+	l.execute(`CREATE TRIGGER broken BEFORE UPDATE OF ended ON run WHEN NEW.ended IS NOT NULL BEGIN SELECT RAISE(FAIL, 'the disk at /srv/secret/lab.db failed'); END`)
+	return func() { l.execute(`DROP TRIGGER broken`) }
 }
 
 func (l *lab) info(id string) tracker.RunInfo {
@@ -282,6 +282,32 @@ func TestReservedTags(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
+}
+
+// A run that is damaged in the file spoils no list, says so, and is left alone.
+func TestDamagedRuns(t *testing.T) {
+	l := newLab(t, Options{ErrorLog: log.New(&bytes.Buffer{}, "", 0)})
+	whole, damaged := l.start(`{"run_name":"whole"}`), l.start(`{"run_name":"damaged"}`)
+	for _, id := range []string{whole, damaged} {
+		l.succeeds("runs/log-metric", `{"run_id":"`+id+`","key":"a","value":1,"timestamp":1}`, nil)
+		l.succeeds("runs/update", `{"run_id":"`+id+`","status":"FINISHED"}`, nil)
+	}
+	l.execute(`UPDATE run SET tags = 'no JSON' WHERE ulid = ?`, damaged)
+	var found struct{ Runs []wireRun }
+	l.succeeds("runs/search", `{"experiment_ids":["0"]}`, &found)
+	byID := map[string]wireRun{}
+	for _, r := range found.Runs {
+		byID[r.Info.RunID] = r
+	}
+	if len(byID) != 3 || byID[whole].Info.Status != "FINISHED" || byID[damaged].Info.Status != "FAILED" ||
+		mlflow.ToMap(byID[damaged].Data.Tags)["patchlab.damage"] == "" || mlflow.ToMap(byID[whole].Data.Tags)["patchlab.damage"] != "" {
+		t.Errorf("the runs are %+v", found.Runs)
+	}
+	l.succeeds("logged-models/search", `{"experiment_ids":["0"]}`, nil)
+	for endpoint, fields := range map[string]string{"log-metric": `"key":"a","value":2,"timestamp":2`, "set-tag": `"key":"a","value":"b"`, "update": `"status":"RUNNING"`} {
+		l.fails("runs/"+endpoint, `{"run_id":"`+damaged+`",`+fields+`}`, 409, "RESOURCE_CONFLICT")
+	}
+	l.succeeds("runs/log-metric", `{"run_id":"`+whole+`","key":"a","value":2,"timestamp":2}`, nil)
 }
 
 // Each endpoint asks for what MLflow's asks for (its server/handlers.py).
