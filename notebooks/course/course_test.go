@@ -1,0 +1,87 @@
+package course_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"patchlab/models"
+	"patchlab/notebooks/course"
+)
+
+// refuses runs a cell's code and returns the error that ends it.
+func refuses(cell func()) (message string) {
+	defer func() {
+		if r := recover(); r != nil {
+			message = fmt.Sprint(r)
+		}
+	}()
+	cell()
+	return ""
+}
+
+// small makes a network that trains in pure Go within a second.
+func small(c *models.Config) { c.ImageSize, c.PatchSize, c.Dim = 16, 4, 8 }
+
+// TestLesson trains, finds again what was trained, and looks inside.
+func TestLesson(t *testing.T) {
+	t.Setenv("PATCHLAB_DB", filepath.Join(t.TempDir(), "lab.db"))
+	lesson := course.Lesson{Name: "test", Data: "shapes", Images: 100, Epochs: 1, Seed: 1}
+	if got := refuses(func() { lesson.Trained("a ViT") }); !strings.Contains(got, `execute the cell that trains "a ViT"`) {
+		t.Errorf("before training: %q", got)
+	}
+	config := course.Model("vit(heads=2,key_dim=4):1", small)
+	lesson.Train("a ViT", config)
+	net := lesson.Trained("a ViT")
+	defer net.Close()
+	if net.Run.Metrics["test_accuracy"].Count != 1 {
+		t.Errorf("metrics %v", net.Run.Metrics)
+	}
+	lesson.Train("a ViT", config) // again: nothing is trained
+	again := lesson.Trained("a ViT")
+	defer again.Close()
+	if again.Run.ID != net.Run.ID {
+		t.Errorf("run %s was trained again as %s", net.Run.ID, again.Run.ID)
+	}
+	layers := net.Attention(lesson.Image(0))
+	if len(layers) != 1 || layers[0].Heads() != 2 || layers[0].Tokens() != 16 {
+		t.Errorf("attention of %d layers", len(layers))
+	}
+	lesson.Train("a Mixer", course.Model("mixer:1", small))
+	lesson.Compare()
+}
+
+func TestModelRefuses(t *testing.T) {
+	if got := refuses(func() { course.Model("vti:1") }); !strings.Contains(got, `there is no block "vti"`) {
+		t.Errorf("a mistyped block: %q", got)
+	}
+}
+
+func TestSourceShowsCode(t *testing.T) {
+	stdout := os.Stdout
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stdout = w
+	course.Source("models/mixer.go", "build")
+	os.Stdout = stdout
+	w.Close()
+	text := make([]byte, 1<<16)
+	n, _ := r.Read(text)
+	if !strings.Contains(string(text[:n]), "func (m Mixer) build(n *network") || !strings.Contains(string(text[:n]), "token_mlp") {
+		t.Errorf("the source shown is %q", text[:n])
+	}
+	if got := refuses(func() { course.Source("models/mixer.go", "nothing") }); got != "models/mixer.go declares no nothing" {
+		t.Errorf("a name that is not there: %q", got)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	if got := refuses(func() { course.Near("the sum", 2, 1, "Did you forget the softmax?") }); got != "the sum: not yet. Did you forget the softmax? You have 2." {
+		t.Errorf("a wrong answer: %q", got)
+	}
+	course.Near("the sum", 1.0005, 1, "")
+}

@@ -1,0 +1,13 @@
+// Package course is what the cells of the six notebooks share, so that a cell
+// holds what it teaches and little else.
+//
+//	var lesson = course.Lesson{Name: "02-vit", Data: "auto", Images: 4000, Epochs: 3, Seed: 1}
+//
+//	lesson.Train("one head", course.Model("vit(heads=1):1"))  // once; in place a curve grows
+//	net := lesson.Trained("one head")                         // in any later cell
+//	lesson.Compare()
+//
+// What was trained lies in the tracker, by its recipe: executing a cell again
+// finds it there. As in all that cells call, an error ends the cell by a panic
+// that says it in one sentence.
+package course

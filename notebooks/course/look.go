@@ -1,0 +1,51 @@
+package course
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"patchlab/experiments"
+	"patchlab/kernel/cell/show"
+	"patchlab/viz"
+)
+
+// Picture shows what a function of viz draws.
+//
+//	course.Picture(viz.Patches("patches", lesson.Image(7), 8))
+func Picture(p *viz.Picture, err error) {
+	check(err)
+	var png bytes.Buffer
+	check(p.WritePNG(&png, 1.5))
+	show.Value(show.Bundle{show.PNGType: png.Bytes(), show.Text: p.Alt()})
+}
+
+// Movie shows what a function of viz animates.
+func Movie(m *viz.Movie, err error) {
+	check(err)
+	var gif bytes.Buffer
+	check(m.WriteGIF(&gif, 1))
+	show.Value(show.Bundle{show.GIFType: gif.Bytes(), show.Text: m.Alt()})
+}
+
+// Image is a test image of the lesson.
+func (l Lesson) Image(i int) viz.Image {
+	d := l.Dataset()
+	return viz.Image{Height: d.Height, Width: d.Width, Channels: d.Channels, Pixels: d.Test.Image(i)}
+}
+
+// Inspect is what the network holds for an image: logits, attention scores,
+// hidden units.
+func (n *Network) Inspect(m viz.Image) experiments.Inside {
+	return must(n.Network.Inspect(context.Background(), m.Pixels, m.Height, m.Width))
+}
+
+// Attention is the scores of every ViT block for an image, checked: each row
+// sums to 1.
+func (n *Network) Attention(m viz.Image) []viz.Attention {
+	var out []viz.Attention
+	for _, l := range n.Inspect(m).Attention {
+		out = append(out, must(viz.NewAttention(fmt.Sprintf("block %d", l.Block+1), l.Dims[1], l.Image(0))))
+	}
+	return out
+}
