@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-training build clean
+.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-training bench-kernel build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/...
@@ -44,6 +44,10 @@ bench-training:
 ## bench-tracker: the tracker's own benchmarks, into results/tracker-benchmarks.txt
 bench-tracker:
 	bench/tracker/run.sh
+
+## bench-kernel: Patchlab's kernel beside plain GoNB, into results/: leave the machine alone meanwhile
+bench-kernel:
+	bench/kernel/run.sh
 
 ## build: the programs into bin/
 build:
