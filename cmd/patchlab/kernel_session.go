@@ -11,8 +11,14 @@ import (
 	"patchlab/lab"
 )
 
-// sessionName is the environment variable by which Jupyter's server tells a kernel its notebook's file.
-const sessionName = "JPY_SESSION_NAME"
+const (
+	// sessionName is the environment variable by which Jupyter's server tells a kernel its notebook's file.
+	sessionName = "JPY_SESSION_NAME"
+	// envRerunOf tells a kernel which run its notebook is to repeat.
+	envRerunOf = "PATCHLAB_RERUN_OF"
+	// envFolder is what a notebook's run has in its environment: the folder in which its kernel was started.
+	envFolder = "folder"
+)
 
 // observe has a session keep in folder what cells keep and track, and write their runs into the tracker's file: that of
 // $PATCHLAB_DB, or patchlab.db in the notebook's folder, in which Jupyter starts its kernel.
@@ -29,8 +35,14 @@ func observe(folder string, options *front.Options, logf func(string, ...any)) (
 		notebook = ""
 	}
 	session, err := record.Open(record.Options{
-		Folder: folder, Database: database, Notebook: notebook, Logf: logf,
-		Environment: func(ctx context.Context) (map[string]string, []byte) { return lab.Environment(ctx, backend.Info{}) },
+		Folder: folder, Database: database, Notebook: notebook, RerunOf: os.Getenv(envRerunOf), Logf: logf,
+		Environment: func(ctx context.Context) (map[string]string, []byte) {
+			fields, diff := lab.Environment(ctx, backend.Info{})
+			if dir, err := os.Getwd(); err == nil {
+				fields[envFolder] = dir
+			}
+			return fields, diff
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -32,7 +32,11 @@ func newRerunCommand() *cobra.Command {
 The recipe is the one that the run recorded; the images must have the digest that
 it recorded. The verdict is one of: reproduced bit for bit (every loss, accuracy
 and weight); within tolerance (no epoch's loss or accuracy differs by more than
---tolerance); or where the two first depart. It is stored as a tag of both runs.`,
+--tolerance); or where the two first depart. It is stored as a tag of both runs.
+
+Of a notebook's run, the cells that it executed are executed again, in a kernel
+of their own and in the same folder; the verdict is then about its metrics, and
+says which cells have other outputs.`,
 		Example: `  patchlab rerun mixer-4-1
   patchlab rerun latest --backend go --tolerance 0.05`,
 		Args: cobra.ExactArgs(1),
@@ -53,6 +57,9 @@ and weight); within tolerance (no epoch's loss or accuracy differs by more than
 }
 
 func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) error {
+	if done, err := o.rerunNotebook(cmd, ref, tolerance); done || err != nil {
+		return err
+	}
 	recipe, old, err := o.recorded(cmd, ref)
 	if err != nil {
 		return err

@@ -13,7 +13,14 @@ import (
 func Notebook(cells []Cell) []byte {
 	n := notebook.New("patchlab", "Patchlab (Go)", "go")
 	for i, c := range cells {
-		made := notebook.NewCell(notebook.Code, c.Source)
+		var tags []string
+		if commandsOnly(c.Source) { // what they say differs from run to run
+			tags = append(tags, "skip-check")
+		}
+		if c.Status != "ok" {
+			tags = append(tags, "raises-exception") // it may fail again without ending the rest
+		}
+		made := notebook.NewCell(notebook.Code, c.Source, tags...)
 		n.Insert(i, made)
 		made.SetCount(c.Count)
 		made.SetOutputs(outputs(c))
@@ -23,6 +30,16 @@ func Notebook(cells []Cell) []byte {
 		made.Metadata().Set("execution", times)
 	}
 	return n.Bytes()
+}
+
+// commandsOnly tells whether a cell has nothing but lines that are the session's.
+func commandsOnly(source string) bool {
+	for line := range strings.Lines(source) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, Magic) {
+			return false
+		}
+	}
+	return strings.TrimSpace(source) != ""
 }
 
 // outputs are what was published, as a notebook keeps it: streams joined, what is replaced in place once.

@@ -23,6 +23,7 @@ import (
 const (
 	TagKind  = "kind"           // KindNotebook: it is rerun by executing Artifact
 	TagFile  = "notebook"       // the notebook's file, where it is known
+	TagRerun = "rerun.of"       // the ID of the run that it repeats
 	Artifact = "notebook.ipynb" // the cells executed so far, with outputs
 
 	KindNotebook = "notebook"
@@ -89,6 +90,12 @@ func (r *runs) start(q wire.Request) (wire.Reply, error) {
 	}
 	if spec.Experiment == "" {
 		spec.Experiment = base
+	}
+	if r.options.RerunOf != "" {
+		spec.Parent, spec.Tags[TagRerun] = r.options.RerunOf, r.options.RerunOf
+		if spec.Name != "" {
+			spec.Name += " again"
+		}
 	}
 	var diff []byte
 	if r.options.Environment != nil {

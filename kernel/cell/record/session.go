@@ -24,6 +24,9 @@ type Options struct {
 	Database string
 	// Notebook is the file that the cells are from, "" where nobody knows.
 	Notebook string
+	// RerunOf is the ID of the run that the session is to repeat, "" where it repeats none: its runs are that run's
+	// children, and " again" is added to their names.
+	RerunOf string
 	// Environment says where a run is made: machine, versions, commit, and the uncommitted changes. nil: nothing is known.
 	Environment func(context.Context) (fields map[string]string, diff []byte)
 	// Logf is told what goes wrong where nobody else can be; nil: nobody is.

@@ -8,11 +8,18 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // pipeVariable names the pipe into which cells write messages for the kernel's front: a JSON object a line, with the
 // type and the content of a message of Jupyter's protocol.
 const pipeVariable = "PATCHLAB_CELL_PIPE"
+
+// ackVariable names the pipe from which a cell reads a byte for each message that the front has published.
+const ackVariable = "PATCHLAB_CELL_ACK"
+
+// ackTime is how long a cell waits for that byte before it goes on without.
+const ackTime = 2 * time.Second
 
 // Types of messages, as the protocol names them.
 const (
@@ -37,6 +44,7 @@ type screen struct {
 	mu     sync.Mutex
 	opened bool
 	pipe   *os.File
+	ack    *os.File // nil: what is shown may come after what is printed later
 }
 
 // out belongs to the process as its standard output does: messages of several goroutines must not be torn, so that one
@@ -59,7 +67,26 @@ func (s *screen) open() *os.File {
 		return nil
 	}
 	s.pipe = pipe
+	if path := os.Getenv(ackVariable); path != "" {
+		s.ack, _ = os.OpenFile(path, os.O_RDONLY, 0)
+	}
 	return pipe
+}
+
+// published waits until the front has published a message, so that what is printed next comes after it. s.mu must be
+// held.
+func (s *screen) published() {
+	if s.ack == nil {
+		return
+	}
+	err := s.ack.SetReadDeadline(time.Now().Add(ackTime))
+	if err == nil {
+		_, err = s.ack.Read(make([]byte, 1))
+	}
+	if err != nil {
+		s.ack.Close()
+		s.ack = nil
+	}
 }
 
 // inNotebook tells whether a kernel shows what is sent.
@@ -92,6 +119,9 @@ func (s *screen) send(kind string, c content) {
 		_ = syscall.Flock(int(pipe.Fd()), syscall.LOCK_EX)
 		_, err = pipe.Write(append(line, '\n'))
 		_ = syscall.Flock(int(pipe.Fd()), syscall.LOCK_UN)
+		if err == nil {
+			s.published()
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "show: %v: showing text only\n", err)
