@@ -25,15 +25,13 @@ done
 docs=$(realpath docs)
 cd "$out"
 
-train() {
-	"$program" train --db lab.db --backend go --data shapes --experiment shapes --image-size 16 --patch-size 4 --dim 32 --dropout 0 \
-		--batch 25 --learning-rate 0.004 --test-limit 500 "$@"
-}
+shapes=(train --db lab.db --backend go --data shapes --experiment shapes --image-size 16 --patch-size 4 --dim 32 --dropout 0
+	--batch 25 --learning-rate 0.004 --test-limit 500 --tag course=vision)
 for seed in 1 2 3; do
 	for model in mixer:2 vit:1 mixer:1,vit:1; do
 		name=$model-$seed
 		if ! "$program" runs show "$name" --db lab.db >/dev/null 2>&1; then
-			train --model "$model" --train-limit 1500 --epochs 12 --seed "$seed" --name "$name" --tag course=vision
+			"$program" "${shapes[@]}" --model "$model" --train-limit 1500 --epochs 12 --seed "$seed" --name "$name"
 		fi
 	done
 done
@@ -41,7 +39,7 @@ done
 pids=()
 cleanup() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; wait || true; }
 trap cleanup EXIT
-train --model mixer:2,vit:1 --train-limit 2500 --epochs 40 --seed 1 --name "mixer:2,vit:1-long" --tag course=vision --tag question="does attention last help?" >train.log 2>&1 &
+"$program" "${shapes[@]}" --model mixer:2,vit:1 --train-limit 2500 --epochs 40 --name "mixer:2,vit:1-long" --tag question="does attention last help?" >train.log 2>&1 &
 pids+=($!)
 "$program" serve --db lab.db --addr 127.0.0.1:5098 >serve.log 2>&1 &
 pids+=($!)
@@ -61,6 +59,6 @@ shot() {
 	rm -rf "$profile"
 	ls -l "$docs/page-$1.png"
 }
-shot runs "/" 1280,640
+shot runs "/" 1280,690
 shot run "$run" 1280,1000 dark
 shot compare "/compare?q=status+%3D+%27finished%27" 1280,1000

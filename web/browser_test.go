@@ -288,16 +288,16 @@ func TestBrowserComparesAndScrolls(t *testing.T) {
 
 	// Rows are appended while scrolling, and each is there once.
 	b.open(l.url + "/")
-	rows := `document.querySelectorAll("#rows > tr").length`
+	rows := `document.querySelectorAll("#rows tbody tr").length`
 	b.await(rows + " >= 100")
 	b.await(`(scrollTo(0, document.documentElement.scrollHeight), ` + rows + ` === 230)`)
-	b.await(`new Set([...document.querySelectorAll("#rows > tr")].map(r => r.id)).size === 230 && !document.querySelector(".pages [rel=next]")`)
+	b.await(`new Set([...document.querySelectorAll("#rows tbody tr")].map(r => r.id)).size === 230 && !document.querySelector(".pages [rel=next]")`)
 	b.says("#count", "230 runs")
 
 	// Two are chosen and compared.
 	b.text("scrollTo(0, 0)")
-	b.click("#rows tr:nth-child(1) input")
-	b.click("#rows tr:nth-child(2) input")
+	b.click("#rows tbody tr:nth-child(1) input")
+	b.click("#rows tbody tr:nth-child(2) input")
 	b.says("#chosen", "2 chosen")
 	b.click("#compare")
 	b.says("h1", "Comparison by model")
@@ -310,11 +310,11 @@ func TestBrowserComparesAndScrolls(t *testing.T) {
 	b.open(l.url + "/")
 	b.await(rows + " >= 100")
 	l.start(tracker.Spec{Name: "started meanwhile"})
-	b.says("#rows tr:first-child th", "started meanwhile")
+	b.says("#rows tbody tr:first-child th", "started meanwhile")
 	b.says("#fresh", "started meanwhile")
 
 	// Nothing is wider than the window.
-	run := b.text(`document.querySelector("#rows tr:nth-child(2)").dataset.run`)
+	run := b.text(`document.querySelector("#rows tbody tr:nth-child(2)").dataset.run`)
 	for _, width := range []int64{400, 800, 1100, 1600} {
 		for _, address := range []string{"/", "/runs/" + run, "/?q=" + url.QueryEscape(strings.Repeat("wrong ", 30))} {
 			b.do(chromedp.EmulateViewport(width, 900), chromedp.Navigate(l.url+address))
@@ -347,7 +347,7 @@ func TestWithoutScript(t *testing.T) {
 		return text
 	}
 	b.open(l.url + "/")
-	if got := read("#rows tr:first-child"); !strings.Contains(got, "run-104") || !strings.Contains(got, "50.00 %") {
+	if got := read("#rows tbody tr:first-child"); !strings.Contains(got, "run-104") || !strings.Contains(got, "50.00 %") {
 		t.Errorf("the first row reads %q", got)
 	}
 	b.click(".pages [rel=next]")
@@ -356,7 +356,7 @@ func TestWithoutScript(t *testing.T) {
 		t.Errorf("the second page says %q", got)
 	}
 	b.open(l.url + "/")
-	b.click("#rows th a")
+	b.click("#rows tbody th a")
 	b.visible("#charts svg.wide")
 	b.keys("input[name=from]", "3")
 	b.keys("input[name=to]", "6")

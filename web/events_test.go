@@ -74,7 +74,7 @@ func TestEvents(t *testing.T) {
 	must(t, other.Flush())
 	fresh := l.start(tracker.Spec{Params: training("m")})
 	receive(t, list, "new run="+fresh.ID())
-	wants(t, l.get("/rows?run="+fresh.ID(), 200), `<tr id="r`+fresh.ID())
+	wants(t, l.get("/rows?run="+fresh.ID(), 200), `<tr role="row" id="r`+fresh.ID())
 	select {
 	case _, open := <-one:
 		if open {

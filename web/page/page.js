@@ -171,6 +171,7 @@
     addEventListener("pageshow", count);
 
     const next = () => document.querySelector(".pages [rel=next]");
+    const tell = () => { byId("count").textContent = (rows.rows.length - 1).toLocaleString("en") + " runs" + (next() ? ", more follow" : ""); };
     const put = fresh => {
       for (const row of fresh) {
         const old = byId(row.id);
@@ -182,20 +183,20 @@
     const events = listen(() => {
       const [path, query] = rows.dataset.events.split("?"), values = new URLSearchParams(query);
       for (const row of [...rows.querySelectorAll("[data-running]")].slice(0, 200)) values.append("run", row.dataset.run);
-      if (values.has("new")) for (const row of [...rows.rows].slice(0, 20)) values.append("known", row.dataset.run);
+      if (values.has("new")) for (const row of [...rows.querySelectorAll("tbody tr")].slice(0, 20)) values.append("known", row.dataset.run);
       return values.has("new") || values.has("run") ? path + "?" + values : "";
     }, {
       change: async event => { try { put(await loadRows("/rows?" + event.data)); } catch { /* the next event tries again */ } },
       new: async event => {
-        if (rows.closest("[hidden]")) { location.reload(); return; } // the first run of all
+        if (rows.hidden) { location.reload(); return; } // the first run of all
         const fresh = (await loadRows("/rows?" + event.data)).filter(row => !byId(row.id));
         const before = document.documentElement.scrollHeight;
-        rows.prepend(...fresh.map(row => document.adoptNode(row)));
+        rows.tBodies[0].prepend(...fresh.map(row => document.adoptNode(row)));
         if (scrollY > 200) scrollBy(0, document.documentElement.scrollHeight - before); // what is read stays where it is
         if (!fresh.length) return;
-        byId("fresh").textContent = "new: " + rows.rows[0].querySelector("th a").textContent;
+        byId("fresh").textContent = "new: " + rows.querySelector("tbody th a").textContent;
         byId("fresh").hidden = false;
-        if (!next()) byId("count").textContent = rows.rows.length.toLocaleString("en") + " runs";
+        if (!next()) tell();
       },
     });
 
@@ -204,18 +205,16 @@
       const link = next();
       if (!link || link.getBoundingClientRect().top > innerHeight + 1500) return;
       const page = await load(link.href);
-      const fresh = [...page.querySelectorAll("#rows > tr")].filter(row => !byId(row.id));
-      rows.append(...fresh.map(row => document.adoptNode(row)));
+      const fresh = [...page.querySelectorAll("#rows tbody tr")].filter(row => !byId(row.id)), body = rows.createTBody();
+      body.setAttribute("role", "rowgroup");
+      body.append(...fresh.map(row => document.adoptNode(row)));
       const after = page.querySelector(".pages [rel=next]");
       if (after) link.href = after.getAttribute("href"); else link.remove();
-      byId("count").textContent = rows.rows.length.toLocaleString("en") + " runs" + (after ? ", more follow" : "");
+      tell();
       if (fresh.some(row => "running" in row.dataset)) { events.close(); events.open(); }
       requestAnimationFrame(append);
     });
-    if (next()) {
-      new IntersectionObserver(append, {rootMargin: "1500px"}).observe(document.querySelector(".pages"));
-      document.addEventListener("scroll", append, {passive: true});
-    }
+    if (next()) new IntersectionObserver(append, {rootMargin: "1500px"}).observe(document.querySelector(".pages"));
   }
 
   document.addEventListener("keydown", event => {
