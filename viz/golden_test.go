@@ -74,6 +74,9 @@ func pictures(t testing.TB) map[string]*Picture {
 	}
 	add("position")(PositionSimilarity("Position embeddings", table, 36, 8))
 	add("confusion")(Confusion("Confusion", [][]int{{50, 3, 0, 2}, {4, 40, 9, 0}, {1, 12, 30, 1}, {0, 0, 2, 60}}, []string{"disc", "automobile", "cat", "dog"}))
+	add("alignment")(Alignment("Alignment", [][]float32{{.1, .2, .7}, {.1, .8, .1}, {.9, .05, .05}}, []string{"3", "1", "4"}, []string{"4", "1", "3"}))
+	add("lines")(Lines("Cost of a forward pass", "median of 20 passes", Axis{"tokens", true}, Axis{"milliseconds an image", true}, []Curve{
+		{"ViT", []float64{16, 64, 256, 1024}, []float64{.2, .9, 6, 80}}, {"Mixer", []float64{16, 64, 256, 1024}, []float64{.1, .4, 1.7, 7}}}))
 	var mistakes []Mistake
 	for i := range 6 {
 		mistakes = append(mistakes, Mistake{disc(20 + i), 10 * i, "automobile", "disc", .99 - .1*float64(i), .0001 * float64(i)})

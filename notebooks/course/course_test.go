@@ -2,6 +2,7 @@ package course_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,4 +85,25 @@ func TestCheck(t *testing.T) {
 		t.Errorf("a wrong answer: %q", got)
 	}
 	course.Near("the sum", 1.0005, 1, "")
+}
+
+func TestSequences(t *testing.T) {
+	net := course.Translator(true, 4, 1)
+	defer net.Close()
+	random := rand.New(rand.NewPCG(1, 2))
+	first := course.Step(net, random, 32, 3)
+	last := first
+	for range 60 {
+		last = course.Step(net, random, 32, 3)
+	}
+	if !(last < .8*first) {
+		t.Errorf("the loss went from %v to %v", first, last)
+	}
+	if a := course.Accuracy(net, random, 3); a < .3 || a > 1 {
+		t.Errorf("accuracy %v after some training, a guess has .25", a)
+	}
+	weights, read, _ := course.Alignment(net, []int32{1, 4, 2})
+	if len(weights) > 3 || strings.Join(read, " ") != "1 4 2" {
+		t.Errorf("%d rows of weights for %v", len(weights), read)
+	}
 }
