@@ -66,7 +66,7 @@ func (p *Picture) WritePNG(w io.Writer, scale float64) error {
 	if err != nil {
 		return err
 	}
-	return (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(w, m)
+	return png.Encode(w, m)
 }
 
 // WriteSVG writes the picture as SVG: axes and text as shapes, pixels and maps

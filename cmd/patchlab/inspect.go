@@ -100,7 +100,7 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 		return err
 	}
 	defer b.Finalize()
-	in := &inspection{cmd: cmd, data: o.data}
+	in := &inspection{cmd: cmd, data: o.data, asked: len(o.what) > 0}
 	defer in.close()
 	for _, ref := range refs {
 		if err := in.add(o.db, ref, b); err != nil {
@@ -110,7 +110,7 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	if err := in.oneDataset(); err != nil {
 		return err
 	}
-	if err := in.choose(chosen, len(o.what) > 0); err != nil {
+	if err := in.choose(chosen); err != nil {
 		return err
 	}
 	if err := in.pick(o.images); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ type inspection struct {
 	cmd   *cobra.Command
 	data  dataFlags
 	runs  []*inspected
+	asked bool              // for certain pictures, not for all that fit
 	set   *datasets.Dataset // loaded where a picture needs it; see dataset
 	shown []shownImage
 	drawn []drawn
@@ -116,8 +118,10 @@ func (in *inspection) dataset() (*datasets.Dataset, error) {
 		return in.set, nil
 	}
 	data := in.data
-	if data.dir == "" {
-		data.dir = in.runs[0].info.Environment["data_dir"]
+	if recorded := in.runs[0].info.Environment["data_dir"]; data.dir == "" && recorded != "" {
+		if _, err := os.Stat(recorded); err == nil { // it may lie on another machine
+			data.dir = recorded
+		}
 	}
 	set, err := data.load(in.cmd, in.runs[0].recipe.Data.Name, 1, 0)
 	in.set = set

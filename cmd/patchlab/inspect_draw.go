@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,28 +53,39 @@ func (in *inspection) draw() error {
 	}
 	for _, r := range in.runs {
 		for _, d := range r.drawings {
-			if err := in.cmd.Context().Err(); err != nil {
-				return err
-			}
-			if d.once != nil {
-				if err := d.once(in, r); err != nil {
-					return fmt.Errorf("draw %s of %s: %w", d.name, r.info.Name, err)
-				}
-			}
-			if d.each == nil {
+			err := in.drawOne(r, d)
+			if errors.Is(err, datasets.ErrUnavailable) && !in.asked {
+				fmt.Fprintf(in.cmd.ErrOrStderr(), "Left out %s: %v\n", d.name, err)
 				continue
 			}
-			for _, m := range in.shown {
-				if err := d.each(in, r, m); err != nil {
-					return fmt.Errorf("draw %s of %s: %w", d.name, r.info.Name, err)
-				}
+			if err != nil {
+				return fmt.Errorf("draw %s of %s: %w", d.name, r.info.Name, err)
 			}
 		}
 	}
 	return nil
 }
 
-// name is a block's in titles; blocks count from 1 there.
+// drawOne draws one kind of picture of a run.
+func (in *inspection) drawOne(r *inspected, d drawing) error {
+	if err := in.cmd.Context().Err(); err != nil {
+		return err
+	}
+	if d.once != nil {
+		return d.once(in, r)
+	}
+	if d.each == nil {
+		return nil // drawn of all runs together
+	}
+	for _, m := range in.shown {
+		if err := d.each(in, r, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blockName is a block's in titles; blocks count from 1 there.
 func blockName(i int) string { return fmt.Sprintf("Block %d", i+1) }
 
 func (r *inspected) title(words string) string { return r.info.Name + ": " + words }

@@ -11,7 +11,8 @@ import (
 type drawing struct {
 	name, about, needs string
 	fits               func(r *inspected) bool
-	// each draws it for a run and an image; once for a run alone; one of both.
+	// each draws it for a run and an image, once for a run alone; neither where
+	// it shows all runs together.
 	each func(in *inspection, r *inspected, m shownImage) error
 	once func(in *inspection, r *inspected) error
 }
@@ -76,14 +77,14 @@ func blocksOf[B models.Block](r *inspected) []int {
 
 // choose gives each run the pictures that fit it. One that the user asked for
 // by name and that does not fit is an error that says what does.
-func (in *inspection) choose(list []drawing, asked bool) error {
+func (in *inspection) choose(list []drawing) error {
 	for _, r := range in.runs {
 		for _, d := range list {
 			if d.fits(r) {
 				r.drawings = append(r.drawings, d)
 				continue
 			}
-			if asked {
+			if in.asked {
 				var possible []string
 				for _, other := range drawings() {
 					if other.fits(r) {

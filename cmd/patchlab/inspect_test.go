@@ -73,7 +73,7 @@ func TestInspectAll(t *testing.T) {
 	}
 
 	path := filepath.Join(dir, "page.html")
-	inspect(t, db, "mixed", "--image", "0", "--image", "1", "-o", path)
+	inspect(t, db, "mixed", "--image", "0", "--image", "1", "--what", "patches", "-o", path)
 	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

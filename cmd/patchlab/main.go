@@ -53,7 +53,8 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		Example: `  patchlab quickstart                         four architectures, three minutes
   patchlab train --model mixer-4              one of the ten reference models
   patchlab train --model mixer:2,vit:1        a hybrid of your own
-  patchlab compare                            every run so far, side by side`,
+  patchlab compare                            every run so far, side by side
+  patchlab inspect latest                     what its network looks at, in pictures`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
