@@ -65,7 +65,9 @@ func start(t *testing.T, c Config) *Child {
 
 // record keeps what a cell publishes.
 type record struct {
-	input string
+	input   string
+	inOrder bool
+	order   []string // the types, if inOrder
 
 	mu       sync.Mutex
 	messages []string
@@ -78,6 +80,9 @@ func newRecord() *record { return &record{streams: map[string]string{}, started:
 func (r *record) Publish(kind string, content json.RawMessage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.inOrder {
+		r.order = append(r.order, kind)
+	}
 	if kind == message.TypeStream {
 		var s message.Stream
 		json.Unmarshal(content, &s)
@@ -144,6 +149,20 @@ func TestCellPipe(t *testing.T) {
 	o, err := c.Execute(Request{Code: `!for i in 1 2 3; do echo '{"msg_type":"display_data","content":{"data":{"text/plain":"'$i'"}}}' >$PATCHLAB_CELL_PIPE; done; echo '{"msg_type":"status","content":{}}' >$PATCHLAB_CELL_PIPE; printf '{"half' >$PATCHLAB_CELL_PIPE`}, r)
 	if err != nil || o.Error != nil || len(r.messages) != 3 || !strings.Contains(r.messages[2], `"3"`) {
 		t.Errorf("outcome %+v, %v, messages %q", o.Error, err, r.messages)
+	}
+}
+
+// A cell that waits for the answer has its messages and its prints in order.
+func TestOrder(t *testing.T) {
+	c := start(t, Config{})
+	r := newRecord()
+	r.inOrder = true
+	code := `!for i in 1 2 3; do echo $i; echo '{"msg_type":"display_data","content":{"data":{}}}' >$PATCHLAB_CELL_PIPE; head -c 1 <$PATCHLAB_CELL_ACK >/dev/null; done`
+	if o, err := c.Execute(Request{Code: code}, r); err != nil || o.Error != nil {
+		t.Errorf("outcome %+v, %v", o.Error, err)
+	}
+	if got := strings.Join(r.order, " "); got != "stream display_data stream display_data stream display_data" {
+		t.Errorf("published %s", got)
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 // CellPipe is the environment variable that names the pipe into which cells write messages.
 const CellPipe = "PATCHLAB_CELL_PIPE"
 
+// CellAck is the environment variable that names the pipe from which a cell may read one byte for each message that it
+// wrote, once the message is published: what it prints afterwards then comes afterwards.
+const CellAck = "PATCHLAB_CELL_ACK"
+
 // Config says how GoNB is run.
 type Config struct {
 	// Tools is the folder with the programs gonb and goimports.
@@ -54,6 +58,7 @@ func (c Config) environ() []string {
 		"TMPDIR":  c.temp(),
 		"GOFLAGS": GoFlags(),
 		CellPipe:  c.pipe(),
+		CellAck:   c.pipe() + ".ack",
 	}
 	for _, e := range c.Env {
 		name, value, _ := strings.Cut(e, "=")
@@ -87,8 +92,10 @@ func (c Config) prepare() (message.Connection, string, error) {
 	if err := os.WriteFile(filepath.Join(c.Folder, "bin", "gopls"), []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
 		return none, "", err
 	}
-	if err := makePipe(c.pipe()); err != nil {
-		return none, "", err
+	for _, path := range []string{c.pipe(), c.pipe() + ".ack"} {
+		if err := makePipe(path); err != nil {
+			return none, "", err
+		}
 	}
 	connection := message.NewIPC(c.Folder, "gonb")
 	file := filepath.Join(c.Folder, "kernel-"+c.KernelID+".json")

@@ -68,6 +68,7 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 		request: request, id: m.Header.ID, outputs: outputs,
 		idle: make(chan struct{}), reply: make(chan message.ExecuteReply, 1), done: make(chan struct{}),
 	}
+	c.pipe.forget()
 	c.mu.Lock()
 	c.current = r
 	c.mu.Unlock()

@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"patchlab/kernel/message"
 )
@@ -32,6 +34,7 @@ func makePipe(path string) error {
 // cellPipe reads what cells write. It holds both ends, so that the pipe outlives each cell.
 type cellPipe struct {
 	file *os.File
+	ack  *os.File
 	logf func(string, ...any)
 	done chan struct{}
 
@@ -45,7 +48,11 @@ func openPipe(path string, publish func(kind string, content json.RawMessage), l
 	if err != nil {
 		return nil, fmt.Errorf("opening the cells' pipe: %w", err)
 	}
-	p := &cellPipe{file: f, logf: logf, done: make(chan struct{}), marks: map[int]chan struct{}{}}
+	ack, err := os.OpenFile(path+".ack", os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the cells' pipe: %w", err), f.Close())
+	}
+	p := &cellPipe{file: f, ack: ack, logf: logf, done: make(chan struct{}), marks: map[int]chan struct{}{}}
 	go p.read(publish)
 	return p, nil
 }
@@ -87,6 +94,24 @@ func (p *cellPipe) read(publish func(string, json.RawMessage)) {
 			continue
 		}
 		publish(l.Type, l.Content)
+		p.acknowledge()
+	}
+}
+
+// acknowledge tells the cell that a message is published. Cells need not read it, and the pipe may be full.
+func (p *cellPipe) acknowledge() {
+	p.ack.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
+	p.ack.Write([]byte{'.'})
+}
+
+// forget takes away what an earlier cell did not read.
+func (p *cellPipe) forget() {
+	var b [4096]byte
+	for {
+		p.ack.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if n, err := p.ack.Read(b[:]); err != nil || n < len(b) {
+			return
+		}
 	}
 }
 
@@ -144,4 +169,5 @@ func (p *cellPipe) drain() {
 func (p *cellPipe) close() {
 	p.file.Close()
 	<-p.done
+	p.ack.Close()
 }
