@@ -53,7 +53,6 @@ type Query struct {
 	IncludeDeleted  bool
 	DeletedOnly     bool
 	IncludeArchived bool
-	Damaged         func(id string, err error) // hears of damaged runs, which are then left out; nil: they are listed as Damaged
 }
 
 // Runs lists runs. One that is damaged in the file is listed as Damaged, with
@@ -90,7 +89,7 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 	if !query.IncludeArchived {
 		where = append(where, "run.archived IS NULL")
 	}
-	c := choice{where: strings.Join(where, " AND "), args: args, wanted: wanted, damaged: query.Damaged}
+	c := choice{where: strings.Join(where, " AND "), args: args, wanted: wanted}
 	if order == nil { // then the order of reading is that of the result
 		c.skip, c.limit = query.Offset, query.Limit
 	}

@@ -22,9 +22,8 @@ const selectRun = `SELECT run.ulid, coalesce(experiment.name, ''), run.name, run
 type choice struct {
 	where       string
 	args        []any
-	wanted      predicate                  // of those that where leaves; nil: all
-	skip, limit int                        // of the wanted ones; no limit where 0
-	damaged     func(id string, err error) // takes the damaged ones; nil: they are read like the others
+	wanted      predicate // of those that where leaves; nil: all
+	skip, limit int       // of the wanted ones; no limit where 0
 }
 
 // selectRuns reads runs from one state of the database.
@@ -44,19 +43,13 @@ func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 		d = newRunDecoder(c, names)
 		err = db.readEach(ctx, tx, d)
 	}
-	if err != nil || c.damaged == nil {
-		return d.runs, err
-	}
-	for _, r := range d.left {
-		c.damaged(r.ID, errors.New(r.Damage))
-	}
-	return d.runs, nil
+	return d.runs, err
 }
 
 // readAll reads the chosen runs: this goroutine reads rows, another decodes them.
 func (db *DB) readAll(ctx context.Context, q querier, d *runDecoder) error {
 	query := selectRun + "WHERE " + d.where + " ORDER BY run.started DESC, run.id DESC"
-	if d.skip > 0 && d.wanted == nil && d.damaged == nil { // SQLite passes over rows faster than we read them
+	if d.skip > 0 && d.wanted == nil { // SQLite passes over rows faster than we read them
 		query += " LIMIT -1 OFFSET " + strconv.Itoa(d.skip)
 		d.skip = 0
 	}
@@ -163,7 +156,6 @@ type runDecoder struct {
 	fieldNames  map[string]string
 	inputs      map[string][]Input
 	runs        []RunInfo
-	left        []RunInfo   // damaged ones, where they are to be left out
 	full        atomic.Bool // no more rows are needed
 }
 
@@ -185,8 +177,6 @@ func (d *runDecoder) decode(batch []runRow) {
 // take adds a run to the result, if it is wanted.
 func (d *runDecoder) take(r *RunInfo) {
 	switch {
-	case d.damaged != nil && r.Status == Damaged:
-		d.left = append(d.left, *r)
 	case d.wanted != nil && !d.wanted(r):
 	case d.skip > 0:
 		d.skip--
