@@ -68,11 +68,14 @@ func (h *Handler) chart(ctx context.Context, r *tracker.RunInfo, g group, c cont
 		view.Legend = append(view.Legend, legendView{template.HTML(figure.Mark(len(traces.Lines))), key, number(m.Value)})
 		line.Words = fmt.Sprintf("%s: %s at step %s, between %s and %s", key, number(m.Value), number(float64(m.Step)), number(m.Min), number(m.Max))
 		if lost > 0 {
-			what := "are NaN or infinite (marked at the top)"
-			if c.Log {
-				what = "are not positive or not finite"
+			verb, what := "are", "NaN or infinite (marked at the top)"
+			if lost == 1 {
+				verb = "is"
 			}
-			view.Notes = append(view.Notes, fmt.Sprintf("%s of %s %s.", plural(lost, "value"), key, what))
+			if c.Log {
+				what = "not positive or not finite"
+			}
+			view.Notes = append(view.Notes, fmt.Sprintf("%s of %s %s %s.", plural(lost, "value"), key, verb, what))
 		}
 		traces.Lines = append(traces.Lines, line)
 	}
