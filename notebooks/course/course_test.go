@@ -107,3 +107,9 @@ func TestSequences(t *testing.T) {
 		t.Errorf("%d rows of weights for %v", len(weights), read)
 	}
 }
+
+func TestMilliseconds(t *testing.T) {
+	if ms := course.Milliseconds(course.Model("mixer:1", small)); !(ms > 0) {
+		t.Errorf("a forward pass takes %v ms", ms)
+	}
+}

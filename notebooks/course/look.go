@@ -49,3 +49,23 @@ func (n *Network) Attention(m viz.Image) []viz.Attention {
 	}
 	return out
 }
+
+// weight is a variable of the network, such as "block_0/token_mlp/dense_0/kernel".
+func (n *Network) weight(path string) ([]float32, []int) {
+	values, dims, err := n.Weight(path)
+	check(err)
+	return values, dims
+}
+
+// Units is what the hidden units of a Mixer block's token-mixing MLP look for;
+// blocks count from 0.
+func (n *Network) Units(block int) viz.Units {
+	kernel, dims := n.weight(fmt.Sprintf("block_%d/token_mlp/dense_0/kernel", block)) // [T, hidden]
+	return must(viz.NewUnits(fmt.Sprintf("block %d", block+1), kernel, dims[1]))
+}
+
+// Kernels draws the depthwise kernels of a ConvMixer block; blocks count from 0.
+func (n *Network) Kernels(block int) (*viz.Picture, error) {
+	kernel, dims := n.weight(fmt.Sprintf("block_%d/depthwise/kernel", block)) // [k, k, 1, C]
+	return viz.DepthwiseKernels(n.Run.Name+": what each channel takes from its neighbours", fmt.Sprintf("block %d", block+1), kernel, dims[0], dims[3])
+}
