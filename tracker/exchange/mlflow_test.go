@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -155,10 +156,14 @@ func mlflowServe(t *testing.T) (base, database string) {
 		t.Skip("there is no Python environment mlflow: make deps installs it")
 	}
 	folder := t.TempDir()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := listener.Addr().String()
-	must(t, listener.Close())
+	address := ""
+	for address == "" { // a port that no connection is given by chance before the server listens, seconds later
+		candidate := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		if listener, err := net.Listen("tcp", candidate); err == nil {
+			address = candidate
+			must(t, listener.Close())
+		}
+	}
 	_, port, _ := net.SplitHostPort(address)
 	database = filepath.Join(folder, "mlflow.db")
 	cmd := exec.Command(interpreter, "-m", "mlflow", "server", "--backend-store-uri", "sqlite:///"+database,

@@ -143,6 +143,10 @@ func (p *paced) Read(b []byte) (int, error) {
 	_ = p.control.SetReadDeadline(p.start.Add(p.grace + time.Duration(p.read/p.slowest)*time.Second))
 	n, err := p.from.Read(b)
 	p.read += int64(n)
+	var tooLarge *http.MaxBytesError
+	if err != nil && err != io.EOF && !errors.As(err, &tooLarge) { // the client was too slow, or is gone
+		err = &apiError{http.StatusBadRequest, "BAD_REQUEST", "the body could not be read to its end"}
+	}
 	return n, err
 }
 

@@ -115,8 +115,11 @@ func TestRealClient(t *testing.T) {
 // environment takes gigabytes, for torch comes with CUDA: only make
 // test-pytorch installs it.
 func TestPyTorch(t *testing.T) {
+	if os.Getenv("PATCHLAB_PYTORCH") == "" {
+		t.Skip("make test-pytorch installs PyTorch and runs this test")
+	}
 	db := newDB(t)
-	out := runClient(t, python(t, "pytorch", os.Getenv("PATCHLAB_PYTORCH") != "", "make test-pytorch"), "testdata/pytorch.py", db)
+	out := runClient(t, python(t, "pytorch", true, "make test-pytorch"), "testdata/pytorch.py", db)
 	run, err := db.Find(t.Context(), out["run"].(string))
 	must(t, err)
 	models := mlflow.Models(run.ID, run.Tags)

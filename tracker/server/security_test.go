@@ -399,8 +399,12 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			must(t, err)
 			must(t, conn.SetReadDeadline(time.Now().Add(2*time.Minute)))
 			began := time.Now()
-			if _, err := io.ReadAll(conn); err != nil {
+			said, err := io.ReadAll(conn)
+			if err != nil {
 				t.Errorf("after %v the client was not cut off: %v", time.Since(began), err)
+			}
+			if name == "upload" && !strings.Contains(string(said), "400 Bad Request") {
+				t.Errorf("it was told %q", said)
 			}
 		})
 	}
