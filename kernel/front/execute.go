@@ -36,6 +36,7 @@ func (k *Kernel) execute(ctx context.Context, ready func()) {
 		k.options.Logf("%v", err)
 	}
 	ready()
+	deaths, last := 0, time.Time{}
 	for {
 		var ended <-chan struct{}
 		if k.child != nil {
@@ -49,6 +50,15 @@ func (k *Kernel) execute(ctx context.Context, ready func()) {
 			if ctx.Err() != nil {
 				continue
 			}
+			if time.Since(last) > time.Minute {
+				deaths = 0
+			}
+			last = time.Now()
+			if deaths++; deaths > maxDeaths {
+				k.options.Logf("GoNB has ended (%s) again and is started with the next cell", k.child.State())
+				k.dropChild()
+				continue
+			}
 			k.options.Logf("GoNB has ended (%s) and is started again", k.child.State())
 			k.restart(start)
 		case <-k.queue.added:
@@ -59,8 +69,11 @@ func (k *Kernel) execute(ctx context.Context, ready func()) {
 	}
 }
 
-// restart replaces a GoNB that has ended, and says what became of the declarations.
-func (k *Kernel) restart(start func() error) string {
+// maxDeaths is how often GoNB is started again between two cells within a minute.
+const maxDeaths = 5
+
+// dropChild does away with a GoNB that has ended.
+func (k *Kernel) dropChild() {
 	k.mu.Lock()
 	old := k.child
 	k.child = nil
@@ -68,6 +81,11 @@ func (k *Kernel) restart(start func() error) string {
 	if old != nil {
 		old.Close()
 	}
+}
+
+// restart replaces a GoNB that has ended, and says what became of the declarations.
+func (k *Kernel) restart(start func() error) string {
+	k.dropChild()
 	k.before = k.queue.count
 	if err := start(); err != nil {
 		k.options.Logf("%v", err)
@@ -196,7 +214,8 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 		}
 	}
 	allow := e.ask.AllowStdin == nil || *e.ask.AllowStdin
-	outcome, err := k.child.Execute(child.Request{Code: source.Prepare(code).Code, Silent: e.ask.Silent, Store: out.stored, AllowStdin: allow}, out)
+	prepared := source.Prepare(code)
+	outcome, err := k.child.Execute(child.Request{Code: prepared.Code, Shows: prepared.Shows, Silent: e.ask.Silent, Store: out.stored, AllowStdin: allow}, out)
 	k.mu.Lock()
 	interrupted, refused := e.interrupted, e.refused
 	k.mu.Unlock()
@@ -244,6 +263,9 @@ func (k *Kernel) failure(out *outputs, err *message.Error) message.ExecuteReply 
 
 // evaluate returns the value of a user expression, or what keeps it from having one.
 func (k *Kernel) evaluate(expression string) json.RawMessage {
+	if k.child == nil {
+		return json.RawMessage(`{"status":"error","ename":"StartError","evalue":"GoNB does not run","traceback":[]}`)
+	}
 	var value any
 	r := &results{}
 	outcome, err := k.child.Execute(child.Request{Code: "func main() { " + source.ResultFunc + "(" + expression + ") }", Silent: true}, r)

@@ -42,33 +42,52 @@ func NewHistory() *History { return &History{session: 1} }
 // into being with the first cell; lines that are none are passed over.
 func OpenHistory(file string) (*History, error) {
 	h := &History{file: file, session: 1}
-	b, err := os.ReadFile(file)
-	if os.IsNotExist(err) {
-		return h, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the history: %w", err)
-	}
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, MaxCell*4)
-	for lines.Scan() {
-		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Session > 0 {
-			h.entries = append(h.entries, e)
-			h.session = max(h.session, e.Session+1)
-		}
+	if err := h.load(); err != nil {
+		return nil, err
 	}
 	if len(h.entries) > keepEntries {
-		h.entries = slices.Clone(h.entries[len(h.entries)-keepEntries:])
-		if err := h.rewrite(); err != nil {
+		if err := h.shorten(); err != nil {
 			return nil, err
 		}
+	}
+	for _, e := range h.entries {
+		h.session = max(h.session, e.Session+1)
 	}
 	return h, nil
 }
 
-// rewrite replaces the file by the entries that are kept.
-func (h *History) rewrite() error {
+// load reads the file, if there is one.
+func (h *History) load() error {
+	b, err := os.ReadFile(h.file)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the history: %w", err)
+	}
+	h.entries = nil
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines.Buffer(nil, MaxCell*8)
+	for lines.Scan() {
+		var e entry
+		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Session > 0 {
+			h.entries = append(h.entries, e)
+		}
+	}
+	return nil
+}
+
+// shorten leaves only the last entries in the file.
+func (h *History) shorten() error {
+	lock := flock.New(h.file + ".lock")
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("locking the history: %w", err)
+	}
+	defer lock.Unlock()
+	if err := h.load(); err != nil { // another kernel may have added some
+		return err
+	}
+	h.entries = slices.Clone(h.entries[max(0, len(h.entries)-keepEntries):])
 	var b bytes.Buffer
 	for _, e := range h.entries {
 		line, err := json.Marshal(e)
@@ -77,11 +96,6 @@ func (h *History) rewrite() error {
 		}
 		b.Write(append(line, '\n'))
 	}
-	lock := flock.New(h.file + ".lock")
-	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("locking the history: %w", err)
-	}
-	defer lock.Unlock()
 	part := h.file + ".part"
 	if err := os.WriteFile(part, b.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("shortening the history: %w", err)

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
+
+	"patchlab/kernel/process"
 )
 
 // Warming is what Warm compiles, and how.
@@ -81,6 +84,9 @@ func (w Warming) Warm(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GOFLAGS="+w.Flags, "GOWORK=")
+		// What the go command has started ends with it.
+		cmd.Cancel = func() error { process.KillTree(cmd.Process.Pid, ""); return nil }
+		cmd.WaitDelay = time.Second
 		var out, problems strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&problems, w.Progress)
 		if err := cmd.Run(); err != nil {
