@@ -33,6 +33,9 @@ type Child struct {
 	shell, stdin, published *zmtp.Client
 	receiving               sync.WaitGroup
 
+	resultFile   string // where the function lies that shows a cell's result
+	resultSource string // what it has; both belong to the goroutine that calls Execute
+
 	mu      sync.Mutex
 	current *run
 	late    sync.Mutex // one call of Config.Late at a time
@@ -162,7 +165,8 @@ func (c *Child) settle() error {
 	if err != nil || len(folders) == 0 {
 		return fmt.Errorf("GoNB made no folder in %s", c.config.temp())
 	}
-	if err := os.WriteFile(filepath.Join(folders[0], "patchlab_result.go"), []byte(resultSource), 0o600); err != nil {
+	c.resultFile = filepath.Join(folders[0], "patchlab_result.go")
+	if err := c.provideResult(false); err != nil {
 		return err
 	}
 	if c.config.Module == "" {

@@ -12,6 +12,7 @@ import (
 type Request struct {
 	ID         string // by which Config.Late names it
 	Code       string
+	Shows      bool // its last expression is to be shown as richly as can be
 	Silent     bool
 	Store      bool // GoNB counts the cell; in its messages cells bear these numbers
 	AllowStdin bool
@@ -56,6 +57,9 @@ func (r *run) publish(kind string, content json.RawMessage) {
 
 // Execute runs a cell to its end. Outputs may be nil. The error is ErrDied, wrapped, where GoNB ended before the cell.
 func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
+	if err := c.provideResult(request.Shows); err != nil {
+		return Outcome{}, err
+	}
 	// GoNB reads these without looking whether they are there.
 	m, err := c.session.New(message.TypeExecuteRequest, map[string]any{
 		"code": request.Code, "silent": request.Silent, "store_history": request.Store,

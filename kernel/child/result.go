@@ -1,6 +1,42 @@
 package child
 
-// resultSource is compiled with each cell: the function that shows its last expression. It imports little, so that it
+import (
+	"os"
+	"path/filepath"
+)
+
+// showFolder is where a module has the package that pictures values of all kinds.
+const showFolder = "kernel/cell/show"
+
+// richResult is the function that shows a cell's last expression with that package: tables, pictures, tensors. It takes
+// a little longer to link, so that only cells with a result have it.
+const richResult = `package main
+
+import "patchlab/kernel/cell/show"
+
+// patchlabResult shows the value of a cell's last expression.
+func patchlabResult(value any) { show.Result(value) }
+`
+
+// provideResult gives the next cell the function that shows its result, if it has one.
+func (c *Child) provideResult(shows bool) error {
+	source := resultSource
+	if shows && c.config.Module != "" {
+		if _, err := os.Stat(filepath.Join(c.config.Module, showFolder)); err == nil {
+			source = richResult
+		}
+	}
+	if source == c.resultSource {
+		return nil
+	}
+	if err := os.WriteFile(c.resultFile, []byte(source), 0o600); err != nil {
+		return err
+	}
+	c.resultSource = source
+	return nil
+}
+
+// resultSource is compiled with other cells: the function that shows a last expression. It imports little, so that it
 // costs little to link, and nothing where a cell has no result.
 const resultSource = `package main
 
