@@ -80,6 +80,7 @@
       controls.elements.to.value = to;
       redraw();
     };
+    addEventListener("beforeprint", () => { for (const d of document.querySelectorAll("[data-part] details")) d.open = true; });
     if (main.dataset.events) listen(() => main.dataset.events, {change: draw, end: draw});
   }
 
