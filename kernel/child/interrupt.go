@@ -12,13 +12,13 @@ import (
 const interruptTime = 600 * time.Millisecond
 
 // Interrupt ends the cell that runs: it and what it has started get SIGINT, and SIGKILL where they have not ended soon
-// after. If GoNB itself does not return, it is killed too. Interrupt does not wait.
-func (c *Child) Interrupt() {
+// after. If GoNB itself does not return, it is killed too. Interrupt does not wait; it is false where no cell runs.
+func (c *Child) Interrupt() bool {
 	c.mu.Lock()
 	r := c.current
 	c.mu.Unlock()
 	if r == nil {
-		return
+		return false
 	}
 	c.interruptOnce()
 	go func() {
@@ -49,6 +49,7 @@ func (c *Child) Interrupt() {
 			}
 		}
 	}()
+	return true
 }
 
 // interruptOnce sends SIGINT to GoNB, which passes it on to the cell, and to all below it, such as the compiler.

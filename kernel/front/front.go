@@ -304,15 +304,28 @@ func (k *Kernel) startChild(ctx context.Context, number int) error {
 	return nil
 }
 
-// Interrupt ends the cell that runs.
+// interrupt ends the cell that runs.
 func (k *Kernel) interrupt() {
 	k.mu.Lock()
-	r, c := k.running, k.child
+	r := k.running
 	if r != nil {
 		r.interrupted = true
 	}
 	k.mu.Unlock()
-	if r != nil && c != nil {
-		c.Interrupt()
+	if r == nil || k.interruptOnce(r) {
+		return
 	}
+	go func() { // GoNB has not got the cell yet
+		for !k.interruptOnce(r) {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+}
+
+// interruptOnce is true where the cell was interrupted, or has ended.
+func (k *Kernel) interruptOnce(r *execution) bool {
+	k.mu.Lock()
+	running, c := k.running, k.child
+	k.mu.Unlock()
+	return running != r || c != nil && c.Interrupt()
 }

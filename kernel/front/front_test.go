@@ -176,6 +176,28 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// A cell can be interrupted at any time, also while it is compiled, or has just been sent.
+func TestInterruptEarly(t *testing.T) {
+	c := serve(t, nil).client(t)
+	c.run("%%\n")
+	for i := range 6 {
+		code := fmt.Sprintf("import \"net/http\"\n%%%%\nfmt.Println(http.StatusText(%d))\ntime.Sleep(time.Hour)", i)
+		id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code})
+		c.wait("the cell to run", func(_ message.Channel, m *message.Message) bool {
+			return m.Header.Type == message.TypeExecuteInput && m.Parent.ID == id
+		})
+		time.Sleep(time.Duration(i) * 40 * time.Millisecond)
+		c.ask(message.Control, message.TypeInterruptRequest, struct{}{}, nil)
+		var r message.ExecuteReply
+		if c.reply(id, &r); r.Name != "Interrupted" {
+			t.Errorf("after %d: %+v", i, r)
+		}
+	}
+	if r, id := c.run("%%\nfmt.Println(1)"); r.Status != message.StatusOK || c.text(id, "stdout") != "1\n" {
+		t.Errorf("the next cell: %+v", r)
+	}
+}
+
 func TestInput(t *testing.T) {
 	c := serve(t, nil).client(t)
 	const code = "%with_inputs\n!read -r x; echo \"got $x\""

@@ -69,6 +69,7 @@ func (o *outputs) Publish(kind string, content json.RawMessage) {
 		if d.Metadata == nil {
 			d.Metadata = map[string]any{}
 		}
+		standAlone(&d)
 		o.publish(kind, d)
 	case message.TypeCommOpen, message.TypeCommMessage, message.TypeCommClose:
 		var c message.Comm
