@@ -98,13 +98,13 @@ func startOnce(ctx context.Context, spec Spec, o StartOptions) (k *Kernel, said 
 	defer cancel(nil)
 	stop := make(chan struct{})
 	defer close(stop)
-	go func() {
+	go func(p *process) {
 		select {
-		case <-k.process.ended:
-			cancel(fmt.Errorf("it ended (%s)", k.process.state()))
+		case <-p.ended:
+			cancel(fmt.Errorf("it ended (%s)", p.state()))
 		case <-stop:
 		}
-	}()
+	}(k.process)
 	if err = k.connect(ctx, connection); err == nil {
 		err = k.greet(ctx)
 	}
