@@ -63,6 +63,7 @@ func pictures(t testing.TB) map[string]*Picture {
 	}
 	add("units")(HiddenUnits("Hidden units", units))
 	add("units-by-frequency")(UnitsByFrequency("Hidden units by frequency", units))
+	add("activations")(Activations("Active units", "Block 1", noise(24*32), 24, 32))
 	add("kernels")(DepthwiseKernels("Depthwise kernels", "Block 1", noise(5*5*16), 5, 16))
 	add("filters")(PatchFilters("Patch filters", noise(6*6*3*64), 6, 3, 64))
 	add("components")(PatchFilters("Patch filters", noise(6*6*3*128), 6, 3, 128))

@@ -39,49 +39,49 @@ func AttentionMatrices(title string, a Attention) (*Picture, error) {
 				if h%columns == 0 {
 					yTitle = "query patch"
 				}
-				s.matrix(x, y+name, panel, panel, a.Head(h), a.Tokens(), scale, xTitle, yTitle)
+				s.matrix(x, y+name, panel, panel, a.Head(h), a.Tokens(), a.Tokens(), scale, xTitle, yTitle)
 			}
 			s.colorBar(margin+axisRoom, y0+height, pageWidth-2*margin-axisRoom-30, scale, "attention score (share of the query's whole)")
 		},
 	}, nil
 }
 
-// matrix draws a square matrix into a rectangle, with axes outside it counted
-// from 1, row 1 on top.
-func (s *sheet) matrix(x, y, width, height float64, values []float64, n int, scale Scale, xTitle, yTitle string) {
+// matrix draws a matrix into a rectangle, with axes outside it counted from 1,
+// row 1 on top.
+func (s *sheet) matrix(x, y, width, height float64, values []float64, rows, columns int, scale Scale, xTitle, yTitle string) {
 	p := axes(xTitle, yTitle)
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = .5, float64(n)+.5, .5, float64(n)+.5
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = .5, float64(columns)+.5, .5, float64(rows)+.5
 	p.Y.Scale = plot.InvertedScale{Normalizer: plot.LinearScale{}}
-	var ticks []plot.Tick
-	for _, v := range countTicks(n) {
-		ticks = append(ticks, plot.Tick{Value: v, Label: number(v)})
-	}
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(ticks), plot.ConstantTicks(ticks)
-	p.Add(cells{values, n, scale})
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(countTicks(columns)), plot.ConstantTicks(countTicks(rows))
+	p.Add(cells{values, columns, scale})
 	s.chartOver(x, y, width, height, p)
 }
 
 // countTicks are about four numbers from 1 to n, 1 and n among them.
-func countTicks(n int) []float64 {
-	ticks := []float64{1}
+func countTicks(n int) []plot.Tick {
+	tick := func(v float64) plot.Tick { return plot.Tick{Value: v, Label: number(v)} }
+	ticks := []plot.Tick{tick(1)}
+	if n == 1 {
+		return ticks
+	}
 	step := roundStep(float64(n) / 4)
 	if q, ok := side(n); ok && q >= 3 {
 		step = float64(q * max(1, int(math.Round(float64(n)/float64(4*q))))) // whole rows of the grid
 	}
 	for v := step; v < float64(n)-step/2; v += step {
 		if v > 1 {
-			ticks = append(ticks, v)
+			ticks = append(ticks, tick(v))
 		}
 	}
-	return append(ticks, float64(n))
+	return append(ticks, tick(float64(n)))
 }
 
 // cells fills a chart with a matrix.
 type cells struct {
-	values []float64
-	n      int
-	scale  Scale
+	values  []float64
+	columns int
+	scale   Scale
 }
 
 // Plot draws the cells.
-func (m cells) Plot(c vgdraw.Canvas, _ *plot.Plot) { drawPixels(c, heat(m.values, m.n, m.scale)) }
+func (m cells) Plot(c vgdraw.Canvas, _ *plot.Plot) { drawPixels(c, heat(m.values, m.columns, m.scale)) }

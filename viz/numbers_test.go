@@ -36,6 +36,7 @@ func TestRefusals(t *testing.T) {
 		"captions":           of(Images("x", []Image{m}, []string{"a", "b"}, 3)),
 		"units":              of(NewUnits("Block 1", make([]float32, 7), 2)),
 		"units of no grid":   of(NewUnits("Block 1", make([]float32, 6), 2)),
+		"activations":        of(Activations("x", "Block 1", make([]float32, 5), 2, 3)),
 		"kernels":            of(DepthwiseKernels("x", "Block 1", make([]float32, 9), 3, 2)),
 		"filters":            of(PatchFilters("x", make([]float32, 9), 3, 3, 1)),
 		"positions":          of(PositionSimilarity("x", make([]float32, 12), 6, 2)),

@@ -180,7 +180,15 @@ func (s *sheet) image(x, y, width, height float64, m image.Image) {
 // drawPixels fills a canvas with an image, nearest pixels, aligned to the
 // device's so that edges stay sharp: the library's own scaling blurs them.
 func drawPixels(c vgdraw.Canvas, m image.Image) {
-	device, ok := c.Canvas.(interface{ DPI() float64 })
+	inner := c.Canvas
+	for { // a chart's canvas lies in others
+		outer, ok := inner.(vgdraw.Canvas)
+		if !ok {
+			break
+		}
+		inner = outer.Canvas
+	}
+	device, ok := inner.(interface{ DPI() float64 })
 	if !ok { // a vector format: enlarged, for viewers that smooth
 		factor := max(1, 96/max(m.Bounds().Dx(), m.Bounds().Dy()))
 		c.DrawImage(c.Rectangle, enlarged(m, m.Bounds().Dx()*factor, m.Bounds().Dy()*factor))

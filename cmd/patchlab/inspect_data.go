@@ -144,6 +144,9 @@ func (in *inspection) pick(images []string) error {
 			continue
 		}
 		d, err := in.dataset()
+		if errors.Is(err, datasets.ErrUnavailable) {
+			return fmt.Errorf("%w; or show a picture of yours with --image", err)
+		}
 		if err != nil {
 			return err
 		}

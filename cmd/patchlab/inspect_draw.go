@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"patchlab/datasets"
@@ -51,17 +52,22 @@ func (in *inspection) draw() error {
 			}
 		}
 	}
+	var left []string
+	var missing error
 	for _, r := range in.runs {
 		for _, d := range r.drawings {
 			err := in.drawOne(r, d)
 			if errors.Is(err, datasets.ErrUnavailable) && !in.asked {
-				fmt.Fprintf(in.cmd.ErrOrStderr(), "Left out %s: %v\n", d.name, err)
+				left, missing = append(left, d.name), err
 				continue
 			}
 			if err != nil {
 				return fmt.Errorf("draw %s of %s: %w", d.name, r.info.Name, err)
 			}
 		}
+	}
+	if missing != nil {
+		fmt.Fprintf(in.cmd.ErrOrStderr(), "Left out %s: %v\n", strings.Join(left, ", "), missing)
 	}
 	return nil
 }
@@ -266,6 +272,20 @@ func drawFrequency(in *inspection, r *inspected) error {
 	return in.eachMixer(r, "frequency", func(u viz.Units) (*viz.Picture, error) {
 		return viz.UnitsByFrequency(r.title("token-mixing units by frequency"), u)
 	})
+}
+
+func drawActivations(in *inspection, r *inspected, m shownImage) error {
+	inside, err := r.network.Inspect(in.cmd.Context(), m.Pixels, m.Height, m.Width)
+	if err != nil {
+		return err
+	}
+	for _, l := range inside.TokenHidden {
+		p, err := viz.Activations(r.title("active units in "+m.words), blockName(l.Block), l.Image(0), l.Dims[1], l.Dims[2])
+		if err := in.keep(r, fmt.Sprintf("activations-block%d-%s", l.Block+1, m.tag), p, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func drawKernels(in *inspection, r *inspected) error {

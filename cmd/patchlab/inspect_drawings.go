@@ -35,6 +35,7 @@ func drawings() []drawing {
 			fits: func(r *inspected) bool { return r.recipe.Model.Position }, once: drawPosition},
 		{name: "units", about: "hidden units of each token-mixing layer", needs: "a Mixer block", fits: mixes, once: drawUnits},
 		{name: "frequency", about: "these units in pairs, ordered by frequency", needs: "a Mixer block", fits: mixes, once: drawFrequency},
+		{name: "activations", about: "how active these units are in the image", needs: "a Mixer block", fits: mixes, each: drawActivations},
 		{name: "kernels", about: "the learned depthwise kernels", needs: "a ConvMixer block",
 			fits: func(r *inspected) bool { return has[models.ConvMixer](r) }, once: drawKernels},
 		{name: "filters", about: "the filters of the patch embedding", fits: any, once: drawFilters},
@@ -52,7 +53,7 @@ func drawings() []drawing {
 func drawingsHelp() string {
 	var b strings.Builder
 	for _, d := range drawings() {
-		fmt.Fprintf(&b, "  %-10s %s", d.name, d.about)
+		fmt.Fprintf(&b, "  %-11s %s", d.name, d.about)
 		if d.needs != "" {
 			fmt.Fprintf(&b, " (%s)", d.needs)
 		}

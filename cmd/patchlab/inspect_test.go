@@ -46,7 +46,7 @@ func TestInspectAll(t *testing.T) {
 		names = append(names, strings.TrimPrefix(f, out+string(filepath.Separator)))
 	}
 	want := []string{
-		"animation-block2-image3.gif", "animation-block3-image3.gif", "attention-block2-image3.png", "attention-block3-image3.png", "confusion.png",
+		"activations-block1-image3.png", "animation-block2-image3.gif", "animation-block3-image3.gif", "attention-block2-image3.png", "attention-block3-image3.png", "confusion.png",
 		"curves.png", "distance.png", "entropy.png", "filters.png", "frequency-block1.png", "images.png", "kernels-block4.png", "mistakes.png",
 		"patches-image3.png", "queries-block2-head1-image3.png", "queries-block2-head2-image3.png", "queries-block2-head3-image3.png",
 		"queries-block2-head4-image3.png", "queries-block3-head1-image3.png", "queries-block3-head2-image3.png", "queries-block3-head3-image3.png",
@@ -161,7 +161,7 @@ func TestInspectRefuses(t *testing.T) {
 	}{
 		{[]string{"empty"}, "run empty has no weights yet (it is killed); finish it with: patchlab train --resume " + run.ID()},
 		{[]string{"nobody"}, "nobody"},
-		{[]string{"first", "--what", "attention"}, "attention cannot be drawn for run first, a network of mixer:1, because it needs a ViT block; possible: patches, views, units, frequency, filters, curves, confusion, mistakes, images"},
+		{[]string{"first", "--what", "attention"}, "attention cannot be drawn for run first, a network of mixer:1, because it needs a ViT block; possible: patches, views, units, frequency, activations, filters, curves, confusion, mistakes, images"},
 		{[]string{"first", "--what", "kernels"}, "needs a ConvMixer block; possible: "},
 		{[]string{"first", "--what", "atention"}, `there is no picture "atention"; allowed: patches, `},
 		{[]string{"first", "--image", "-1"}, "image -1; allowed: 0 to "},
