@@ -61,7 +61,7 @@ func PatchFilters(title string, kernel []float32, patch, channels, dim int) (*Pi
 	var captions []string
 	for i, values := range components {
 		filters = append(filters, filterImage(values, patch, channels))
-		captions = append(captions, number(math.Round(1000*shares[i])/10)+" %")
+		captions = append(captions, fmt.Sprintf("%.1f %%", 100*shares[i]))
 	}
 	return filterGrid(title, fmt.Sprintf("First %d principal components of %d filters of %d × %d pixels, with the share of variance of each; grey is 0", len(filters), dim, patch, patch), filters, captions)
 }

@@ -121,6 +121,13 @@ func TestByFrequency(t *testing.T) {
 	if got, want := u.ByFrequency(), []int{1, 3, 2, 5, 0, 4}; !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}
+	even, err := NewUnits("Block 1", slices.Repeat([]float32{.5}, grid*grid), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := even.Frequencies()[0]; f != 0 {
+		t.Errorf("a unit of one weight has the frequency %v, want 0", f)
+	}
 	for i, want := range []float64{3, 1, 2, 1, 3, 2} {
 		if got := u.Frequencies()[i]; math.Abs(got-want) > 1e-6 {
 			t.Errorf("unit %d has the frequency %v, want %v", i, got, want)

@@ -102,7 +102,7 @@ func magnitudes(maps [][]float64) [][]float64 {
 
 // Frequencies returns each unit's mean spatial frequency in cycles a grid's
 // side: the frequencies of its two-dimensional Fourier transform, weighted by
-// power, its mean taken off.
+// power. A unit that averages all patches has the frequency 0.
 func (u Units) Frequencies() []float64 {
 	out := make([]float64, len(u.maps))
 	for i, m := range u.maps {
@@ -128,9 +128,6 @@ func frequency(values []float64, grid int) float64 {
 			column[y] = rows[y][x]
 		}
 		for y, c := range fft.Coefficients(nil, column) {
-			if x == 0 && y == 0 {
-				continue
-			}
 			p := cmplx.Abs(c) * cmplx.Abs(c)
 			power += p
 			weighted += p * math.Hypot(float64(min(x, grid-x)), float64(min(y, grid-y)))
