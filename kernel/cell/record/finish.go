@@ -42,7 +42,7 @@ func (r *runs) store() error {
 	if err != nil {
 		return err
 	}
-	text := Notebook(cells)
+	text := Notebook(r.earlier[r.run.ID()], cells)
 	if err := r.run.AddArtifact(Artifact, bytes.NewReader(text)); err != nil {
 		return fmt.Errorf("storing the cells of run %s: %w", r.name, err)
 	}

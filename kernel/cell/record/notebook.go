@@ -9,19 +9,23 @@ import (
 	"patchlab/kernel/notebook/ordered"
 )
 
-// Notebook is a notebook of executed cells, in their order, with outputs and times as JupyterLab writes them.
-func Notebook(cells []Cell) []byte {
+// Notebook is a notebook of executed cells, in their order, with outputs and times as JupyterLab writes them. What was
+// executed earlier, which may be nil, stands before them.
+func Notebook(earlier *notebook.Notebook, cells []Cell) []byte {
 	n := notebook.New("patchlab", "Patchlab (Go)", "go")
-	for i, c := range cells {
+	if earlier != nil {
+		n = earlier.Clone()
+	}
+	for _, c := range cells {
 		var tags []string
 		if commandsOnly(c.Source) { // what they say differs from run to run
 			tags = append(tags, "skip-check")
 		}
-		if c.Status != "ok" {
+		if c.Status == "error" {
 			tags = append(tags, "raises-exception") // it may fail again without ending the rest
 		}
 		made := notebook.NewCell(notebook.Code, c.Source, tags...)
-		n.Insert(i, made)
+		n.Insert(len(n.Cells), made)
 		made.SetCount(c.Count)
 		made.SetOutputs(outputs(c))
 		times := &ordered.Object{}

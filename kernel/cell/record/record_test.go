@@ -238,6 +238,11 @@ func TestRunOverCells(t *testing.T) {
 		!strings.Contains(shown[len(shown)-1], "val_loss    step 50: +Inf") {
 		t.Errorf("below the cells was shown %.300q", shown)
 	}
+	// The same session takes it up again.
+	b.cell(`track.Resume("by hand").End()`)
+	if n, err = notebook.Parse(artifact(t, db, info.ID, record.Artifact)); err != nil || len(n.Cells) != 4 {
+		t.Errorf("taken up again, it has %d cells: %v", len(n.Cells), err)
+	}
 	// A later session reads what was kept.
 	b.close()
 	later := open(t, func(o *record.Options) { o.Database = b.db })
@@ -332,6 +337,11 @@ func TestKilledCell(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.ReadFull(out, make([]byte, 5))
+	// A cell that runs for hours is in the run's notebook before it ends.
+	running, started := b.only()
+	if text := artifact(t, running, started.ID, record.Artifact); !bytes.Contains(text, []byte("endless")) {
+		t.Errorf("while its first cell runs, the run has the notebook\n%s", text)
+	}
 	cmd.Process.Kill()
 	cmd.Wait()
 	b.session.End(false)
@@ -389,8 +399,13 @@ func TestSessionThatIsKilled(t *testing.T) {
 	if out := b.cell(`r := track.Resume("by hand"); r.Log(100, metrics{"train_loss": 0}); r.End()`); out != "" {
 		t.Errorf("resuming printed %q", out)
 	}
-	if _, info := b.only(); info.Status != tracker.Finished || info.Metrics["train_loss"].Count != 51 {
+	db, info := b.only()
+	if info.Status != tracker.Finished || info.Metrics["train_loss"].Count != 51 {
 		t.Errorf("after resuming: %v with %+v", info.Status, info.Metrics)
+	}
+	n, err := notebook.Parse(artifact(t, db, info.ID, record.Artifact))
+	if err != nil || len(n.Cells) != 2 || n.Cells[0].Source() != firstCell {
+		t.Errorf("after resuming the run has %d cells of two sessions: %v", len(n.Cells), err)
 	}
 }
 
@@ -440,7 +455,7 @@ func TestNotebookOutputs(t *testing.T) {
 	message := func(kind, content string) record.Message {
 		return record.Message{Type: kind, Content: json.RawMessage(content)}
 	}
-	text := record.Notebook([]record.Cell{{Count: 4, Source: "a\nb", Status: "error", Outputs: []record.Message{
+	text := record.Notebook(nil, []record.Cell{{Count: 4, Source: "a\nb", Status: "error", Outputs: []record.Message{
 		message("stream", `{"name":"stdout","text":"gone"}`),
 		message("clear_output", `{"wait":true}`),
 		message("stream", `{"name":"stdout","text":"one "}`),

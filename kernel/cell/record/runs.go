@@ -16,6 +16,7 @@ import (
 
 	"patchlab/kernel/cell/show"
 	"patchlab/kernel/cell/wire"
+	"patchlab/kernel/notebook"
 	"patchlab/tracker"
 )
 
@@ -39,16 +40,17 @@ type runs struct {
 	db      *tracker.DB // nil before the first run
 	run     *tracker.Run
 	name    string
-	ending  tracker.Status // how it ends with the cell that runs; 0: it goes on
-	curve   *show.Curve    // what the cell that runs has logged
-	stored  time.Time      // when the notebook was last stored
-	size    int            // its bytes then
-	pending bool           // cells have ended since
-	lastOK  bool           // the last cell ended well
+	earlier map[string]*notebook.Notebook // what other sessions executed of this one's runs, by ID; nil: nothing
+	ending  tracker.Status                // how it ends with the cell that runs; 0: it goes on
+	curve   *show.Curve                   // what the cell that runs has logged
+	stored  time.Time                     // when the notebook was last stored
+	size    int                           // its bytes then
+	pending bool                          // cells have ended since
+	lastOK  bool                          // the last cell ended well
 }
 
 func newRuns(o Options, cells func() ([]Cell, error)) *runs {
-	return &runs{options: o, cells: cells, publish: func(string, any) {}, lastOK: true}
+	return &runs{options: o, cells: cells, publish: func(string, any) {}, earlier: map[string]*notebook.Notebook{}, lastOK: true}
 }
 
 var errNone = errors.New("the session has no run: begin one with track.Run or %patchlab run")
@@ -134,6 +136,11 @@ func (r *runs) resume(ref string) (wire.Reply, error) {
 	if err := r.finish(); err != nil {
 		return wire.Reply{}, err
 	}
+	if _, ours := r.earlier[info.ID]; !ours { // else its cells are this session's
+		if r.earlier[info.ID], err = r.executed(info.ID); err != nil {
+			return wire.Reply{}, err
+		}
+	}
 	run, err := r.db.Resume(context.Background(), info.ID)
 	if err != nil {
 		return wire.Reply{}, err
@@ -142,6 +149,24 @@ func (r *runs) resume(ref string) (wire.Reply, error) {
 	return r.replyLocked(true), nil
 }
 
+// executed are the cells that a run has already; nil where it has none.
+func (r *runs) executed(id string) (*notebook.Notebook, error) {
+	file, err := r.db.OpenArtifact(context.Background(), id, Artifact)
+	if errors.Is(err, tracker.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(file)
+	if err != nil {
+		return nil, err
+	}
+	return notebook.Parse(text)
+}
+
+// adopt makes a run the session's, and stores the cells at once: the one that runs may run for hours.
 func (r *runs) adopt(run *tracker.Run, name string) {
 	r.run, r.name, r.ending, r.stored, r.pending = run, name, 0, time.Time{}, true
 	if r.name == "" {
@@ -149,6 +174,13 @@ func (r *runs) adopt(run *tracker.Run, name string) {
 			r.name = info.Name
 		}
 	}
+	if _, known := r.earlier[run.ID()]; !known {
+		r.earlier[run.ID()] = nil
+	}
+	if err := r.store(); err != nil {
+		r.options.Logf("%v", err)
+	}
+	r.pending = true // the cell that runs goes on
 }
 
 func (r *runs) reply(continued bool) wire.Reply {

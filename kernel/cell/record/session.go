@@ -61,7 +61,7 @@ type Cell struct {
 	Source  string    `json:"source"`
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`
-	Status  string    `json:"status"` // ok or error
+	Status  string    `json:"status"` // ok, error or running
 	Outputs []Message `json:"outputs"`
 }
 
@@ -112,7 +112,7 @@ func (s *Session) Environ() []string { return []string{cell.Session + "=" + s.op
 func (s *Session) Begin(count int, source string) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.cell, s.size = &Cell{Count: count, Source: source, Started: s.options.Now().UTC()}, 0
+	s.cell, s.size = &Cell{Count: count, Source: source, Started: s.options.Now().UTC(), Status: "running"}, 0
 }
 
 // Message says that the cell has published something.
@@ -160,7 +160,7 @@ func (s *Session) End(ok bool) {
 	}
 }
 
-// Cells are the cells that were executed so far, from the first to the last.
+// Cells are the cells that were executed so far, from the first to the one that runs.
 func (s *Session) Cells() ([]Cell, error) {
 	// Not by its path: the kernel's folder may be gone by the time that the run ends.
 	size, err := s.journal.Seek(0, io.SeekEnd)
@@ -172,13 +172,21 @@ func (s *Session) Cells() ([]Cell, error) {
 		var c Cell
 		err := d.Decode(&c)
 		if errors.Is(err, io.EOF) {
-			return cells, nil
+			break
 		}
 		if err != nil {
 			return cells, fmt.Errorf("reading the session's journal: %w", err)
 		}
 		cells = append(cells, c)
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.cell != nil {
+		c := *s.cell
+		c.Seconds = s.options.Now().Sub(c.Started).Seconds()
+		cells = append(cells, c)
+	}
+	return cells, nil
 }
 
 // Connect sets by what the session shows something below the cell that runs: publish is given a message's type and

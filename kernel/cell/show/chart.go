@@ -203,7 +203,7 @@ func (p panel) svg(b *strings.Builder) {
 		b.WriteString("</g>\n")
 		return
 	}
-	for _, v := range y.ticks(5) {
+	for _, v := range y.ticks(6) {
 		at := plotHeight - y.at(v)
 		fmt.Fprintf(b, `<path d="M0 %.1fH%.0f" stroke="#e4e4e4"/><text x="-6" y="%.1f" text-anchor="end">%s</text>`+"\n", at, plotWidth, at+4, label(v))
 	}

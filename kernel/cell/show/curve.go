@@ -142,7 +142,7 @@ func quantity(key string) (what, on string) {
 	return key, ""
 }
 
-// panels groups the metrics by quantity, in the order in which they came.
+// panels groups the metrics by quantity: losses first, the others in the order in which they came.
 func (c *Curve) panels() []panel {
 	var all []panel
 	for _, key := range c.order {
@@ -150,7 +150,7 @@ func (c *Curve) panels() []panel {
 		i := slices.IndexFunc(all, func(p panel) bool { return p.title == what })
 		if i < 0 {
 			i = len(all)
-			all = append(all, panel{title: what, log: c.log})
+			all = append(all, panel{title: what, xTitle: "step", log: c.log})
 		}
 		name := on
 		if name == "" {
@@ -159,6 +159,16 @@ func (c *Curve) panels() []panel {
 		s := c.series[key]
 		all[i].lines = append(all[i].lines, line{name: name, x: s.x, y: s.y})
 	}
+	loss := func(p panel) bool { return strings.Contains(p.title, "loss") }
+	slices.SortStableFunc(all, func(a, b panel) int {
+		switch {
+		case loss(a) == loss(b):
+			return 0
+		case loss(a):
+			return -1
+		}
+		return 1
+	})
 	return all
 }
 

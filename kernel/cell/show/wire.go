@@ -61,7 +61,8 @@ func (s *screen) open() *os.File {
 	if path == "" {
 		return nil
 	}
-	pipe, err := os.OpenFile(path, os.O_WRONLY, 0)
+	// Without O_NONBLOCK it would wait for a front that has died.
+	pipe, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "show: %v: showing text only\n", err)
 		return nil
