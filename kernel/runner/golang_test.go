@@ -93,6 +93,7 @@ func TestGoNotebook(t *testing.T) {
 		}
 	})
 	t.Run("clients", func(t *testing.T) { clients(t, spec) })
+	t.Run("nbgrader", grading)
 }
 
 // resumeGo fails in the third cell, which is mended; the first, which leaves a

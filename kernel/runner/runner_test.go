@@ -153,6 +153,18 @@ func TestDeathInACell(t *testing.T) {
 	}
 }
 
+// Where the process that was started is not the kernel but lives on without it,
+// the lost connections tell.
+func TestDeathBehindAWrapper(t *testing.T) {
+	spec := python(t)
+	spec.Argv = append([]string{"sh", "-c", `"$@"; sleep 1000`, "sh", jupytertest.Bin(t, "python")}, spec.Argv[1:]...)
+	n := pythonNotebook("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+	err := runner.Run(t.Context(), n, runner.Options{Kernel: spec})
+	if !errors.Is(err, runner.ErrDied) || !strings.Contains(err.Error(), "it closed its connections") {
+		t.Error(err)
+	}
+}
+
 func TestTimeouts(t *testing.T) {
 	spec := python(t)
 	t.Run("cell", func(t *testing.T) {
