@@ -31,5 +31,6 @@
 // notebook in a folder; a changed type shows as an obscure error or not at all. Gob drops unexported fields, turns
 // pointers to zero into nil and empty slices into nil, refuses nil in slices, and never returns from a ring; JSON has
 // no NaN and forgets what interfaces hold. The format here is written by the static types, so that numbers are
-// copied as they lie in memory; files appear whole or not at all and carry a checksum.
+// copied as they lie in memory; files appear whole or not at all and carry a checksum. BenchmarkRoundTrip sets it
+// beside gob: some five times as fast for weights, and about two thirds of gob's speed for rows with small maps.
 package keep
