@@ -151,7 +151,7 @@ func (d headDots) Plot(c vgdraw.Canvas, p *plot.Plot) {
 			radius := vg.Length(math.Min(8, step*.46))
 			c.DrawGlyphNoClip(vgdraw.GlyphStyle{Color: Viridis().At(.28), Radius: radius, Shape: vgdraw.CircleGlyph{}}, at)
 			if radius > 6 {
-				label := lettering(10.5, paper(), true)
+				label := lettering(tickSize, paper(), true)
 				label.XAlign, label.YAlign = -.5, -.5
 				c.FillText(label, vg.Point{X: at.X, Y: at.Y + .5}, fmt.Sprint(h+1))
 			}
