@@ -38,7 +38,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := graph.Reshape(x, batch, grid, grid, dim)
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	y = graph.Add(depthwise(y, kernel), graph.Reshape(bias, 1, 1, 1, dim))
+	y = graph.Add(depthwise(y, kernel, n.pass.Training), graph.Reshape(bias, 1, 1, 1, dim))
 	y.AssertDims(batch, grid, grid, dim)
 	y = graph.Reshape(y, batch, tokens, dim)
 	x = graph.Add(n.batchNorm(path+"/depthwise/norm", gelu(y)), x) // [B, T, C]
@@ -53,7 +53,7 @@ func depthwiseGlorot(random generator, dims []int, values []float32) {
 	glorot(random, []int{dims[0], dims[1], dims[3], dims[2]}, values)
 }
 
-// maskedWidth is the number of channels up to which a depthwise convolution runs as a dense one.
+// maskedWidth is the number of channels up to which a depthwise convolution is trained as a dense one.
 const maskedWidth = 16
 
 // depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C],
@@ -62,10 +62,11 @@ const maskedWidth = 16
 // XLA's CPU compiler runs a grouped convolution slowly and compiles its gradient slowly. On 2 cores,
 // 16 x 16 tokens and kernel 5, a training pass took it 92 ms of processor time at 16 channels (batch
 // 128) and 44 ms at 256 (batch 4); the two formulations here took 23 and 31 ms (masked, shifted) at 16,
-// 28 and 20 at 32 (batch 64), and shifted 10 ms at 256.
-func depthwise(x, kernel *graph.Node) *graph.Node {
+// 28 and 20 at 32 (batch 64), and shifted 10 ms at 256. Without gradients shifted is the quicker at any
+// width (results/speed-log.md).
+func depthwise(x, kernel *graph.Node, training bool) *graph.Node {
 	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
-	if x.Shape().Dim(-1) <= maskedWidth {
+	if training && x.Shape().Dim(-1) <= maskedWidth {
 		return depthwiseMasked(x, kernel)
 	}
 	return depthwiseShifted(x, kernel)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -113,4 +114,13 @@ func moments(x *graph.Node) (mean, variance *graph.Node) {
 	mean = graph.ReduceMean(x, 0, 1)
 	centred := graph.Sub(x, graph.Reshape(mean, 1, 1, x.Shape().Dim(-1)))
 	return mean, graph.ReduceMean(graph.Square(centred), 0, 1)
+}
+
+// opaque returns x, NaN included, in a way that the compiler does not see through. Before a reduction
+// XLA's CPU compiler else hands the whole chain of elementwise operations that leads there to a library
+// (YNNPACK), which runs it more slowly than XLA's own loops do; an OptimizationBarrier does not keep it
+// from that. It costs a pass over x, and is of no use in training, where gradients break the chain.
+func opaque(x *graph.Node) *graph.Node {
+	nan := graph.BroadcastToShape(graph.Scalar(x.Graph(), x.DType(), math.NaN()), x.Shape())
+	return graph.Where(graph.Equal(x, x), x, nan)
 }

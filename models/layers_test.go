@@ -168,14 +168,31 @@ func TestDepthwise(t *testing.T) {
 				}
 			}
 		}
-		exec := graph.MustNewExec(backend, depthwise)
-		out, err := exec.Call1(tensors.FromFlatDataAndDimensions(x, 1, size, size, dim), tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim))
-		if err != nil {
-			t.Fatal(err)
+		for _, training := range []bool{false, true} {
+			exec := graph.MustNewExec(backend, func(x, kernel *graph.Node) *graph.Node { return depthwise(x, kernel, training) })
+			out, err := exec.Call1(tensors.FromFlatDataAndDimensions(x, 1, size, size, dim), tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := furthest(t, tensors.MustCopyFlatData[float32](out), want); d > 1e-5 {
+				t.Errorf("%d channels, kernel %d, training %t: differs by %g from a plain loop", dim, side, training, d)
+			}
+			exec.Finalize()
 		}
-		if d := furthest(t, tensors.MustCopyFlatData[float32](out), want); d > 1e-5 {
-			t.Errorf("%d channels, kernel %d: differs by %g from a plain loop", dim, side, d)
-		}
-		exec.Finalize()
+	}
+}
+
+// TestOpaque demands that it changes nothing, not even a number that is none.
+func TestOpaque(t *testing.T) {
+	exec := graph.MustNewExec(anyBackend(t), opaque)
+	defer exec.Finalize()
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	out, err := exec.Call1([]float32{-1.5, 0, inf, -inf, nan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := tensors.MustCopyFlatData[float32](out)
+	if want := []float32{-1.5, 0, inf, -inf}; !slices.Equal(got[:4], want) || got[4] == got[4] {
+		t.Errorf("%v, want -1.5, 0, infinity, minus infinity and NaN", got)
 	}
 }
