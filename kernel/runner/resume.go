@@ -23,8 +23,14 @@ const (
 	RestoreNothing Restore = "nothing" // the cells need nothing from each other
 )
 
-// adopt takes over the parameters of the previous run where none are given.
+// adopt takes over what the previous run says of itself, and its parameters where
+// none are given.
 func (r *run) adopt() {
+	for _, key := range []string{"language_info", "papermill", "widgets"} {
+		if v := r.Previous.Metadata().Get(key); v != nil {
+			r.n.Metadata().Set(key, ordered.Clone(v))
+		}
+	}
 	if r.Parameters.Len() > 0 {
 		return
 	}

@@ -249,8 +249,12 @@ func TestInterruptSavesAndResumes(t *testing.T) {
 		t.Errorf("%+v", phases)
 	}
 	// All has succeeded: nothing is run, not even a kernel.
-	if err := runner.Run(t.Context(), before.Clone(), runner.Options{Kernel: runner.Spec{Argv: []string{"/no/such"}}, Previous: again, Output: out}); err != nil {
+	idle := before.Clone()
+	if err := runner.Run(t.Context(), idle, runner.Options{Kernel: runner.Spec{Argv: []string{"/no/such"}}, Previous: again, Output: out}); err != nil {
 		t.Error(err)
+	}
+	if string(idle.Bytes()) != string(again.Bytes()) {
+		t.Errorf("a run of nothing changed the notebook from\n%s\nto\n%s", again.Bytes(), idle.Bytes())
 	}
 	// A changed cell and what follows it are run again.
 	changed := before.Clone()
@@ -338,7 +342,7 @@ func TestNothingLeftWhenWeAreKilled(t *testing.T) {
 	}
 	python(t) // or skip
 	flag := filepath.Join(t.TempDir(), "pid")
-	victim, err := os.StartProcess(os.Args[0], []string{os.Args[0], "-test.run", "^" + t.Name() + "$"}, &os.ProcAttr{Env: append(os.Environ(), "PATCHLAB_TEST_VICTIM="+flag)})
+	victim, err := os.StartProcess(os.Args[0], []string{os.Args[0], "-test.run", "^" + t.Name() + "$"}, &os.ProcAttr{Env: append(os.Environ(), "PATCHLAB_TEST_VICTIM="+flag, "TMPDIR="+t.TempDir())})
 	if err != nil {
 		t.Fatal(err)
 	}
