@@ -220,7 +220,7 @@ func (c *Child) Close() error {
 			running := c.current
 			c.mu.Unlock()
 			if running != nil {
-				c.interruptOnce()
+				running.ifRuns(c.interruptOnce)
 				select {
 				case <-running.done:
 				case <-c.process.Ended():

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,14 @@ func TestCells(t *testing.T) {
 	r.input = "typed"
 	if o, err := c.Execute(Request{Code: "%with_inputs\n!read x; echo got $x", AllowStdin: true}, r); err != nil || o.Error != nil || !strings.Contains(r.streams["stdout"], "got typed") {
 		t.Errorf("outcome %+v, %v, streams %q", o.Error, err, r.streams)
+	}
+	if runtime.GOOS == "linux" {
+		r = newRecord()
+		r.input = "typed é"
+		o, err := c.Execute(Request{Code: "import \"bufio\"\n%%\nin := bufio.NewScanner(os.Stdin)\nfor range 2 {\n\tin.Scan()\n\tfmt.Println(\"got\", in.Text())\n}", AllowStdin: true}, r)
+		if err != nil || o.Error != nil || r.streams["stdout"] != "got typed é\ngot typed é\n" {
+			t.Errorf("outcome %+v, %v, streams %q", o.Error, err, r.streams)
+		}
 	}
 	if s, err := c.Source(); err != nil || !strings.Contains(s, "kept") {
 		t.Errorf("source %q, %v", s, err)

@@ -42,6 +42,9 @@ type run struct {
 	reply   chan message.ExecuteReply // one
 	done    chan struct{}             // closed when Execute returns
 
+	ending sync.Mutex // held while something is done to the cell's processes
+	over   bool       // the cell has ended
+
 	publishing sync.Mutex
 	touched    time.Time // when GoNB last published something of it
 }
@@ -77,6 +80,9 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	c.current = r
 	c.mu.Unlock()
 	defer func() {
+		r.ending.Lock()
+		r.over = true
+		r.ending.Unlock()
 		c.mu.Lock()
 		c.current = nil
 		c.mu.Unlock()
@@ -84,6 +90,9 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	}()
 	if err := c.send(c.shell, m); err != nil {
 		return Outcome{}, ErrDied
+	}
+	if outputs != nil {
+		go c.serveInput(r)
 	}
 	var reply message.ExecuteReply
 	select {

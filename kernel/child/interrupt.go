@@ -17,10 +17,9 @@ func (c *Child) Interrupt() bool {
 	c.mu.Lock()
 	r := c.current
 	c.mu.Unlock()
-	if r == nil {
+	if r == nil || !r.ifRuns(c.interruptOnce) {
 		return false
 	}
-	c.interruptOnce()
 	go func() {
 		deadline := time.After(interruptTime)
 		tick := time.NewTicker(100 * time.Millisecond)
@@ -39,10 +38,12 @@ func (c *Child) Interrupt() bool {
 			if !kill {
 				continue
 			}
-			process.SignalAll(process.Descendants(c.process.Pid), syscall.SIGKILL)
-			if kills > 0 { // what holds the cell has left GoNB's tree
-				process.SignalAll(slices.DeleteFunc(process.WithEntry(c.entry()), func(pid int) bool { return pid == c.process.Pid }), syscall.SIGKILL)
-			}
+			r.ifRuns(func() {
+				process.SignalAll(process.Descendants(c.process.Pid), syscall.SIGKILL)
+				if kills > 0 { // what holds the cell has left GoNB's tree
+					process.SignalAll(slices.DeleteFunc(process.WithEntry(c.entry()), func(pid int) bool { return pid == c.process.Pid }), syscall.SIGKILL)
+				}
+			})
 			if kills++; kills > 30 {
 				c.config.Logf("GoNB does not return from an interrupted cell and is killed")
 				c.process.Signal(syscall.SIGKILL)
@@ -50,6 +51,16 @@ func (c *Child) Interrupt() bool {
 		}
 	}()
 	return true
+}
+
+// ifRuns does something to the cell's processes, unless the cell has ended; the next does not begin meanwhile.
+func (r *run) ifRuns(do func()) bool {
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	if !r.over {
+		do()
+	}
+	return !r.over
 }
 
 // interruptOnce sends SIGINT to GoNB, which passes it on to the cell, and to all below it, such as the compiler.

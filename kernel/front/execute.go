@@ -44,7 +44,7 @@ func (k *Kernel) execute(ctx context.Context, ready func()) {
 		}
 		select {
 		case <-ctx.Done():
-			k.abort("the kernel is shutting down")
+			k.abort(k.queue.take(), "the kernel is shutting down")
 			return
 		case <-ended:
 			if ctx.Err() != nil {
@@ -111,27 +111,27 @@ func (k *Kernel) run(ctx context.Context, m *message.Message, start func() error
 	k.mu.Lock()
 	k.running = e
 	k.mu.Unlock()
-	failed := false
+	var aborted []*message.Message
 	k.publish(m.Header, message.TypeStatus, message.Status{State: message.StateBusy})
 	if err := m.Content(&e.ask); err != nil {
 		k.refuse(k.shell, m, "ProtocolError", err.Error())
 	} else {
 		reply := k.runCell(ctx, e, start)
-		failed = reply.Status != message.StatusOK
+		if reply.Status != message.StatusOK && (e.ask.StopOnError == nil || *e.ask.StopOnError) {
+			aborted = k.queue.take() // what comes after the reply is meant to run
+		}
 		k.reply(k.shell, m, message.TypeExecuteReply, reply)
 	}
 	k.mu.Lock()
 	k.running = nil
 	k.publish(m.Header, message.TypeStatus, message.Status{State: message.StateIdle})
 	k.mu.Unlock()
-	if failed && (e.ask.StopOnError == nil || *e.ask.StopOnError) {
-		k.abort("a cell before it failed")
-	}
+	k.abort(aborted, "a cell before it failed")
 }
 
-// abort answers the cells that wait, without running them.
-func (k *Kernel) abort(why string) {
-	for _, m := range k.queue.take() {
+// abort answers cells without running them.
+func (k *Kernel) abort(cells []*message.Message, why string) {
+	for _, m := range cells {
 		k.work(m, func() {
 			k.reply(k.shell, m, message.TypeExecuteReply, message.ExecuteReply{
 				Status: message.StatusAborted, ExecutionCount: k.queue.count, Name: "Aborted", Value: why, Traceback: []string{},
@@ -213,6 +213,7 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 			return &message.Error{Name: "StartError", Value: err.Error()}
 		}
 	}
+	out.code = source.Prepare(code).Code
 	allow := e.ask.AllowStdin == nil || *e.ask.AllowStdin
 	prepared := source.Prepare(code)
 	outcome, err := k.child.Execute(child.Request{Code: prepared.Code, Shows: prepared.Shows, Silent: e.ask.Silent, Store: out.stored, AllowStdin: allow}, out)

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,6 +26,39 @@ var (
 	compilerLine = regexp.MustCompile(`(?m)^\S*main(?:_test)?\.go:\d+(?::\d+)?: (.+)$`)
 	buildPath    = regexp.MustCompile(`\S*/gonb_[0-9a-f]+/(main(?:_test)?\.go)`)
 )
+
+// traceLine is a line of a trace that names a line of the file that GoNB made, and says no cell yet.
+var traceLine = regexp.MustCompile(`^(\s*)main\.go:(\d+)(.*)$`)
+
+// locate says in a trace which lines of the cell it names. GoNB does so too, but misses those that the runtime writes
+// piece by piece. A line of the file is one of the cell where the cell has one such line only.
+func locate(trace []string, file, cell string, count int) {
+	built, lines := strings.Split(file, "\n"), strings.Split(cell, "\n")
+	for i, t := range trace {
+		m := traceLine.FindStringSubmatch(t)
+		if m == nil {
+			continue
+		}
+		n, err := strconv.Atoi(m[2])
+		if err != nil || n < 1 || n > len(built) {
+			continue
+		}
+		found := 0
+		for k, l := range lines {
+			if strings.TrimSpace(l) != strings.TrimSpace(built[n-1]) || strings.TrimSpace(l) == "" {
+				continue
+			}
+			if found > 0 {
+				found = -1
+				break
+			}
+			found = k + 1
+		}
+		if found > 0 {
+			trace[i] = fmt.Sprintf("%s\x1b[7m[[ Cell [%d] Line %d ]]\x1b[0m main.go:%d%s", m[1], count, found, n, m[3])
+		}
+	}
+}
 
 // cellNumber is how GoNB names a cell.
 var cellNumber = regexp.MustCompile(`\b(Cell ?\[)(\d+)\]`)

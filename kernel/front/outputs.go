@@ -22,6 +22,7 @@ type outputs struct {
 	count     int
 	stored    bool // count is the cell's own
 	before    int  // the number of the last cell before GoNB began to count
+	code      string
 
 	mu       sync.Mutex
 	result   string // the plain text of the cell's result
@@ -240,7 +241,11 @@ func (o *outputs) end(err *message.Error) *message.Error {
 		o.held.Reset()
 		o.holding, o.released = false, true
 		o.release()
-		return panicError(held)
+		e := panicError(held)
+		if file, err := o.kernel.child.Source(); err == nil {
+			locate(e.Traceback, file, o.code, o.count)
+		}
+		return e
 	}
 	o.release()
 	return compileError(err, o.before)
