@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"patchlab/kernel/cell"
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/notebook/parameters"
 	"patchlab/kernel/runner"
@@ -125,11 +126,19 @@ func (o *notebookRunOptions) run(cmd *cobra.Command, input string) error {
 	if err := o.previous(cmd, &options); err != nil {
 		return err
 	}
+	values, err := keptValues(o.output, options.Previous != nil)
+	if err != nil {
+		return err
+	}
+	options.Start.Env = append(options.Start.Env, cell.Kept+"="+values)
 	progress := newCellProgress(cmd.ErrOrStderr())
 	options.Progress = progress.tell
 	began := time.Now()
 	err = runner.Run(cmd.Context(), n, options)
 	progress.close()
+	if err == nil {
+		err = os.RemoveAll(values) // nothing is left to go on with
+	}
 	if err != nil {
 		showTrace(cmd, err)
 		if _, statErr := os.Stat(o.output); statErr == nil {

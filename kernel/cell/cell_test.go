@@ -28,6 +28,15 @@ func TestFolder(t *testing.T) {
 			t.Errorf("with %q and %q: %q, %v; want %q", c.session, c.gonb, got, err, c.want)
 		}
 	}
+	t.Setenv(cell.Session, "/a")
+	if got, err := cell.ValuesFolder(); got != "/a/values" || err != nil {
+		t.Errorf("values lie in %q, %v", got, err)
+	}
+	t.Setenv(cell.Kept, "/c")
+	if got, err := cell.ValuesFolder(); got != "/c" || err != nil {
+		t.Errorf("values that outlive the session lie in %q, %v", got, err)
+	}
+	t.Setenv(cell.Session, "")
 	t.Setenv("GONB_TMP_DIR", "")
 	if _, err := cell.Folder(); !errors.Is(err, cell.ErrNoSession) {
 		t.Errorf("without a session: error %v", err)

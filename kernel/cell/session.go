@@ -10,6 +10,10 @@ import (
 // it and removes it.
 const Session = "PATCHLAB_SESSION"
 
+// Kept is the environment variable that names a folder for kept values, where they are to outlive the session: those of
+// a notebook's run that failed and is to go on.
+const Kept = "PATCHLAB_VALUES"
+
 // gonbFolder is the environment variable by which GoNB names its temporary folder, which lives as long as its kernel.
 const gonbFolder = "GONB_TMP_DIR"
 
@@ -33,4 +37,13 @@ func Folder() (string, error) {
 		return filepath.Join(folder, ".patchlab"), nil
 	}
 	return "", ErrNoSession
+}
+
+// ValuesFolder returns the folder of kept values.
+func ValuesFolder() (string, error) {
+	if folder := os.Getenv(Kept); folder != "" {
+		return folder, nil
+	}
+	session, err := Folder()
+	return filepath.Join(session, Values), err
 }

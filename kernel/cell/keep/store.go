@@ -29,13 +29,13 @@ type store interface {
 	all() ([]io.ReadSeekCloser, error)
 }
 
-// here is the store of this program: a folder of its kernel session, or its own memory where it has none.
+// here is the store of this program: a folder of its kernel's session, or its own memory where it has none.
 func here() (store, error) {
-	session, err := cell.Folder()
+	values, err := cell.ValuesFolder()
 	if errors.Is(err, cell.ErrNoSession) {
 		return &inMemory, nil
 	}
-	return folder(filepath.Join(session, cell.Values)), err
+	return folder(values), err
 }
 
 // folder keeps each value in a file.
