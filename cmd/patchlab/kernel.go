@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/kernel/assist"
 	"patchlab/kernel/child"
 	"patchlab/kernel/spec"
 )
@@ -255,6 +256,27 @@ func newKernelListCommand() *cobra.Command {
 	return cmd
 }
 
+// warmAssistant has the language server of the kernel read the module once; it keeps what it has learned in a cache of
+// its own.
+func warmAssistant(cmd *cobra.Command, module string) error {
+	tools, err := spec.ToolsFolder()
+	if err != nil || !spec.ToolsBuilt(tools) {
+		return err // "kernel install" has not been run yet
+	}
+	folder, err := os.MkdirTemp("", "patchlab-warm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	assistant := assist.New(assist.Options{Tools: tools, Module: module, Folder: folder})
+	defer assistant.Close()
+	if err := assistant.Warm(cmd.Context()); err != nil {
+		return fmt.Errorf("warming the language server: %w", err)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "The language server has read the module.")
+	return nil
+}
+
 func newKernelWarmCommand() *cobra.Command {
 	var module string
 	cmd := &cobra.Command{
@@ -276,7 +298,7 @@ func newKernelWarmCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "Go's build cache holds what cells import.")
-			return nil
+			return warmAssistant(cmd, root)
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "the folder of the module (default: the one around the current folder)")

@@ -76,7 +76,8 @@ func (c *Child) start(ctx context.Context, file string, connection message.Conne
 	}
 	cmd := exec.Command(filepath.Join(c.config.Tools, "gonb"), args...)
 	cmd.Env = c.config.environ()
-	cmd.Stdout, cmd.Stderr = c.config.Log, c.config.Log
+	log := &tail{to: c.config.Log}
+	cmd.Stdout, cmd.Stderr = log, log
 	cmd.WaitDelay = time.Second // cells that live on may hold its standard error
 	if c.process, err = process.Start(cmd); err != nil {
 		return err
@@ -94,7 +95,7 @@ func (c *Child) start(ctx context.Context, file string, connection message.Conne
 	if err := c.connect(ctx, connection); err != nil {
 		select {
 		case <-c.process.Ended():
-			return fmt.Errorf("%w (%s)", ErrDied, c.process.State())
+			return fmt.Errorf("%w (%s)%s", ErrDied, c.process.State(), log.last())
 		default:
 			return err
 		}

@@ -259,10 +259,10 @@ func TestStartFails(t *testing.T) {
 	if _, err := Start(t.Context(), Config{Tools: none, Folder: f}); err == nil || !strings.Contains(err.Error(), "gonb") {
 		t.Errorf("error %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(none, "gonb"), []byte("#!/bin/sh\nexit 5\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(none, "gonb"), []byte("#!/bin/sh\necho why >&2\nexit 5\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Start(t.Context(), Config{Tools: none, Folder: f}); err == nil || !strings.Contains(err.Error(), "exit status 5") {
+	if _, err := Start(t.Context(), Config{Tools: none, Folder: f}); err == nil || !strings.Contains(err.Error(), "exit status 5") || !strings.HasSuffix(err.Error(), "said last:\nwhy") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(f); !os.IsNotExist(err) {
