@@ -126,8 +126,13 @@ func (f formula) html() string {
 	if f.display {
 		convert = render.DisplayStyle
 	}
-	mathML, err := convert(f.tex)
-	if err != nil || strings.Contains(mathML, "<merror") {
+	mathML, ok := "", wellFormed(f.tex)
+	if ok {
+		var err error
+		mathML, err = convert(pairDelimiters(f.tex))
+		ok = err == nil && !strings.Contains(mathML, "<merror")
+	}
+	if !ok {
 		if f.display {
 			return `<code class="tex display">` + html.EscapeString(f.source) + `</code>`
 		}
