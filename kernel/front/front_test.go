@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -295,6 +296,29 @@ func TestObserver(t *testing.T) {
 	}
 	if !reflect.DeepEqual(n.text, want) {
 		t.Errorf("notes %q", n.text)
+	}
+}
+
+// A cell that takes long is told once what slows it down.
+func TestSlow(t *testing.T) {
+	warming := make(chan struct{})
+	c := serve(t, func(o *Options) {
+		o.Ready = func(ctx context.Context, slows func(string)) {
+			slows("something compiles")
+			close(warming)
+			<-ctx.Done()
+		}
+	}).client(t)
+	<-warming
+	_, quick := c.run("!echo quick")
+	id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: "!sleep 1000"})
+	c.wait("the reason", func(_ message.Channel, m *message.Message) bool {
+		return m.Header.Type == message.TypeStream && m.Parent.ID == id && strings.Contains(string(m.Body), "something compiles")
+	})
+	c.ask(message.Control, message.TypeInterruptRequest, struct{}{}, nil)
+	c.reply(id, nil)
+	if text := c.text(quick, "stderr"); text != "" {
+		t.Errorf("a quick cell was told %q", text)
 	}
 }
 
