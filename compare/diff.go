@@ -64,7 +64,7 @@ type CurveChange struct {
 	OnlyA   int    `json:"only_a"`
 	OnlyB   int    `json:"only_b"`
 	First   *int64 `json:"first_departure"` // step of the first value that is not the same to the last bit; null: none
-	Largest Number `json:"largest"`         // absolute difference
+	Largest Number `json:"largest"`         // absolute difference; infinite where one value is a number and the other NaN
 	At      int64  `json:"largest_at"`
 }
 
@@ -269,7 +269,11 @@ func curveChange(key string, a, b []tracker.Point) CurveChange {
 		if math.Float64bits(v) != math.Float64bits(p.Value) && c.First == nil {
 			c.First = &p.Step
 		}
-		if off := math.Abs(v - p.Value); off > float64(c.Largest) {
+		off := math.Abs(v - p.Value)
+		if math.IsNaN(v) != math.IsNaN(p.Value) { // no number is near none
+			off = math.Inf(1)
+		}
+		if off > float64(c.Largest) {
 			c.Largest, c.At = Number(off), p.Step
 		}
 	}

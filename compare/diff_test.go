@@ -2,6 +2,7 @@ package compare_test
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,5 +125,53 @@ func TestDiffOfDamagedFiles(t *testing.T) {
 	if len(d.Warnings) != 2 || d.Warnings[0].Row != ids[1] || d.Warnings[1].Row != ids[0] ||
 		!strings.Contains(d.Warnings[0].Text, "recipe.json") || !strings.Contains(d.Warnings[1].Text, "damaged") {
 		t.Errorf("warnings %+v, want one of each file", d.Warnings)
+	}
+}
+
+// TestDiffOfDivergedRuns: a value that is no number is not near one that is.
+func TestDiffOfDivergedRuns(t *testing.T) {
+	db, err := tracker.Open(filepath.Join(t.TempDir(), "runs.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	nan, infinite := math.NaN(), math.Inf(1)
+	var infos [2]tracker.RunInfo
+	for i, losses := range [][]map[string]float64{
+		{{"one": 1, "both": nan, "grown": 1}, {"one": 2, "both": 2, "grown": infinite}},
+		{{"one": nan, "both": nan, "grown": 1}, {"one": 2.5, "both": 2, "grown": 3}},
+	} {
+		run, err := db.Start(t.Context(), tracker.Spec{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for step, values := range losses {
+			if err := run.Log(int64(step), values); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := run.Finish(tracker.Finished); err != nil {
+			t.Fatal(err)
+		}
+		if infos[i], err = db.Find(t.Context(), run.ID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := compare.DiffRuns(t.Context(), db, infos[0], infos[1], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]compare.CurveChange{}
+	for _, c := range d.Curves {
+		got[c.Key] = c
+	}
+	if c := got["one"]; c.First == nil || *c.First != 0 || !math.IsInf(float64(c.Largest), 1) || c.At != 0 {
+		t.Errorf("NaN against 1: %+v", c)
+	}
+	if c := got["both"]; c.First != nil || c.Largest != 0 {
+		t.Errorf("NaN against NaN: %+v", c)
+	}
+	if c := got["grown"]; c.First == nil || *c.First != 1 || !math.IsInf(float64(c.Largest), 1) {
+		t.Errorf("infinity against 3: %+v", c)
 	}
 }

@@ -154,7 +154,7 @@ func storeVerdict(ctx context.Context, path, oldID, newID string, tolerance floa
 // judge is the verdict over two runs' histories; what measures the machine
 // counts for nothing.
 func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
-	same := sameWeights
+	same, sameSteps := sameWeights, true
 	var first *compare.CurveChange // the one that departs at the earliest training step
 	largest := 0.
 	for i, c := range diff.Curves {
@@ -162,8 +162,7 @@ func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
 			continue
 		}
 		if c.OnlyA > 0 || c.OnlyB > 0 {
-			same = false
-			largest = math.Inf(1)
+			same, sameSteps = false, false
 		}
 		if c.First == nil {
 			continue
@@ -181,12 +180,17 @@ func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
 	departs := ""
 	if first != nil {
 		departs = fmt.Sprintf("%s first departs at step %d, by at most %.3g", first.Key, *first.First, float64(first.Largest))
+		if math.IsInf(float64(first.Largest), 1) {
+			departs = fmt.Sprintf("%s first departs at step %d, and at step %d is finite in one run alone", first.Key, *first.First, first.At)
+		}
 	}
 	switch {
 	case same:
 		return "reproduced bit for bit"
-	case math.IsInf(largest, 1):
+	case !sameSteps:
 		return "not reproduced: the runs have different steps"
+	case math.IsInf(largest, 1):
+		return "not reproduced: " + departs
 	case largest <= tolerance && departs == "":
 		return "within tolerance: the same losses, other weights"
 	case largest <= tolerance:
