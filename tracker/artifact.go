@@ -30,7 +30,7 @@ func (db *DB) AddArtifact(ctx context.Context, id, name string, src io.Reader) (
 		}
 	}()
 	if db.readOnly {
-		return errReadOnly
+		return ErrReadOnly
 	}
 	if err := checkArtifactName(name); err != nil {
 		return err

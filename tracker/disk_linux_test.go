@@ -142,7 +142,7 @@ func TestReadOnlyFile(t *testing.T) {
 	if history, err := db.History(t.Context(), id, "a"); err != nil || len(history) != 5000 {
 		t.Errorf("reading a read-only file: %d points, %v", len(history), err)
 	}
-	if _, err := db.Start(t.Context(), Spec{}); !errors.Is(err, errReadOnly) {
+	if _, err := db.Start(t.Context(), Spec{}); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("starting a run in a read-only database: %v", err)
 	}
 }

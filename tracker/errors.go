@@ -20,12 +20,11 @@ var (
 	ErrWriting = errors.New("another process is writing it")
 	// ErrFinished is wrapped where a finished run is written to.
 	ErrFinished = errors.New("the run is finished")
+	// ErrReadOnly is wrapped where a database that is open for reading is to be changed.
+	ErrReadOnly = errors.New("the database is open for reading only")
 )
 
-var (
-	errForeign  = errors.New("it is a SQLite database of another program")
-	errReadOnly = errors.New("the database is open for reading only")
-)
+var errForeign = errors.New("it is a SQLite database of another program")
 
 // explained is SQLite's error behind a sentence that says what it means here.
 type explained struct {

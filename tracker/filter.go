@@ -70,7 +70,8 @@ type parser struct {
 
 func newParser(text string) (*parser, error) {
 	if len(text) > maxQuery {
-		return nil, fmt.Errorf("a filter or order of %d bytes; allowed: at most %d", len(text), maxQuery)
+		start := strings.ToValidUTF8(text[:40], "") + "…" // an error holds no more of it
+		return nil, &SyntaxError{start, 0, fmt.Sprintf("a filter or order of %d bytes; allowed: at most %d", len(text), maxQuery)}
 	}
 	tokens, err := lex(text)
 	return &parser{text: text, tokens: tokens}, err

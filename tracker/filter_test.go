@@ -84,7 +84,8 @@ func TestFilter(t *testing.T) {
 
 func TestFilterIsBounded(t *testing.T) {
 	long := strings.Repeat("params.a = 'b' or ", 5000) + "params.a = 'b'"
-	if _, err := ParseFilter(long); err == nil || !strings.Contains(err.Error(), "at most 65536") {
+	var syntax *SyntaxError
+	if _, err := ParseFilter(long); !errors.As(err, &syntax) || !strings.Contains(err.Error(), "at most 65536") || len(err.Error()) > 1000 {
 		t.Errorf("a filter of %d bytes gave %v", len(long), err)
 	}
 }

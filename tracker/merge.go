@@ -39,7 +39,7 @@ type Merged struct {
 func (db *DB) Merge(ctx context.Context, from *DB) (Merged, error) {
 	var merged Merged
 	if db.readOnly {
-		return merged, fmt.Errorf("merging %s: %w", from.path, errReadOnly)
+		return merged, fmt.Errorf("merging %s: %w", from.path, ErrReadOnly)
 	}
 	ids, err := from.liveRuns(ctx)
 	if err != nil {

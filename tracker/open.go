@@ -217,7 +217,7 @@ func (db *DB) update(ctx context.Context, fn func(*sql.Tx) error) error {
 // transact runs fn in one transaction that holds the write lock from its start.
 func (db *DB) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 	if db.readOnly {
-		return errReadOnly
+		return ErrReadOnly
 	}
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {

@@ -103,8 +103,9 @@ func TestServeReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode < 400 {
-		t.Errorf("a client that writes is told %s", answer.Status)
+	said, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusForbidden || !strings.Contains(string(said), "started with --read-only") {
+		t.Errorf("a client that writes is told %s: %s, %v", answer.Status, said, err)
 	}
 	if page := get(t, url+"/", 200); !strings.Contains(page, "1 run<") {
 		t.Errorf("after that the list is %s", page)

@@ -50,6 +50,8 @@ func (h *Handler) asAPIError(err error) *apiError {
 		return &apiError{http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", err.Error()}
 	case errors.Is(err, tracker.ErrWriting):
 		return &apiError{http.StatusConflict, "RESOURCE_CONFLICT", err.Error()}
+	case errors.Is(err, tracker.ErrReadOnly):
+		return &apiError{http.StatusForbidden, "PERMISSION_DENIED", "this server only shows its runs: it was started with --read-only"}
 	case errors.Is(err, tracker.ErrFinished):
 		return &apiError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", err.Error()}
 	}

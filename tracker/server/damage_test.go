@@ -43,7 +43,7 @@ func TestSearchNamesADamagedRun(t *testing.T) {
 	for _, run := range found.Runs {
 		for _, tag := range run.Data.Tags {
 			if tag.Key == damageTag {
-				said[run.Info.Name] = run.Info.Status + " " + tag.Value
+				said[run.Info.Name] += run.Info.Status + " " + tag.Value // once
 			}
 		}
 	}

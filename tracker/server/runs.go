@@ -93,7 +93,7 @@ func toRun(r tracker.RunInfo, experiment string) wireRun {
 // shownTags are the tags that clients see: those that the server keeps for
 // itself are not among them, and the environment is.
 func shownTags(r tracker.RunInfo) []mlflow.Pair {
-	pairs := make([]mlflow.Pair, 0, len(r.Tags)+len(r.Environment)+3)
+	pairs := make([]mlflow.Pair, 0, len(r.Tags)+len(r.Environment)+4) // those that toRun adds
 	for key, value := range r.Tags {
 		if !mlflow.Reserved(key) {
 			pairs = append(pairs, mlflow.Pair{Key: key, Value: value})
@@ -101,9 +101,6 @@ func shownTags(r tracker.RunInfo) []mlflow.Pair {
 	}
 	for key, value := range r.Environment {
 		pairs = append(pairs, mlflow.Pair{Key: mlflow.EnvironmentTag + key, Value: value})
-	}
-	if r.Status == tracker.Damaged {
-		pairs = append(pairs, mlflow.Pair{Key: "patchlab.damage", Value: "some of this run is damaged in the server's file and cannot be read"})
 	}
 	return pairs
 }

@@ -328,6 +328,7 @@ func TestHugeAndMalformedBodies(t *testing.T) {
 		"of a process":   {"runs/log-metric", `{"run_id":"` + l.run.ID() + `","key":"k","value":1,"timestamp":1}`, 409},
 		"wrong filter":   {"runs/search", `{"experiment_ids":["0"],"filter":"a = b = c"}`, 400},
 		"deep filter":    {"runs/search", `{"experiment_ids":["0"],"filter":"` + strings.Repeat("(", 50_000) + `"}`, 400},
+		"huge filter":    {"runs/search", `{"experiment_ids":["0"],"filter":"` + strings.Repeat("a", 100_000) + `"}`, 400},
 		"negative limit": {"runs/search", `{"experiment_ids":["0"],"max_results":-1}`, 400},
 		"huge limit":     {"runs/search", `{"experiment_ids":["0"],"max_results":1000000000}`, 400},
 		"wrong page":     {"runs/search", `{"experiment_ids":["0"],"page_token":"%%%"}`, 400},

@@ -45,7 +45,8 @@ type Handler struct {
 	runs map[string]*held // runs that are written to now
 }
 
-// New makes a handler over a database that is open for writing.
+// New makes a handler over a database. Over one that is open for reading only,
+// whoever writes is refused.
 func New(db *tracker.DB, o Options) *Handler {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 32 << 20

@@ -300,7 +300,7 @@ func TestDamagedRuns(t *testing.T) {
 		byID[r.Info.RunID] = r
 	}
 	if len(byID) != 3 || byID[whole].Info.Status != "FINISHED" || byID[damaged].Info.Status != "FAILED" ||
-		mlflow.ToMap(byID[damaged].Data.Tags)["patchlab.damage"] == "" || mlflow.ToMap(byID[whole].Data.Tags)["patchlab.damage"] != "" {
+		mlflow.ToMap(byID[damaged].Data.Tags)[damageTag] == "" || mlflow.ToMap(byID[whole].Data.Tags)[damageTag] != "" {
 		t.Errorf("the runs are %+v", found.Runs)
 	}
 	l.succeeds("logged-models/search", `{"experiment_ids":["0"]}`, nil)
