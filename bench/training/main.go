@@ -86,7 +86,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			o.rounds = 1
 		}
 		if !set["seconds"] {
-			o.seconds = 2
+			o.seconds = 1.5
 		}
 	}
 	if configs != "" {

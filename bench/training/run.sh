@@ -10,5 +10,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p build
-go build -o build/bench-training-driver ./bench/training
+go build -buildvcs=auto -o build/bench-training-driver ./bench/training
 exec build/bench-training-driver "$@"

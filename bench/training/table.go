@@ -175,8 +175,11 @@ func (t table) print(w io.Writer) {
 			fmt.Fprintf(w, "  %-15s", tool)
 			for _, p := range phases() {
 				r, _ := t.find(config, tool, p)
-				half := (r.max - r.min) / 2
-				fmt.Fprintf(w, "%15s", fmt.Sprintf(p.format+" ±%3.0f%%", r.median*p.scale, 100*half/r.median))
+				value := fmt.Sprintf(p.format+" ±%3.0f%%", r.median*p.scale, 50*(r.max-r.min)/r.median)
+				if len(r.byRound) == 1 {
+					value = fmt.Sprintf(p.format+"      ", r.median*p.scale)
+				}
+				fmt.Fprintf(w, "%15s", value)
 			}
 			fmt.Fprintln(w)
 		}
