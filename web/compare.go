@@ -14,12 +14,19 @@ import (
 	"patchlab/tracker"
 )
 
+// chosenMost is how many runs can be chosen one by one: as many as an address
+// and a filter hold.
+const chosenMost = 1000
+
 // comparePage answers with the report that `patchlab compare` writes, over the
 // runs that an address names or, where it names none, over a filter.
 func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	o := compare.Options{Filter: strings.TrimSpace(values.Get("q")), Curves: true, Steps: true, Made: h.options.Now().UTC().Truncate(time.Second)}
-	ids := namedRuns(values["run"])
+	ids := namedRuns(values["run"], chosenMost+1)
+	if len(ids) > chosenMost {
+		return &problem{http.StatusRequestURITooLong, fmt.Sprintf("more than %s are chosen: choose fewer, or find them by a filter and compare what is found", plural(chosenMost, "run"))}
+	}
 	if len(ids) > 0 {
 		o.Filter = "run_id IN ('" + strings.Join(ids, "', '") + "')"
 	}

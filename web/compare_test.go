@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"bytes"
+	"fmt"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -49,4 +51,22 @@ func TestComparison(t *testing.T) {
 	l.get("/compare?q=params.x+%3D", 400)
 	l.get("/compare?by=nonsense", 400)
 	wants(t, l.get("/compare?run="+ids[0], 200), "mixer-2")
+}
+
+// TestComparisonLeavesNoChosenRunOut: of many chosen runs all are compared, or none.
+func TestComparisonLeavesNoChosenRunOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	var runs []comparetest.Run
+	for seed := range 205 { // more than a page follows
+		runs = append(runs, comparetest.Run{Model: "mixer-2", Seed: seed, Accuracy: .5, TrainPerS: 1000, Epochs: 1})
+	}
+	ids, err := comparetest.Create(t.Context(), path, runs)
+	must(t, err)
+	l := openLab(t, path, web.Options{})
+	address := "/compare?" + url.Values{"run": ids}.Encode()
+	wants(t, l.get(address, 200), "205 finished runs")
+	for i := range 800 {
+		address += fmt.Sprintf("&run=%026d", i)
+	}
+	wants(t, l.get(address, 414), "More than 1,000 runs are chosen")
 }

@@ -114,10 +114,10 @@ func (h *Handler) runsEvents(w http.ResponseWriter, r *http.Request) error {
 		return asked(err)
 	}
 	l := follower{h: h, r: r, s: newStream(w), wanted: wanted, states: map[string]string{}, known: map[string]bool{}, fresh: values.Get("new") == "1"}
-	for _, id := range namedRuns(values["run"]) {
+	for _, id := range namedRuns(values["run"], followedMost) {
 		l.states[id] = ""
 	}
-	for _, id := range namedRuns(values["known"]) {
+	for _, id := range namedRuns(values["known"], followedMost) {
 		l.known[id] = true
 	}
 	return h.watch(r, l.s, l.look)

@@ -155,7 +155,7 @@ func span(f found, page int) string {
 // script.
 func (h *Handler) rowsFragment(w http.ResponseWriter, r *http.Request) error {
 	var runs []tracker.RunInfo
-	for _, id := range namedRuns(r.URL.Query()["run"]) {
+	for _, id := range namedRuns(r.URL.Query()["run"], followedMost) {
 		run, err := h.db.Find(r.Context(), id)
 		if errors.Is(err, tracker.ErrNotFound) {
 			continue
@@ -171,11 +171,14 @@ func (h *Handler) rowsFragment(w http.ResponseWriter, r *http.Request) error {
 	}{h.frame(""), h.rows(r.Context(), runs)})
 }
 
-// namedRuns keeps what has the form of an ID, each once, at most two pages full.
-func namedRuns(ids []string) []string {
+// followedMost is how many runs a page follows at a time.
+const followedMost = 2 * pageRows
+
+// namedRuns keeps what has the form of an ID, each once, at most that many.
+func namedRuns(ids []string, most int) []string {
 	var out []string
 	for _, id := range ids {
-		if isID(id) && !slices.Contains(out, id) && len(out) < 2*pageRows {
+		if isID(id) && !slices.Contains(out, id) && len(out) < most {
 			out = append(out, id)
 		}
 	}
