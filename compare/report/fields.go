@@ -225,11 +225,12 @@ func legend(r *compare.Report, t *compare.Table, shown []compare.Pair) []string 
 }
 
 // correction explains the signs of the pairs that are shown, those alone that
-// occur; p is corrected for all pairs of the table, shown or not.
+// occur; p is corrected for all pairs of the table, shown or not. An interval
+// is of its pair alone, and so may leave out 0 where no difference is shown.
 func correction(t *compare.Table, shown []compare.Pair) string {
 	var out []string
 	if len(shown) > 0 && len(t.Pairs) > 1 {
-		out = append(out, fmt.Sprintf("p is corrected for %d comparisons (Holm)", len(t.Pairs)))
+		out = append(out, fmt.Sprintf("p is corrected for %d comparisons (Holm), the intervals are not", len(t.Pairs)))
 	}
 	if slices.ContainsFunc(shown, func(p compare.Pair) bool { return p.Verdict == compare.NotShown }) {
 		out = append(out, "~: no difference shown, which is not the same as none")

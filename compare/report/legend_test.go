@@ -31,7 +31,7 @@ func TestLegendFits(t *testing.T) {
 		has    []string
 		hasNot []string
 	}{
-		{"far", far, report.Text, []string{"p is corrected", "effect: Hedges' g of the differences"}, []string{"+ seeds:", "~: no"}},
+		{"far", far, report.Text, []string{"p is corrected for 3 comparisons (Holm), the intervals are not", "effect: Hedges' g of the differences"}, []string{"+ seeds:", "~: no"}},
 		{"far", far, report.Markdown, []string{"effect: Hedges' g of the differences, the difference in standard deviations"}, []string{"+ seeds:", "~: no"}},
 		{"close", close, report.Text, nil, []string{"+ seeds:", "~: no"}},
 		{"close", close, report.Markdown, []string{"+ seeds: how many", `~: no difference`}, nil},
