@@ -75,13 +75,13 @@ try:
     client.wait_for_ready(timeout=PATIENCE)
     figures["ready"] = time.perf_counter() - begin
     # The first completion is asked for at once, as nobody does, and does not count the start.
-    figures["first_completion"], figures["first_completion_found"] = complete(client, "fmt.Printl", "Println")
+    figures["first_completion"], figures["first_completion_found"] = complete(client, "%%\nfmt.Printl", "Println")
     if gonb:
         run(client, "%noautoget")  # its workspace works with it only
     figures["first_cell"] = run(client, simple(0), "cell 0")
     figures["simple_cell"] = statistics.median(run(client, simple(n), f"cell {n}") for n in range(1, 8))
     figures["unchanged_cell"] = statistics.median(run(client, simple(7), "cell 7") for _ in range(7))
-    figures["completion"], figures["completion_found"] = complete(client, "strings.ToUpp", "ToUpper")
+    figures["completion"], figures["completion_found"] = complete(client, "%%\nstrings.ToUpp", "ToUpper")
     figures["gomlx_first"] = run(client, gomlx(3), "9")
     figures["gomlx_warm"] = statistics.median(run(client, gomlx(n), f"{n * n}") for n in (4, 5, 6))
     busy = client.execute("%%\ntime.Sleep(5 * time.Second)")
@@ -89,7 +89,7 @@ try:
         message = client.get_iopub_msg(timeout=PATIENCE)
         if message["msg_type"] == "execute_input" and message["parent_header"]["msg_id"] == busy:
             break
-    figures["completion_while_busy"], figures["completion_while_busy_found"] = complete(client, "strings.ToLow", "ToLower")
+    figures["completion_while_busy"], figures["completion_while_busy_found"] = complete(client, "%%\nstrings.ToLow", "ToLower")
     begin = time.perf_counter()
     client.stop_channels()
     manager.shutdown_kernel(now=False)
