@@ -55,6 +55,9 @@ func (p *parser) name() (field, error) {
 	case "params", "param", "parameters", "parameter":
 		return mapField(spelled, key, func(r *RunInfo) map[string]string { return r.Params }), nil
 	case "tags", "tag":
+		if f, ok := mlflowField(spelled, key); ok {
+			return f, nil
+		}
 		return mapField(spelled, key, func(r *RunInfo) map[string]string { return r.Tags }), nil
 	case "environment":
 		return mapField(spelled, key, func(r *RunInfo) map[string]string { return r.Environment }), nil
@@ -99,6 +102,25 @@ func mapField(spelled, key string, of func(*RunInfo) map[string]string) field {
 		}
 		return nil
 	}}
+}
+
+// mlflowField is the field of a run that MLflow keeps in a tag.
+func mlflowField(spelled, key string) (field, bool) {
+	of, ok := map[string]func(*RunInfo) string{
+		"mlflow.runName":      func(r *RunInfo) string { return r.Name },
+		"mlflow.note.content": func(r *RunInfo) string { return r.Note },
+		"mlflow.parentRunId":  func(r *RunInfo) string { return r.Parent },
+	}[key]
+	return field{spelled: spelled, texts: func(r *RunInfo) []string {
+		text := r.Tags[key] // one that was set as a tag, not through MLflow
+		if s := of(r); s != "" {
+			text = s
+		}
+		if text == "" {
+			return nil
+		}
+		return []string{text}
+	}}, ok
 }
 
 func (p *parser) dataset(at token, key string) (field, error) {

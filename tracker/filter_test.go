@@ -11,6 +11,7 @@ import (
 func filterRun() *RunInfo {
 	return &RunInfo{
 		ID: "01JD8ZK3T5AAAAAAAAAAAAAAAA", Name: "first run", Experiment: "cifar10", Status: Finished,
+		Parent: "01JD8ZK3T5BBBBBBBBBBBBBBBB", Note: "above 60 %",
 		Start: time.UnixMicro(1_700_000_000_123_456), End: time.UnixMicro(1_700_000_100_000_000),
 		Params: map[string]string{"model": "mixer-4", "a b": "it's", "5x": "yes", "x.y/z": "deep"},
 		Tags:   map[string]string{"course": "Vision", "mlflow.user": "ada"},
@@ -55,6 +56,10 @@ func TestFilter(t *testing.T) {
 		"tags.course ilike '%ISI%'":                                true,
 		"tags.mlflow.user = 'ada'":                                 true,
 		"tag.`mlflow.user` = 'ada'":                                true,
+		"tags.mlflow.parentRunId = '01JD8ZK3T5BBBBBBBBBBBBBBBB'":   true,
+		"tags.mlflow.parentRunId IN ('x')":                         false,
+		"tags.mlflow.runName = 'first run'":                        true,
+		"tags.`mlflow.note.content` LIKE '%60%'":                   true,
 		"attributes.status = 'FINISHED'":                           true,
 		"status != 'finished'":                                     false,
 		"attributes.run_id IN ('x', '01JD8ZK3T5AAAAAAAAAAAAAAAA')": true,

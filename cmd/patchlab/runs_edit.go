@@ -23,11 +23,11 @@ func newRunsDeleteCommand(writing runsWrapper) *cobra.Command {
 		Example: "  patchlab runs delete 01JD8ZK3T5",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
-			for _, ref := range args {
-				info, err := db.Find(ctx, ref)
-				if err != nil {
-					return err
-				}
+			runs, err := findAll(ctx, args, db.Find)
+			if err != nil {
+				return err
+			}
+			for _, info := range runs {
 				if err := db.Delete(ctx, info.ID); err != nil {
 					return err
 				}
@@ -36,6 +36,24 @@ func newRunsDeleteCommand(writing runsWrapper) *cobra.Command {
 			return nil
 		}),
 	}
+}
+
+// findAll finds all runs before any is changed: a run deleted would make
+// "latest" another one, and one that is not found would leave half done.
+func findAll(ctx context.Context, refs []string, find func(context.Context, string) (tracker.RunInfo, error)) ([]tracker.RunInfo, error) {
+	var runs []tracker.RunInfo
+	named := map[string]bool{}
+	for _, ref := range refs {
+		info, err := find(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if !named[info.ID] {
+			named[info.ID] = true
+			runs = append(runs, info)
+		}
+	}
+	return runs, nil
 }
 
 func newRunsRestoreCommand(writing runsWrapper) *cobra.Command {
@@ -125,11 +143,11 @@ func newRunsArchiveCommand(writing runsWrapper) *cobra.Command {
 		Example: "  patchlab runs archive 01JD8ZK3T5\n  patchlab runs archive --undo 01JD8ZK3T5",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
-			for _, ref := range args {
-				info, err := db.Find(ctx, ref)
-				if err != nil {
-					return err
-				}
+			runs, err := findAll(ctx, args, db.Find)
+			if err != nil {
+				return err
+			}
+			for _, info := range runs {
 				if err := db.Archive(ctx, info.ID, !undo); err != nil {
 					return err
 				}

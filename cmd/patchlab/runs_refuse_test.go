@@ -141,3 +141,16 @@ func TestRunsJSONIsIndented(t *testing.T) {
 		}
 	}
 }
+
+func TestRunsFindsAllRunsBeforeItChangesOne(t *testing.T) {
+	path, ids := recordRuns(t)
+	for _, command := range []string{"delete", "archive"} {
+		if out, err := runRuns(t, path, command, ids[0], "nowhere"); err == nil || out != "" {
+			t.Errorf("%s of a run and of one that is not there: %q, %v", command, out, err)
+		}
+	}
+	// "latest" is one run, also where the first of the two is deleted.
+	if out, err := runRuns(t, path, "delete", "latest", "latest"); err != nil || strings.Count(out, "deleted") != 1 {
+		t.Errorf("deleting the latest run, said twice: %q, %v", out, err)
+	}
+}

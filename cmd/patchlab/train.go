@@ -170,7 +170,7 @@ func resumable(info tracker.RunInfo) error {
 		return fmt.Errorf("run %s is damaged and cannot be resumed: %s", info.ID, info.Damage)
 	}
 	if info.Status == tracker.Finished {
-		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", info.Name, info.Name)
+		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", oneLine(info.Name), oneLine(info.Name))
 	}
 	return nil
 }

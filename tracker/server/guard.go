@@ -32,10 +32,11 @@ func forbidden(message string) error {
 }
 
 // check refuses requests for a host that is not ours (a web page whose name
-// was rebound to this machine), from another web site, or without the token.
+// was rebound to this machine), from another web site, or without the token. A
+// link may stand anywhere, though, for instance in a notebook.
 func (g guard) check(r *http.Request) error {
 	if !g.hosts[hostOf(r.Host)] {
-		return forbidden("this server does not answer for the host that the request names")
+		return forbidden("this server does not answer for the host that the request names: start it with --host and that name, if the name is its own")
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
@@ -43,13 +44,24 @@ func (g guard) check(r *http.Request) error {
 			return forbidden("requests from other web sites are refused")
 		}
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" && !followed(r) {
 		return forbidden("requests from other web sites are refused")
 	}
 	if g.asks && !g.known(r) {
-		return &apiError{http.StatusUnauthorized, "UNAUTHENTICATED", "a token is required: set MLFLOW_TRACKING_TOKEN"}
+		message := "a token is required: set MLFLOW_TRACKING_TOKEN"
+		if r.Header.Get("Authorization") != "" {
+			message = "the token is not this server's: set MLFLOW_TRACKING_TOKEN to the one that it was started with"
+		}
+		return &apiError{http.StatusUnauthorized, "UNAUTHENTICATED", message}
 	}
 	return nil
+}
+
+// followed tells whether somebody follows a link: the browser then shows the
+// answer in a tab, where the page with the link cannot read it, and a GET
+// changes nothing.
+func followed(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 // hostOf is a Host header without its port, in lower case.

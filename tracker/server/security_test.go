@@ -212,6 +212,25 @@ func TestForeignPagesAreRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", name, status, text)
 		}
 	}
+	// A link on another page: the browser shows the answer, and no page reads it.
+	link := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
+	if status, text := l.post(path, body, link...); status != 403 {
+		t.Errorf("a form of another page: %d %s", status, text)
+	}
+	for dest, want := range map[string]int{"document": 200, "iframe": 403, "script": 403} {
+		request, err := http.NewRequest("GET", l.web.URL+"/version", nil)
+		must(t, err)
+		for i := 0; i < len(link); i += 2 {
+			request.Header.Set(link[i], link[i+1])
+		}
+		request.Header.Set("Sec-Fetch-Dest", dest)
+		answer, err := http.DefaultClient.Do(request)
+		must(t, err)
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("another page's %s: %d, not %d", dest, answer.StatusCode, want)
+		}
+	}
 	// What a form on another page can send without asking.
 	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""} {
 		if status, text := l.post(path, body, "Content-Type", kind); status != 415 {
