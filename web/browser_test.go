@@ -204,6 +204,11 @@ func TestInBrowser(t *testing.T) {
 	b.says("td.best", "10.00 %")
 	b.says("td.progress", "2 of 10")
 
+	// The address that MLflow's client prints leads to the run.
+	b.open(l.url + "/?printed=1#/experiments/0/runs/" + first.ID())
+	b.says("h1", "first")
+	b.open(l.url + "/")
+
 	// Its curve grows without a reload.
 	b.click("tbody th a")
 	b.says("h1", "first")

@@ -26,8 +26,8 @@
 // Changes are POSTed forms. There are no cookies, but behind HTTP Basic
 // authentication, or on loopback without any, a browser would send a foreign
 // page's form as willingly as ours. The server's guard refuses requests whose
-// Origin or Sec-Fetch-Site names another site, and lets pass those that name
-// none, for programs send neither. Forms come from browsers, and every browser
+// Origin or Sec-Fetch-Site names another site, links that somebody follows
+// excepted, and lets pass those that name none, for programs send neither. Forms come from browsers, and every browser
 // of the last years sends Origin with a POST; so here a POST has to say that it
 // comes from this host, by one header or the other, and one that says nothing is
 // refused. That makes tokens in forms needless: a foreign page can neither

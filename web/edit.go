@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,9 @@ type change func(ctx context.Context, db *tracker.DB, id string, form url.Values
 func edits() map[string]change {
 	return map[string]change{
 		"note": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
+			if !form.Has("note") {
+				return asked(errors.New("the form has no note: to clear the note, send an empty one"))
+			}
 			return db.SetNote(ctx, id, strings.ReplaceAll(form.Get("note"), "\r\n", "\n"))
 		},
 		"name": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {

@@ -107,6 +107,7 @@ func drawSpark(points []tracker.Point) template.HTML {
 		return ""
 	}
 	keep := thin(xs, ys, xs[0], xs[len(xs)-1], int(width))
+	words := fmt.Sprintf("validation accuracy from %s to %s, between %s and %s", percent(ys[0]), percent(ys[len(ys)-1]), percent(low), percent(high))
 	if high == low {
 		low, high = low-1, high+1
 	}
@@ -121,7 +122,6 @@ func drawSpark(points []tracker.Point) template.HTML {
 		y = height - 3 - (height-6)*(ys[k]-low)/(high-low)
 		fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x, y)
 	}
-	words := fmt.Sprintf("validation accuracy from %s to %s, between %s and %s", percent(ys[0]), percent(ys[len(ys)-1]), percent(low), percent(high))
 	return template.HTML(fmt.Sprintf(`<svg class="spark" viewBox="0 0 %g %g" role="img" aria-label="%s"><title>%s</title>`+
 		`<path class="l s0" stroke-width="1.5" d="%s"/><circle class="a s0" cx="%.1f" cy="%.1f" r="2"/></svg>`,
 		width, height, words, words, path.String(), x, y))

@@ -182,6 +182,9 @@ func TestEdits(t *testing.T) {
 			t.Errorf("an empty %s: status %d, want %d", form, code, want)
 		}
 	}
+	if code := l.post(at+"/note", url.Values{"text": {"misspelt"}}); code != http.StatusBadRequest {
+		t.Errorf("a form without a note: %d", code)
+	}
 	if code := l.post(at+"/note", url.Values{"note": {strings.Repeat("x", 2<<20)}}); code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a note without end: status %d", code)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,5 +179,13 @@ func TestFormats(t *testing.T) {
 		if got := size(n); got != want {
 			t.Errorf("%d bytes are written %q, want %q", n, got, want)
 		}
+	}
+}
+
+// A curve that stays the same is drawn in the middle, and said as it is.
+func TestSparkOfOneValue(t *testing.T) {
+	const want = "validation accuracy from 25.00 % to 25.00 %, between 25.00 % and 25.00 %"
+	if drawn := string(drawSpark([]tracker.Point{{Step: 1, Value: .25}, {Step: 2, Value: .25}})); !strings.Contains(drawn, want) || !strings.Contains(drawn, `cy="11.0"`) {
+		t.Errorf("%s", drawn)
 	}
 }

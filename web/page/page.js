@@ -5,6 +5,10 @@
   const tip = byId("tip"), main = byId("main"), rows = byId("rows");
   let zoomTo, drag = null, cross = null; // dragging a range, and the line under the pointer
 
+  // The address of a run that MLflow's client prints.
+  const printed = /^#\/experiments\/[^/]+\/runs\/(\w+)$/.exec(location.hash);
+  if (printed && location.pathname === "/") location.replace("/runs/" + printed[1]);
+
   async function text(address) {
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(answer.status + " " + answer.statusText);
