@@ -27,8 +27,16 @@ func Listen(address string, o Options) (net.Listener, error) {
 	return listener, nil
 }
 
-// Serve answers until ctx ends, then lets requests in progress finish.
+// lastSeconds is how long requests in progress may go on when the server ends.
+const lastSeconds = 10 * time.Second
+
+// Serve answers until ctx ends, then lets requests in progress finish, and cuts
+// off those that take longer than ten seconds.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	return serve(ctx, listener, handler, maxConnections, lastSeconds)
+}
+
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, connections int, patience time.Duration) error {
 	s := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -37,15 +45,19 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		grace, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		stopped <- s.Shutdown(grace)
+		err := s.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = s.Close()
+		}
+		stopped <- err
 	})
-	err := s.Serve(&limited{Listener: listener, free: make(chan struct{}, maxConnections)})
+	err := s.Serve(&limited{Listener: listener, free: make(chan struct{}, connections), closed: make(chan struct{})})
 	if stop() { // it ended by itself
 		return fmt.Errorf("serving: %w", err)
 	}
-	if err := <-stopped; err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := <-stopped; err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("stopping to serve: %w", err)
 	}
 	return nil
@@ -54,17 +66,28 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 // limited is a listener that accepts only so many connections at a time.
 type limited struct {
 	net.Listener
-	free chan struct{}
+	free   chan struct{}
+	closed chan struct{}
+	once   sync.Once
 }
 
 func (l *limited) Accept() (net.Conn, error) {
-	l.free <- struct{}{}
+	select {
+	case l.free <- struct{}{}:
+	case <-l.closed: // or the server would wait for a connection to become free before it ends
+		return nil, net.ErrClosed
+	}
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		<-l.free
 		return nil, err
 	}
 	return &counted{Conn: conn, free: l.free}, nil
+}
+
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
 }
 
 type counted struct {

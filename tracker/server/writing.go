@@ -158,22 +158,16 @@ func (h *Handler) dropStale(ctx context.Context, id string, o *held) {
 
 // endRun ends a run that a client says has ended.
 func (h *Handler) endRun(ctx context.Context, id string, e ending) error {
-	if _, err := h.active(ctx, id); err != nil {
-		return err
-	}
-	o := h.hold(id)
-	defer h.let(id, o)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := h.open(ctx, id, o); err != nil {
-		return err
-	}
-	o.again = nil
-	return h.finish(ctx, id, o, e)
+	return h.opened(ctx, id, func(o *held) error { return h.finish(ctx, id, o, e) })
 }
 
 // reopenRun makes a run that has ended running again, as when a client resumes it.
 func (h *Handler) reopenRun(ctx context.Context, id string) error {
+	return h.opened(ctx, id, func(*held) error { return nil })
+}
+
+// opened opens a run so that it goes on, then calls do with its lock held.
+func (h *Handler) opened(ctx context.Context, id string, do func(*held) error) error {
 	if _, err := h.active(ctx, id); err != nil {
 		return err
 	}
@@ -185,5 +179,5 @@ func (h *Handler) reopenRun(ctx context.Context, id string) error {
 		return err
 	}
 	o.again = nil
-	return nil
+	return do(o)
 }
