@@ -22,11 +22,10 @@ COLUMNS = [
 
 
 def version(root, tracker):
-    name = {"wandb": "wandb"}.get(tracker, tracker)
     path = "tracker/server/testdata/requirements.txt" if tracker == "mlflow" else "bench/trackers/requirements/%s.txt" % tracker
     try:
         with open(os.path.join(root, path)) as f:
-            return re.search(r"^%s==(\S+)" % name, f.read(), re.M).group(1)
+            return re.search(r"^%s==(\S+)" % tracker, f.read(), re.M).group(1)
     except (OSError, AttributeError):
         return ""
 
