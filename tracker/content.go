@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -44,7 +45,25 @@ func checkDigest(digest []byte) error {
 }
 
 // root opens the artifact folder; nothing outside it can be reached through it.
-func (db *DB) root() (*os.Root, error) { return os.OpenRoot(db.artifactFolder()) }
+func (db *DB) root() (*os.Root, error) {
+	root, err := os.OpenRoot(db.artifactFolder())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &noFolder{db.artifactFolder(), filepath.Base(db.path), err}
+	}
+	return root, err
+}
+
+// noFolder says what people forget who copy a database.
+type noFolder struct {
+	folder, file string
+	err          error
+}
+
+func (n *noFolder) Error() string {
+	return fmt.Sprintf("the folder %s is missing: artifacts are there, copy it together with %s", n.folder, n.file)
+}
+
+func (n *noFolder) Unwrap() error { return n.err }
 
 // makeRoot is root for writing: it makes the folder where there is none, and
 // the folder's name durable.

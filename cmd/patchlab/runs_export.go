@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +25,15 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
   patchlab runs export --format parquet --output points.parquet
   patchlab runs export --filter "params.model = 'mixer-4'" --to http://127.0.0.1:5000`,
 		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			if filter != "" && len(args) > 0 {
+				return errors.New("either runs are named, or --filter chooses them, not both")
+			}
+			if format == "" {
+				format = "csv"
+				if extension := strings.TrimPrefix(strings.ToLower(filepath.Ext(output)), "."); extension == "json" || extension == "parquet" {
+					format = extension
+				}
+			}
 			write := map[string]func(context.Context, io.Writer, *tracker.DB, []tracker.RunInfo) error{
 				"csv": exchange.WriteCSV, "json": exchange.WriteJSON, "parquet": exchange.WriteParquet,
 			}[format]
@@ -57,7 +68,7 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 		}),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&format, "format", "csv", "csv, json or parquet")
+	flags.StringVar(&format, "format", "", "csv, json or parquet (default: by the ending of the output file's name, csv without one)")
 	flags.StringVarP(&output, "output", "o", "", "the file to write (default: standard output)")
 	flags.StringVar(&filter, "filter", "", "which runs, where none is named")
 	flags.StringVar(&address, "to", "", "the address of an MLflow server to copy the runs to")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,14 +35,21 @@ tags, notes and artifacts that were added here stay. A SOURCE is
 		Example: "  patchlab runs import mlflow.db\n  patchlab runs import logs/\n  patchlab runs import --from keras training.csv",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			kinds := make([]string, len(args))
+			for i, source := range args { // before a database is made that holds nothing
+				var err error
+				if kinds[i], err = sourceKind(source, from); err != nil {
+					return err
+				}
+			}
 			db, err := tracker.Open(*dbPath)
 			if err != nil {
 				return err
 			}
 			defer db.Close()
 			var refused []error
-			for _, source := range args {
-				merged, err := importRuns(cmd.Context(), db, source, from)
+			for i, source := range args {
+				merged, err := importRuns(cmd.Context(), db, source, kinds[i])
 				if err != nil {
 					return err
 				}
@@ -56,43 +64,63 @@ tags, notes and artifacts that were added here stay. A SOURCE is
 	return cmd
 }
 
-func importRuns(ctx context.Context, db *tracker.DB, source, from string) (merged tracker.Merged, err error) {
+// sourceKind tells what a source is, if nobody said it by its look: mlflow,
+// tensorboard, keras, csv, or server for an MLflow server's address.
+func sourceKind(source, said string) (string, error) {
+	if said != "" && !slices.Contains([]string{"mlflow", "tensorboard", "keras", "csv"}, said) {
+		return "", fmt.Errorf("--from %q: mlflow, tensorboard, keras and csv are known", said)
+	}
 	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
-		return exchange.ImportMLflowServer(ctx, db, source, os.Getenv("MLFLOW_TRACKING_TOKEN"))
+		return "server", nil
 	}
 	info, err := os.Stat(source)
 	if err != nil {
-		return merged, err
+		return "", fmt.Errorf("importing: %w", err)
 	}
-	if from == "" {
-		switch extension := strings.ToLower(filepath.Ext(source)); {
-		case info.IsDir():
-			from = "tensorboard"
-		case extension == ".db" || extension == ".sqlite":
-			from = "mlflow"
-		case extension == ".json":
-			from = "keras"
-		case extension == ".csv":
-			from = "csv"
+	extension := strings.ToLower(filepath.Ext(source))
+	switch {
+	case said != "":
+	case info.IsDir():
+		said = "tensorboard"
+	case extension == ".db" || extension == ".sqlite":
+		said = "mlflow"
+	case extension == ".json":
+		said = "keras"
+	case extension == ".csv":
+		said = "csv"
+	default:
+		return "", fmt.Errorf("it is not clear what %s is: say --from mlflow, tensorboard, keras or csv", source)
+	}
+	if said == "mlflow" && !info.IsDir() {
+		if db, err := tracker.Open(source, tracker.ReadOnly()); err == nil {
+			return "", errors.Join(fmt.Errorf("%s is a database of Patchlab, not of MLflow: `patchlab runs merge %s` takes its runs over", source, source), db.Close())
 		}
 	}
-	switch from {
+	return said, nil
+}
+
+func importRuns(ctx context.Context, db *tracker.DB, source, kind string) (merged tracker.Merged, err error) {
+	switch kind {
+	case "server":
+		return exchange.ImportMLflowServer(ctx, db, source, os.Getenv("MLFLOW_TRACKING_TOKEN"))
 	case "tensorboard":
 		return exchange.ImportTensorBoard(ctx, db, source)
 	case "mlflow":
 		return exchange.ImportMLflowDB(ctx, db, source)
-	case "keras", "csv":
-		file, err := os.Open(source)
-		if err != nil {
-			return merged, err
-		}
-		name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
-		read := exchange.ImportCSV
-		if from == "keras" {
-			read = exchange.ImportKeras
-		}
-		merged, err = read(ctx, db, file, name, info.ModTime())
+	}
+	file, err := os.Open(source)
+	if err != nil {
+		return merged, err
+	}
+	info, err := file.Stat()
+	if err != nil {
 		return merged, errors.Join(err, file.Close())
 	}
-	return merged, fmt.Errorf("it is not clear what %s is: say --from mlflow, tensorboard, keras or csv", source)
+	name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+	read := exchange.ImportCSV
+	if kind == "keras" {
+		read = exchange.ImportKeras
+	}
+	merged, err = read(ctx, db, file, name, info.ModTime())
+	return merged, errors.Join(err, file.Close())
 }

@@ -154,3 +154,56 @@ func TestRunsFindsAllRunsBeforeItChangesOne(t *testing.T) {
 		t.Errorf("deleting the latest run, said twice: %q, %v", out, err)
 	}
 }
+
+func TestRunsImportMakesNoDatabaseOfNothing(t *testing.T) {
+	path, _ := recordRuns(t)
+	table := filepath.Join(t.TempDir(), "table.csv")
+	if err := os.WriteFile(table, []byte("step,loss\n1,2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"no such file":             {"nowhere.csv"},
+		`--from "wandb": mlflow`:   {"--from", "wandb", table},
+		"patchlab runs merge":      {path},
+		"nowhere.json: no such fi": {table, "nowhere.json"},
+	} {
+		fresh := filepath.Join(t.TempDir(), "fresh.db")
+		if out, err := runRuns(t, fresh, append([]string{"import"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("import %q: %q, %v, not %q", args, out, err, want)
+		}
+		if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+			t.Errorf("import %q left a database: %v", args, err)
+		}
+	}
+}
+
+func TestRunsExportGoesByTheEnding(t *testing.T) {
+	path, _ := recordRuns(t)
+	for name, begins := range map[string]string{"points.parquet": "PAR1", "runs.json": "[", "points.csv": "run,", "points": "run,"} {
+		file := filepath.Join(t.TempDir(), name)
+		if out, err := runRuns(t, path, "export", "-o", file); err != nil {
+			t.Fatal(out, err)
+		}
+		if content, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(content), begins) {
+			t.Errorf("%s begins with %.8q, %v", name, content, err)
+		}
+	}
+	if _, err := runRuns(t, path, "export", "--filter", "params.model = 'x'", "latest"); err == nil || !strings.Contains(err.Error(), "not both") {
+		t.Errorf("a run and a filter: %v", err)
+	}
+}
+
+func TestRunsVerifyMissesTheArtifacts(t *testing.T) {
+	path, ids := recordRuns(t)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := filepath.Join(t.TempDir(), "alone.db")
+	if err := os.WriteFile(alone, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runRuns(t, alone, "verify", ids[0]); err == nil || !strings.Contains(err.Error(), "alone.artifacts is missing: artifacts are there, copy it together with alone.db") {
+		t.Errorf("a database without its artifacts: %q, %v", out, err)
+	}
+}
