@@ -26,7 +26,7 @@ var sessionCells = []string{
 	"%patchlab run \"by hand\" rate=0.5",
 	`%%
 keep.Value("layers", []Layer{{[]float64{1, 2}, "a"}, {nil, "b"}})
-println(keep.Once("n", func() (int, error) { return 7, nil }))`,
+fmt.Println(keep.Once("n", func() (int, error) { return 7, nil }))`,
 	`%%
 layers := keep.Get[[]Layer]("layers")
 fmt.Println(layers[0].weights)
@@ -55,12 +55,18 @@ weights.Get("model").GetVariable("/w").Shape()`,
 	`track.Run("by hand").End()`,
 }
 
-// TestSession runs a notebook on the installed kernel by nbclient, as people do, and then its run again.
-func TestSession(t *testing.T) {
+// kernelLab is a folder with the program and its kernel installed, and one for notebooks.
+type kernelLab struct {
+	dir, work, program, python string
+	env                        []string
+}
+
+func newKernelLab(t *testing.T) *kernelLab {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program and compiles cells")
 	}
-	python := jupytertest.Bin(t, "python")
+	l := &kernelLab{python: jupytertest.Bin(t, "python")}
 	if tools, err := spec.ToolsFolder(); err != nil || !spec.ToolsBuilt(tools) {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("the kernel's programs are missing: patchlab kernel install --tools-only (%v)", err)
@@ -71,31 +77,47 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("/tmp", "ps") // t.TempDir is too long for sockets
+	if l.dir, err = os.MkdirTemp("/tmp", "ps"); err != nil { // t.TempDir is too long for sockets
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(l.dir) })
+	l.program, l.work = filepath.Join(l.dir, "patchlab"), filepath.Join(l.dir, "lab")
+	if err := os.Mkdir(l.work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.env = append(os.Environ(), "JUPYTER_PATH="+filepath.Join(l.dir, "env", "share", "jupyter"), envDB+"=", "TMPDIR="+l.dir)
+	l.do(t, root, "go", "build", "-o", l.program, "./cmd/patchlab")
+	l.do(t, root, l.program, "kernel", "install", "--prefix", filepath.Join(l.dir, "env"))
+	return l
+}
+
+// try runs a program in a folder and returns what it printed on both streams.
+func (l *kernelLab) try(t *testing.T, in, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir, cmd.Env = in, l.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (l *kernelLab) do(t *testing.T, in, name string, args ...string) string {
+	t.Helper()
+	out, err := l.try(t, in, name, args...)
+	if err != nil {
+		t.Fatalf("%s %.200v: %v\n%s", name, args, err, out)
+	}
+	return out
+}
+
+// TestSession runs a notebook on the installed kernel by nbclient, as people do, and then its run again.
+func TestSession(t *testing.T) {
+	l := newKernelLab(t)
+	database := filepath.Join(l.work, "patchlab.db")
+	l.env = append(l.env, sessionName+"="+filepath.Join(l.work, "first.ipynb"))
+	sources, err := json.Marshal(sessionCells)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	program, database := filepath.Join(dir, "patchlab"), filepath.Join(dir, "lab", "patchlab.db")
-	do := func(in, name string, args ...string) string {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), name, args...)
-		cmd.Dir = in
-		cmd.Env = append(os.Environ(), "JUPYTER_PATH="+filepath.Join(dir, "env", "share", "jupyter"), envDB+"=", "TMPDIR="+dir,
-			"JPY_SESSION_NAME="+filepath.Join(dir, "lab", "first.ipynb"))
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s %.200v: %v\n%s", name, args, err, out)
-		}
-		return string(out)
-	}
-	do(root, "go", "build", "-o", program, "./cmd/patchlab")
-	do(root, program, "kernel", "install", "--prefix", filepath.Join(dir, "env"))
-	if err := os.Mkdir(filepath.Dir(database), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	sources, _ := json.Marshal(sessionCells)
-	do(filepath.Dir(database), python, "-c", fmt.Sprintf(`
+	l.do(t, l.work, l.python, "-c", fmt.Sprintf(`
 import json, nbformat
 from nbclient import NotebookClient
 n = nbformat.v4.new_notebook()
@@ -103,7 +125,7 @@ n.cells = [nbformat.v4.new_code_cell(source) for source in json.loads(%q)]
 NotebookClient(n, kernel_name="patchlab", timeout=280, allow_errors=True).execute()
 nbformat.write(n, "first.ipynb")
 `, sources))
-	checkOutputs(t, filepath.Join(dir, "lab", "first.ipynb"))
+	checkOutputs(t, filepath.Join(l.work, "first.ipynb"))
 
 	db, info, err := readRun(t.Context(), database, "by hand")
 	if err != nil {
@@ -117,20 +139,53 @@ nbformat.write(n, "first.ipynb")
 		t.Errorf("the run has the cells %v: %v", executed, err)
 	}
 	if info.Status != tracker.Finished || info.Experiment != "first" || info.Params["rate"] != "0.5" || info.Metrics["val_loss"].Count != 100 ||
-		info.Tags[record.TagFile] == "" || info.Environment["git_commit"] != "" || info.Environment["module.gomlx"] == "" {
+		info.Tags[record.TagFile] == "" || info.Environment["module.gomlx"] == "" {
 		t.Errorf("the run is %+v", info)
 	}
 
-	said := do(dir, program, "rerun", "by hand", "--db", database)
+	said := l.do(t, l.dir, l.program, "rerun", "by hand", "--db", database)
 	if !strings.Contains(said, "by hand: reproduced bit for bit; the outputs of 1 of 9 cells differ") {
 		t.Errorf("rerun said\n%s", said)
 	}
-	_, again, err := readRun(t.Context(), database, "by hand again")
-	if err != nil || again.Parent != info.ID || again.Metrics["val_loss"].Count != 100 {
-		t.Errorf("the rerun is %+v: %v", again, err)
+	again, repeated, err := readRun(t.Context(), database, "by hand again")
+	if err != nil || repeated.Parent != info.ID || repeated.Metrics["val_loss"].Count != 100 {
+		t.Fatalf("the rerun is %+v: %v", repeated, err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "patchlab-*")); len(left) > 0 {
+	again.Close()
+	if left, _ := filepath.Glob(filepath.Join(l.dir, "patchlab-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestKeptForResume has a notebook's run fail and go on: what its cells had kept is there, and computed once.
+func TestKeptForResume(t *testing.T) {
+	l := newKernelLab(t)
+	n := notebook.New("patchlab", "Patchlab (Go)", "go")
+	for i, source := range []string{
+		"%%\nfmt.Println(keep.Once(\"n\", func() (int, error) { return 7, os.WriteFile(\"computed\", nil, 0o600) }))",
+		"%%\nif _, err := os.Stat(\"ready\"); err != nil {\n\tpanic(err)\n}\nfmt.Println(\"kept\", keep.Get[int](\"n\"))",
+	} {
+		n.Insert(i, notebook.NewCell(notebook.Code, source))
+	}
+	if err := n.Write(filepath.Join(l.work, "in.ipynb")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := l.try(t, l.work, l.program, "notebook", "run", "in.ipynb", "-o", "out.ipynb"); err == nil || !strings.Contains(out, "cell 2 of 2 failed") {
+		t.Fatalf("the first run: %v\n%s", err, out)
+	}
+	if err := os.Rename(filepath.Join(l.work, "computed"), filepath.Join(l.work, "ready")); err != nil {
+		t.Fatal(err)
+	}
+	l.do(t, l.work, l.program, "notebook", "run", "in.ipynb", "-o", "out.ipynb", "--resume")
+	out, err := notebook.Read(filepath.Join(l.work, "out.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := out.Cells[1].Outputs()[0].Text(); text != "kept 7\n" {
+		t.Errorf("the cell that went on printed %q", text)
+	}
+	if _, err := os.Stat(filepath.Join(l.work, "computed")); err == nil {
+		t.Error("it was computed twice")
 	}
 }
 
