@@ -1,7 +1,6 @@
 package record_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"patchlab/kernel/cell"
 	"patchlab/kernel/cell/record"
@@ -315,126 +313,6 @@ func TestErrorsReachTheCell(t *testing.T) {
 	}
 }
 
-// TestKilledCell kills a cell while it logs: what it had sent is kept, and the next cell goes on with the run.
-func TestKilledCell(t *testing.T) {
-	b := open(t)
-	path := program(t, `
-	run := track.Run("killed")
-	for step := int64(0); ; step++ {
-		run.Log(step, metrics{"loss": float64(step)})
-		if step == 1000 {
-			fmt.Println("there")
-		}
-	}`)
-	b.session.Begin(1, "endless")
-	cmd := exec.Command(path)
-	cmd.Env = append(os.Environ(), b.session.Environ()...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	io.ReadFull(out, make([]byte, 5))
-	// A cell that runs for hours is in the run's notebook before it ends.
-	running, started := b.only()
-	if text := artifact(t, running, started.ID, record.Artifact); !bytes.Contains(text, []byte("endless")) {
-		t.Errorf("while its first cell runs, the run has the notebook\n%s", text)
-	}
-	cmd.Process.Kill()
-	cmd.Wait()
-	b.session.End(false)
-	db, info := b.only()
-	history, err := db.History(context.Background(), info.ID, "loss")
-	if err != nil || len(history) < 1001 || info.Status != tracker.Running {
-		t.Errorf("after the kill: %d points, %v, %v", len(history), info.Status, err)
-	}
-	for i, p := range history {
-		if p.Value != float64(i) {
-			t.Fatalf("point %d is %v", i, p)
-		}
-	}
-	b.cell(`track.Run("killed").Log(1_000_000, metrics{"loss": -1})`)
-	if _, info := b.only(); info.Metrics["loss"].Value != -1 {
-		t.Errorf("the next cell's point is missing: %+v", info.Metrics)
-	}
-}
-
-// TestSessionThatIsKilled kills the front: its run is crashed to whoever looks, and another session resumes it.
-func TestSessionThatIsKilled(t *testing.T) {
-	if folder := os.Getenv("RECORD_TEST_FRONT"); folder != "" {
-		b := open(t, func(o *record.Options) { o.Folder = folder; o.Database = os.Getenv("RECORD_TEST_DB") })
-		b.cell(firstCell)
-		fmt.Println("ready")
-		time.Sleep(time.Hour)
-	}
-	folder, err := os.MkdirTemp("", "session-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(folder)
-	b := open(t)
-	program(t, firstCell)
-	front := exec.Command(os.Args[0], "-test.run=^TestSessionThatIsKilled$")
-	front.Env = append(os.Environ(), "RECORD_TEST_FRONT="+folder, "RECORD_TEST_DB="+b.db)
-	out, err := front.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := front.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := make([]byte, 6)
-	io.ReadFull(out, said)
-	front.Process.Kill()
-	front.Wait()
-	if string(said) != "ready\n" {
-		t.Fatalf("the front said %q", said)
-	}
-	_, info := b.only()
-	if info.Status != tracker.Crashed || info.Metrics["train_loss"].Count != 50 {
-		t.Errorf("after the kill: %v with %+v", info.Status, info.Metrics)
-	}
-	if out := b.cell(`r := track.Resume("by hand"); r.Log(100, metrics{"train_loss": 0}); r.End()`); out != "" {
-		t.Errorf("resuming printed %q", out)
-	}
-	db, info := b.only()
-	if info.Status != tracker.Finished || info.Metrics["train_loss"].Count != 51 {
-		t.Errorf("after resuming: %v with %+v", info.Status, info.Metrics)
-	}
-	n, err := notebook.Parse(artifact(t, db, info.ID, record.Artifact))
-	if err != nil || len(n.Cells) != 2 || n.Cells[0].Source() != firstCell {
-		t.Errorf("after resuming the run has %d cells of two sessions: %v", len(n.Cells), err)
-	}
-}
-
-func TestCommands(t *testing.T) {
-	b := open(t)
-	b.session.Begin(1, "")
-	for _, c := range []struct{ line, want, err string }{
-		{"%patchlab", "the session has no run; allowed are", ""},
-		{"%patchlab end", "", "the session has no run"},
-		{`%patchlab run "two words" lr=0.1`, "run two words (01", ""},
-		{`%patchlab run "two words" lr=0.2`, "", `"lr"`},
-		{"%patchlab status", "goes on in " + b.db, ""},
-		{`%patchlab run a b`, "", `"b" is no parameter=value`},
-		{`%patchlab run "a`, "", "a quote is not closed"},
-		{`%patchlab fly`, "", `"fly" is unknown; allowed are`},
-		{`%patchlab end happily`, "", `a run cannot end as "happily", allowed are failed, finished, killed`},
-		{`%patchlab end failed`, "run two words (01", ""},
-	} {
-		said, err := b.session.Command(c.line)
-		if !strings.Contains(said, c.want) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("%s: %q, %v; want %q, %q", c.line, said, err, c.want, c.err)
-		}
-	}
-	b.session.End(true)
-	if _, info := b.only(); info.Status != tracker.Failed || info.Params["lr"] != "0.1" {
-		t.Errorf("the run is %v with %v", info.Status, info.Params)
-	}
-}
-
 func TestCloseLeavesNothing(t *testing.T) {
 	var folder string
 	b := open(t, func(o *record.Options) { folder = o.Folder })
@@ -448,37 +326,5 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(b.db); !os.IsNotExist(err) {
 		t.Error("a session without a run made a database")
-	}
-}
-
-func TestNotebookOutputs(t *testing.T) {
-	message := func(kind, content string) record.Message {
-		return record.Message{Type: kind, Content: json.RawMessage(content)}
-	}
-	text := record.Notebook(nil, []record.Cell{{Count: 4, Source: "a\nb", Status: "error", Outputs: []record.Message{
-		message("stream", `{"name":"stdout","text":"gone"}`),
-		message("clear_output", `{"wait":true}`),
-		message("stream", `{"name":"stdout","text":"one "}`),
-		message("stream", `{"name":"stdout","text":"two"}`),
-		message("stream", `{"name":"stderr","text":"three"}`),
-		message("display_data", `{"data":{"text/plain":"old"},"metadata":{},"transient":{"display_id":"x"}}`),
-		message("execute_result", `{"data":{"text/plain":"4"},"metadata":{}}`),
-		message("update_display_data", `{"data":{"text/plain":"new"},"metadata":{},"transient":{"display_id":"x"}}`),
-		message("error", `{"ename":"E","evalue":"v","traceback":["l1","l2"]}`),
-		message("stream", `not JSON`),
-	}}})
-	n, err := notebook.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, o := range n.Cells[0].Outputs() {
-		plain, _ := o.MIME("text/plain")
-		name, value, lines := o.Failure()
-		got = append(got, fmt.Sprint(o.Type(), o.Name(), o.Text(), plain, name, value, lines))
-	}
-	want := "[streamstdoutone two[] streamstderrthree[] display_datanew[] execute_result4[] errorEv[l1 l2]]"
-	if fmt.Sprint(got) != want || n.Cells[0].Source() != "a\nb" || !bytes.Contains(text, []byte(`"name": "patchlab"`)) {
-		t.Errorf("outputs %v, want %s", got, want)
 	}
 }
