@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-training bench-kernel build clean
+.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/...
@@ -36,6 +36,10 @@ test-pytorch:
 ## bench-trackers: the same recording work in seven trackers, side by side, into results/
 bench-trackers:
 	bench/trackers/run.sh
+
+## bench-serve: patchlab serve beside mlflow server on SQLite, into results/serve.md
+bench-serve:
+	bench/trackers/serve.sh
 
 ## bench-training: training and inference beside Keras, JAX and PyTorch, into results/
 bench-training:
