@@ -77,7 +77,7 @@ func TestSessionThatIsKilled(t *testing.T) {
 	b := open(t)
 	program(t, firstCell)
 	front := exec.Command(os.Args[0], "-test.run=^TestSessionThatIsKilled$")
-	front.Env = append(os.Environ(), "RECORD_TEST_FRONT="+folder, "RECORD_TEST_DB="+b.db)
+	front.Env = append(os.Environ(), "RECORD_TEST_FRONT="+folder, "RECORD_TEST_DB="+b.db, "TMPDIR="+t.TempDir()) // what it leaves goes with that
 	out, err := front.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
