@@ -27,6 +27,9 @@ func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) error {
 	if len(ids) > chosenMost {
 		return &problem{http.StatusRequestURITooLong, fmt.Sprintf("more than %s are chosen: choose fewer, or find them by a filter and compare what is found", plural(chosenMost, "run"))}
 	}
+	if len(ids) == 0 && len(values["run"]) > 0 {
+		return &problem{http.StatusBadRequest, "the address names runs, but none of the names is the ID of a run"}
+	}
 	if len(ids) > 0 {
 		o.Filter = "run_id IN ('" + strings.Join(ids, "', '") + "')"
 	}

@@ -51,6 +51,7 @@ func TestComparison(t *testing.T) {
 	l.get("/compare?q=params.x+%3D", 400)
 	l.get("/compare?by=nonsense", 400)
 	wants(t, l.get("/compare?run="+ids[0], 200), "mixer-2")
+	wants(t, l.get("/compare?run=misspelt", 400), "none of the names is the ID of a run")
 }
 
 // TestComparisonLeavesNoChosenRunOut: of many chosen runs all are compared, or none.
