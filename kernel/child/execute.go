@@ -101,15 +101,37 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 		c.pipe.drain()
 		return Outcome{}, ErrDied
 	}
-	select {
-	case <-r.idle:
-	case <-c.process.Ended():
-	}
+	c.awaitIdle(r)
 	c.pipe.drain()
 	if reply.Status == message.StatusOK {
 		return Outcome{}, nil
 	}
 	return Outcome{Error: &message.Error{Name: reply.Name, Value: reply.Value, Traceback: reply.Traceback}}, nil
+}
+
+// idleTime is how long GoNB may publish nothing after its reply, before the state idle is taken for lost.
+const idleTime = 5 * time.Second
+
+// awaitIdle waits until all that the cell published has come, which GoNB says on another socket than its reply.
+func (c *Child) awaitIdle(r *run) {
+	tick := time.NewTicker(idleTime)
+	defer tick.Stop()
+	for begin := time.Now(); ; {
+		select {
+		case <-r.idle:
+			return
+		case <-c.process.Ended():
+			return
+		case <-tick.C:
+		}
+		r.publishing.Lock()
+		last := r.touched
+		r.publishing.Unlock()
+		if time.Since(begin) >= idleTime && time.Since(last) >= idleTime {
+			c.config.Logf("GoNB replied, but did not say that it is idle; going on")
+			return
+		}
+	}
 }
 
 // running returns the cell that runs, if its message has the id.
