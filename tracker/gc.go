@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
@@ -99,7 +100,7 @@ func (db *DB) sweep(ctx context.Context, tx *sql.Tx, g *Garbage) error {
 			}
 		} else {
 			digest, err := hex.DecodeString(strings.Replace(name, "/", "", 1))
-			if err != nil {
+			if err != nil || len(digest) != sha256.Size {
 				return nil // not ours
 			}
 			var used bool

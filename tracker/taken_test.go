@@ -3,6 +3,7 @@ package tracker
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -65,5 +66,26 @@ func TestGCGivesSpaceBack(t *testing.T) {
 	}
 	if after := size(); after > before/4 {
 		t.Errorf("the file holds %d bytes after gc, %d before", after, before)
+	}
+}
+
+// What is not the tracker's own in the artifacts' folder stays, whatever it is called.
+func TestGCTakesNoForeignFiles(t *testing.T) {
+	db := newDB(t)
+	run := start(t, db, Spec{})
+	must(t, run.AddArtifact("a", strings.NewReader("a")))
+	must(t, run.Finish(Finished))
+	must(t, db.Delete(t.Context(), run.ID()))
+	foreign := []string{filepath.Join(db.artifactFolder(), "cafe"), filepath.Join(db.artifactFolder(), "README")}
+	for _, path := range foreign {
+		must(t, os.WriteFile(path, []byte("mine"), 0o600))
+	}
+	if g, err := db.GC(t.Context(), 0); err != nil || g.Files != 1 {
+		t.Errorf("collected %+v, %v", g, err)
+	}
+	for _, path := range foreign {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -27,13 +27,13 @@ func Listen(address string, o Options) (net.Listener, error) {
 	return listener, nil
 }
 
-// lastSeconds is how long requests in progress may go on when the server ends.
-const lastSeconds = 10 * time.Second
+// parting is how long requests in progress may go on when the server ends.
+const parting = 10 * time.Second
 
 // Serve answers until ctx ends, then lets requests in progress finish, and cuts
 // off those that take longer than ten seconds.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	return serve(ctx, listener, handler, maxConnections, lastSeconds)
+	return serve(ctx, listener, handler, maxConnections, parting)
 }
 
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, connections int, patience time.Duration) error {
