@@ -179,6 +179,12 @@ func newRunsGCCommand(writing runsWrapper, dbPath *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, run := range before { // its process would fail at the next point
+				if run.Deleted && run.Status == tracker.Running {
+					return fmt.Errorf("run %s (%s) was deleted while a process writes it, so nothing is removed: stop that process, or bring the run back with `patchlab runs restore %s`",
+						run.ID, oneLine(run.Name), run.ID)
+				}
+			}
 			g, err := db.GC(ctx, olderThan)
 			if err != nil {
 				return err

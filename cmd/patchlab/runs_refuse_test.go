@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"patchlab/tracker"
 )
 
 func TestRunsRestoreByNameAndPrefix(t *testing.T) {
@@ -205,5 +208,30 @@ func TestRunsVerifyMissesTheArtifacts(t *testing.T) {
 	}
 	if out, err := runRuns(t, alone, "verify", ids[0]); err == nil || !strings.Contains(err.Error(), "alone.artifacts is missing: artifacts are there, copy it together with alone.db") {
 		t.Errorf("a database without its artifacts: %q, %v", out, err)
+	}
+}
+
+func TestRunsGCKeepsARunThatGoesOn(t *testing.T) {
+	path, _ := recordRuns(t)
+	db, err := tracker.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	run, err := db.Start(t.Context(), tracker.Spec{Name: "going on"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runRuns(t, path, "delete", run.ID()); err != nil {
+		t.Fatal(out, err)
+	}
+	if out, err := runRuns(t, path, "gc"); err == nil || !strings.Contains(err.Error(), "restore "+run.ID()) {
+		t.Errorf("removing a run that a process writes: %q, %v", out, err)
+	}
+	if err := errors.Join(run.Log(1, map[string]float64{"loss": 1}), run.Finish(tracker.Finished)); err != nil {
+		t.Error(err)
+	}
+	if out, err := runRuns(t, path, "gc"); err != nil || !strings.HasPrefix(out, "removed 1 runs") {
+		t.Errorf("removing it once it is finished: %q, %v", out, err)
 	}
 }
