@@ -37,7 +37,8 @@ included) records into the database by MLflow's tracking protocol.
 Beyond this machine (an --addr that is not loopback) both must carry a token:
 set PATCHLAB_TOKEN or --token-file here, MLFLOW_TRACKING_TOKEN there, and name
 with --host the names by which clients know this machine. A browser asks for it:
-any user name, and the token as the password.`,
+any user name, and the token as the password. The token and all else travel
+unencrypted: beyond a network that you trust, put a proxy with TLS in front.`,
 		Example: `  patchlab serve --db lab.db                          then open http://127.0.0.1:5000
   patchlab serve --db lab.db --read-only              to show it, nobody changes it
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py

@@ -25,5 +25,8 @@
 // of an artifact is then no longer replaced, unless the run is reopened by
 // setting its status to RUNNING. A run that another process writes, such as a
 // training on this machine, cannot be changed through the server meanwhile.
+// A client that dies without ending its run leaves it running until the server
+// ends, as MLflow's server does: nobody tells a slow client from a dead one.
+// Whoever has the token may change every run; there are no users.
 // Tags that begin with patchlab.model. or patchlab.env. are the server's own.
 package server
