@@ -25,6 +25,7 @@ const envDB = "PATCHLAB_DB"
 type flags struct {
 	db, format, output, against string
 	figure, command             string
+	chosen                      bool // whether a figure was asked for
 	by, across                  []string
 	equal                       bool
 	target                      float64 // percent
@@ -54,7 +55,7 @@ The best comes first; "-" before the column puts the worst first.`,
 		Example: examples(program),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.command = commandLine(program, cmd)
+			f.command, f.chosen = commandLine(program, cmd), cmd.Flags().Changed("figure")
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -158,6 +159,9 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	format, err := report.ParseFormat(f.format, f.output)
 	if err != nil {
 		return err
+	}
+	if f.chosen && format != report.SVG && format != report.PNG {
+		return fmt.Errorf("--figure %s is for pictures alone: write one by --format svg or png, or by -o with such an ending", f.figure)
 	}
 	if err := report.CheckOutput(f.output); err != nil {
 		return err

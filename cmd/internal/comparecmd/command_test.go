@@ -186,6 +186,7 @@ func TestErrors(t *testing.T) {
 		"--target is a percentage":                                    {"--target", "-3"},
 		"\n               ^":                                          {"--filter", "params.model ~ 'mixer'"},
 		`no figure "pie"; there are pareto`:                           {"--format", "svg", "--figure", "pie"},
+		"--figure curves is for pictures alone":                       {"--figure", "curves", "-o", "x.md"},
 		"unknown command":                                             {"all"},
 		"x.bmp: no format belongs to the ending .bmp; allowed are .txt, .md, .csv, .json, .tex, .svg, .png, .htm, .html, or --format": {"-o", "x.bmp"},
 		"ending .svg; allowed are .txt, .md, .json, or --format":                                                                      {"diff", "latest", "latest", "-o", "x.svg"},
