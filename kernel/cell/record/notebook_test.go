@@ -69,3 +69,38 @@ func TestNotebookOutputs(t *testing.T) {
 		t.Errorf("outputs %v, want %s", got, want)
 	}
 }
+
+// Of a curve that changes for hours the last picture is written down, and so is what comes after it.
+func TestUpdatesAreWrittenDownOnce(t *testing.T) {
+	b := open(t)
+	b.session.Begin(1, "train()")
+	big := strings.Repeat("x", 1<<20)
+	show := func(kind, id string, n int) {
+		b.session.Message(kind, fmt.Appendf(nil, `{"data":{"text/plain":"%s%d"},"metadata":{},"transient":{"display_id":"%s"}}`, big, n, id))
+	}
+	show("display_data", "bar", 0)
+	show("display_data", "curve", 0)
+	for n := range 50 {
+		show("update_display_data", "bar", n)
+		show("update_display_data", "curve", n)
+	}
+	show("display_data", "bar", 100) // from here on its updates are of this one
+	show("update_display_data", "bar", 101)
+	b.session.Message("stream", json.RawMessage(`{"name":"stdout","text":"done"}`))
+	cells, err := b.session.Cells()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := notebook.Parse(record.Notebook(nil, cells))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range n.Cells[0].Outputs() {
+		plain, _ := o.MIME("text/plain")
+		got = append(got, strings.ReplaceAll(plain, "x", "")+o.Text())
+	}
+	if fmt.Sprint(got) != "[49 49 101 done]" {
+		t.Errorf("outputs %v", got)
+	}
+}

@@ -10,10 +10,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"patchlab/kernel/cell"
+	"patchlab/kernel/message"
 )
 
 // Options say what a session is.
@@ -51,8 +53,9 @@ type Session struct {
 	journal *os.File
 
 	writing sync.Mutex
-	cell    *Cell // that runs; guarded by writing, as are its outputs
-	size    int   // bytes of its outputs
+	cell    *Cell          // that runs; guarded by writing, as are its outputs
+	size    int            // bytes of its outputs
+	updates map[string]int // its outputs that stand for the latest picture of a display, by the display's ID
 }
 
 // Cell is an executed cell, a line of the session's journal.
@@ -113,6 +116,7 @@ func (s *Session) Begin(count int, source string) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.cell, s.size = &Cell{Count: count, Source: source, Started: s.options.Now().UTC(), Status: "running"}, 0
+	s.updates = map[string]int{}
 }
 
 // Message says that the cell has published something.
@@ -122,10 +126,41 @@ func (s *Session) Message(kind string, content json.RawMessage) {
 	if s.cell == nil {
 		return
 	}
-	if s.size += len(content); s.size > maxOutputs {
+	id := displayOf(kind, content)
+	at, replaces := s.updates[id]
+	replaces = replaces && kind == message.TypeUpdateDisplayData
+	s.size += len(content)
+	if replaces { // a bar or a curve changes for hours, and its last picture counts
+		s.size -= len(s.cell.Outputs[at].Content)
+	}
+	if s.size > maxOutputs {
 		return
 	}
-	s.cell.Outputs = append(s.cell.Outputs, Message{kind, append(json.RawMessage(nil), content...)})
+	m := Message{kind, append(json.RawMessage(nil), content...)}
+	if replaces {
+		s.cell.Outputs[at] = m
+		return
+	}
+	s.cell.Outputs = append(s.cell.Outputs, m)
+	switch {
+	case id == "":
+	case kind == message.TypeUpdateDisplayData:
+		s.updates[id] = len(s.cell.Outputs) - 1
+	default:
+		delete(s.updates, id) // later updates are of this display
+	}
+}
+
+// displayOf returns the ID of the display that a message shows or updates, "" where it has none.
+func displayOf(kind string, content json.RawMessage) string {
+	if kind != message.TypeDisplayData && kind != message.TypeExecuteResult && kind != message.TypeUpdateDisplayData {
+		return ""
+	}
+	var c struct{ Transient message.Transient }
+	if err := json.Unmarshal(content, &c); err != nil {
+		return ""
+	}
+	return c.Transient.DisplayID
 }
 
 // End says that the cell has ended, well or not. It returns when all that the cell logged is in the tracker's file.
@@ -183,6 +218,7 @@ func (s *Session) Cells() ([]Cell, error) {
 	defer s.writing.Unlock()
 	if s.cell != nil {
 		c := *s.cell
+		c.Outputs = slices.Clone(c.Outputs)
 		c.Seconds = s.options.Now().Sub(c.Started).Seconds()
 		cells = append(cells, c)
 	}
