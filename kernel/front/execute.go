@@ -18,8 +18,9 @@ import (
 type execution struct {
 	request     *message.Message
 	ask         message.ExecuteRequest
-	interrupted bool   // guarded by Kernel.mu
-	refused     string // why the kernel ended it; guarded by Kernel.mu
+	stop        context.CancelFunc // ends what the kernel itself does for the cell
+	interrupted bool               // guarded by Kernel.mu
+	refused     string             // why the kernel ended it; guarded by Kernel.mu
 }
 
 // execute runs the cells, one after the other, and owns GoNB.
@@ -107,7 +108,9 @@ func (k *Kernel) restart(start func() error) string {
 
 // run runs one cell and answers its request.
 func (k *Kernel) run(ctx context.Context, m *message.Message, start func() error) {
-	e := &execution{request: m}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	e := &execution{request: m, stop: stop}
 	k.mu.Lock()
 	k.running = e
 	k.mu.Unlock()
@@ -168,7 +171,10 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 	}
 	reply := message.ExecuteReply{Status: message.StatusOK, ExecutionCount: count, UserExpressions: map[string]json.RawMessage{}, Payload: []json.RawMessage{}}
 	if name, ok := asksHelp(code); ok {
-		reply.Payload = k.page(ctx, name)
+		if reply.Payload = k.page(ctx, name); ctx.Err() != nil {
+			k.remember(stored, count, code, "")
+			return k.failure(out, &message.Error{Name: "Interrupted", Value: "the cell was interrupted"})
+		}
 	} else if strings.TrimSpace(code) != "" {
 		slow := time.AfterFunc(slowTime, func() { k.explain(out) })
 		defer slow.Stop()
@@ -303,12 +309,13 @@ func (k *Kernel) page(ctx context.Context, name string) []json.RawMessage {
 	select {
 	case k.assists <- func() { data <- k.describe(ctx, name, len([]rune(name))) }:
 	case <-ctx.Done():
-		return []json.RawMessage{}
+		return nil
 	}
 	bundle := message.Bundle{}
 	select {
 	case bundle = <-data:
 	case <-ctx.Done():
+		return nil
 	}
 	if len(bundle) == 0 {
 		bundle["text/plain"] = "Nothing is known about " + name + "."

@@ -215,12 +215,21 @@ func (k *Kernel) serve(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(k.options.Folder))
 }
 
-// welcome tells each client that its subscription holds, as protocol 5.4 asks.
+// welcome tells each client that its subscription holds, under the topic to which it subscribed, as protocol 5.4 asks.
 func (k *Kernel) welcome() {
 	for m := range k.iopub.Messages() {
-		if subscription := m[1]; subscription[0] == 1 {
-			k.publish(message.Header{}, message.TypeWelcome, message.Welcome{Subscription: string(subscription[1:])})
+		subscription := m[1]
+		if subscription[0] != 1 {
+			continue
 		}
+		topic := subscription[1:]
+		w, err := k.session.Publish(message.Header{}, message.TypeWelcome, message.Welcome{Subscription: string(topic)})
+		if err != nil {
+			k.options.Logf("%v", err)
+			continue
+		}
+		w.Identities = [][]byte{topic}
+		k.send(k.iopub, w)
 	}
 }
 
@@ -310,6 +319,7 @@ func (k *Kernel) interrupt() {
 	r := k.running
 	if r != nil {
 		r.interrupted = true
+		r.stop()
 	}
 	k.mu.Unlock()
 	if r == nil || k.interruptOnce(r) {

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -18,6 +19,9 @@ import (
 
 // keepEntries bounds the cells in a history file; the oldest go first.
 const keepEntries = 10_000
+
+// keepOutput bounds the bytes of a result in the history: whoever looks for a cell needs its beginning.
+const keepOutput = 64 << 10
 
 // entry is a cell that was run.
 type entry struct {
@@ -103,11 +107,14 @@ func (h *History) shorten() error {
 	return os.Rename(part, h.file)
 }
 
-// Add keeps a cell of this session, with the text of its result. Where the file cannot be written, the cell is kept in
+// Add keeps a cell of this session, with the text of its result, which is cut where it is long. Where the file cannot be written, the cell is kept in
 // memory, and the error says why.
 func (h *History) Add(line int, code, output string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(output) > keepOutput {
+		output = strings.ToValidUTF8(output[:keepOutput], "") + "…"
+	}
 	e := entry{h.session, line, code, output}
 	h.entries = append(h.entries, e)
 	if h.file == "" {

@@ -76,3 +76,23 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("%d lines, %v", strings.Count(string(left), "\n"), err)
 	}
 }
+
+// A result as large as a cell can make it does not keep the history from being read again.
+func TestHistoryCutsResults(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "history.jsonl")
+	h, err := OpenHistory(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, output := range []string{strings.Repeat("é", MaxCell*5), "7"} {
+		if err := h.Add(line+1, "x", output); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h, err = OpenHistory(file); err != nil || len(h.entries) != 2 || h.entries[1].Output != "7" {
+		t.Fatalf("%d entries, %v", len(h.entries), err)
+	}
+	if kept := h.entries[0].Output; len(kept) > keepOutput+3 || !strings.HasSuffix(kept, "é…") {
+		t.Errorf("%d bytes are kept, ending in %q", len(kept), kept[len(kept)-8:])
+	}
+}
