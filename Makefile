@@ -3,7 +3,7 @@
 .PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel build clean
 
 # Pure-Go rooms, which the race detector covers.
-RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/...
+RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/...
 
 ## test: lint, install what the tests need, the race detector, then all tests
 test: lint deps race

@@ -81,7 +81,7 @@ func (l Lesson) Compare() {
 	defer db.Close()
 	r := must(compare.Build(context.Background(), db, compare.Options{
 		Filter: fmt.Sprintf("attributes.experiment_name = '%s'", strings.ReplaceAll(l.Name, "'", "''")),
-		By:     []string{"tags.what"}, Curves: true,
+		By:     []string{"tags.what"},
 	}))
 	var text, figure bytes.Buffer
 	check(report.Write(&text, report.Markdown, r, report.Options{}))
