@@ -111,6 +111,22 @@ func TestModuleAndDeath(t *testing.T) {
 	}
 }
 
+// A server that hangs does not hold up the kernel: what it does not read ends it, and the next one is asked.
+func TestServerThatHangs(t *testing.T) {
+	a := assistant(t, "")
+	if err := a.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pid := a.server.process.Pid
+	syscall.Kill(pid, syscall.SIGSTOP)
+	code := "// " + strings.Repeat("x", 4<<20) + "\nfmt.Printl" // more than the pipe holds
+	c, err := a.Complete(t.Context(), code, len(code), "")
+	if a.server.process.Pid == pid || process.Began(pid) != "" {
+		t.Errorf("the server %d is still there", pid)
+	}
+	t.Logf("%q, %v", c.Matches, err)
+}
+
 func TestNoServer(t *testing.T) {
 	a := New(Options{Tools: t.TempDir(), Folder: t.TempDir()})
 	if _, err := a.Complete(t.Context(), "x", 1, ""); err == nil || !strings.Contains(err.Error(), "gopls") {

@@ -10,10 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxBody bounds a message of the server.
 const maxBody = 256 << 20
+
+// writeTime bounds how long the server may leave a message unread.
+const writeTime = 5 * time.Second
 
 // errGone says that the server has ended.
 var errGone = errors.New("the language server has ended")
@@ -123,6 +127,11 @@ func (c *rpc) write(m rpcMessage) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if pipe, ok := c.w.(interface{ SetWriteDeadline(time.Time) error }); ok { // a server that hangs does not read
+		if err := pipe.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintf(c.w, "Content-Length: %d\r\n\r\n%s", len(body), body)
 	return err
 }
