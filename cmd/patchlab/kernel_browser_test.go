@@ -69,7 +69,7 @@ func watch(t *testing.T, l *kernelLab, browser, module, app, page string) {
 	defer cancel()
 	ctx, cancel = chromedp.NewContext(ctx)
 	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute) // reached only where something is broken
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(server+page+file+"?token=test")); err != nil {
 		t.Fatal(err)

@@ -4,5 +4,6 @@
 //
 // Cells reach the kernel past GoNB through a pipe in the file system (CellPipe names it in their environment): one
 // JSON object a line, with the type and the content of a message. What was written before a cell ended is published
-// before its end, and a cell that waits for an answer (CellAck) has its messages and its prints in order. The function that shows a cell's result uses it, and so can packages that cells import.
+// before its end, and a cell that waits for an answer (CellAck) has its messages and its prints in order. The function
+// that shows a cell's result uses it, and so can packages that cells import.
 package child

@@ -311,14 +311,14 @@ func (k *Kernel) page(ctx context.Context, name string) []json.RawMessage {
 	case <-ctx.Done():
 		return nil
 	}
-	bundle := message.Bundle{}
+	var bundle message.Bundle
 	select {
 	case bundle = <-data:
 	case <-ctx.Done():
 		return nil
 	}
 	if len(bundle) == 0 {
-		bundle["text/plain"] = "Nothing is known about " + name + "."
+		bundle = message.Bundle{"text/plain": "Nothing is known about " + name + "."}
 	}
 	b, err := json.Marshal(map[string]any{"source": "page", "data": bundle, "start": 0})
 	if err != nil {

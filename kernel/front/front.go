@@ -179,6 +179,7 @@ func (k *Kernel) serve(ctx context.Context) error {
 			k.heartbeat.Send(m)
 		}
 	})
+	k.publish(message.Header{}, message.TypeStatus, message.Status{State: message.StateStarting})
 	receiving.Go(k.welcome)
 	receiving.Go(func() { k.receive(ctx, k.shell, k.onShell) })
 	receiving.Go(func() { k.receive(ctx, k.control, k.onControl) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"patchlab/kernel/message"
+	"patchlab/kernel/zmtp"
 )
 
 func no() *bool { f := false; return &f }
@@ -61,6 +63,32 @@ func TestRequests(t *testing.T) {
 	c.ask(message.Shell, message.TypeCommInfoRequest, message.CommInfoRequest{TargetName: gonbTarget}, &comms)
 	if !reflect.DeepEqual(comms.Comms, map[string]message.CommInfo{"y": {TargetName: gonbTarget}}) {
 		t.Errorf("%+v", comms)
+	}
+}
+
+// A client that subscribes to some messages only is welcomed, too.
+func TestWelcome(t *testing.T) {
+	k := serve(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	network, address := k.connection.Address(message.IOPub)
+	s, err := zmtp.Dial(ctx, network, address, zmtp.Sub, zmtp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Subscribe("some"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case frames := <-s.Messages():
+		m, err := message.Key(k.connection.Key).Decode(frames)
+		var w message.Welcome
+		if err != nil || m.Header.Type != message.TypeWelcome || m.Content(&w) != nil || w.Subscription != "some" || string(frames[0]) != "some" {
+			t.Errorf("%q, %v", frames, err)
+		}
+	case <-ctx.Done():
+		t.Fatal("no welcome")
 	}
 }
 
@@ -139,64 +167,26 @@ func TestStopOnError(t *testing.T) {
 		}
 		return list
 	}
-	first := ask("!sleep 1", nil) // so that all are in the queue
-	if got := statuses([]string{ask("%%\npanic(1)", nil), ask("%%\n", nil), ask("%%\n", nil), first}); !reflect.DeepEqual(got, []string{"error", "aborted", "aborted", "ok"}) {
+	// The first cell runs until all are in the queue, which a request that came after them shows.
+	enough := filepath.Join(t.TempDir(), "enough")
+	wait := func() string { return ask("!until test -e '"+enough+"'; do sleep 0.1; done", nil) }
+	queued := func(ids ...string) []string {
+		c.ask(message.Shell, message.TypeIsCompleteRequest, message.IsCompleteRequest{Code: "x"}, nil)
+		if err := os.WriteFile(enough, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	ids := queued(wait(), ask("%%\npanic(1)", nil), ask("%%\n", nil), ask("%%\n", nil))
+	if got := statuses(ids); !reflect.DeepEqual(got, []string{"ok", "error", "aborted", "aborted"}) {
 		t.Errorf("statuses %v", got)
 	}
-	if got := statuses([]string{ask("!sleep 1", nil), ask("%%\npanic(1)", no()), ask("%%\n", nil)}); !reflect.DeepEqual(got, []string{"ok", "error", "ok"}) {
+	if err := os.Remove(enough); err != nil {
+		t.Fatal(err)
+	}
+	ids = queued(wait(), ask("%%\npanic(1)", no()), ask("%%\n", nil))
+	if got := statuses(ids); !reflect.DeepEqual(got, []string{"ok", "error", "ok"}) {
 		t.Errorf("without stop_on_error: statuses %v", got)
-	}
-}
-
-// Control messages and questions are answered while a cell runs, and it can be interrupted.
-func TestInterrupt(t *testing.T) {
-	c := serve(t, nil).client(t)
-	for _, code := range []string{"%%\nfmt.Println(\"on\")\ntime.Sleep(time.Hour)", "import \"os/signal\"\n%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"on\")\nfor { time.Sleep(time.Hour) }", "!echo on; sleep 1000"} {
-		id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code})
-		c.wait("the cell's output", func(_ message.Channel, m *message.Message) bool {
-			return m.Header.Type == message.TypeStream && m.Parent.ID == id
-		})
-		var info message.KernelInfoReply
-		asked := c.ask(message.Control, message.TypeKernelInfoRequest, struct{}{}, &info)
-		var complete message.IsCompleteReply
-		c.ask(message.Shell, message.TypeIsCompleteRequest, message.IsCompleteRequest{Code: "x"}, &complete)
-		c.wait("busy again", func(_ message.Channel, m *message.Message) bool {
-			var s message.Status
-			return m.Header.Type == message.TypeStatus && m.Parent.ID == id && m.Content(&s) == nil && s.State == message.StateBusy
-		})
-		begin := time.Now()
-		c.ask(message.Control, message.TypeInterruptRequest, struct{}{}, nil)
-		var r message.ExecuteReply
-		c.reply(id, &r)
-		t.Logf("interrupted after %v (asked before: %s)", time.Since(begin).Round(time.Millisecond), asked)
-		if types, _ := c.outputs(id); r.Name != "Interrupted" || strings.Count(strings.Join(types, " "), "error") != 1 {
-			t.Errorf("%q: %+v, outputs %v", code, r, types)
-		}
-	}
-	if r, _ := c.run("%%\n"); r.Status != message.StatusOK {
-		t.Errorf("the next cell: %+v", r)
-	}
-}
-
-// A cell can be interrupted at any time, also while it is compiled, or has just been sent.
-func TestInterruptEarly(t *testing.T) {
-	c := serve(t, nil).client(t)
-	c.run("%%\n")
-	for i := range 6 {
-		code := fmt.Sprintf("import \"net/http\"\n%%%%\nfmt.Println(http.StatusText(%d))\ntime.Sleep(time.Hour)", i)
-		id := c.send(message.Shell, message.TypeExecuteRequest, message.ExecuteRequest{Code: code})
-		c.wait("the cell to run", func(_ message.Channel, m *message.Message) bool {
-			return m.Header.Type == message.TypeExecuteInput && m.Parent.ID == id
-		})
-		time.Sleep(time.Duration(i) * 40 * time.Millisecond)
-		c.ask(message.Control, message.TypeInterruptRequest, struct{}{}, nil)
-		var r message.ExecuteReply
-		if c.reply(id, &r); r.Name != "Interrupted" {
-			t.Errorf("after %d: %+v", i, r)
-		}
-	}
-	if r, id := c.run("%%\nfmt.Println(1)"); r.Status != message.StatusOK || c.text(id, "stdout") != "1\n" {
-		t.Errorf("the next cell: %+v", r)
 	}
 }
 

@@ -105,8 +105,8 @@ func BuildTools(ctx context.Context, progress io.Writer) (folder string, built b
 	return folder, true, nil
 }
 
-// KeepExecutable returns a path of this program that stays: where it was built to be run once (by "go run", or into a
-// temporary folder), a copy in the cache.
+// KeepExecutable returns a path of this program that stays: where it was built to be run once, by "go run" or "go
+// test", a copy in the cache.
 func KeepExecutable() (string, error) {
 	exe, err := os.Executable()
 	if err != nil {

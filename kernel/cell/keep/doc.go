@@ -7,7 +7,8 @@
 //	data := keep.Once("data", load)    // or both: load runs once in a session
 //
 // Kept values live as long as the kernel's session: restarting the kernel clears them, and `patchlab notebook run
-// --resume` brings those of the run that it goes on with. Package track stores them beyond it, as an artifact of a run. In a program that no kernel started they live in its memory.
+// --resume` brings those of the run that it goes on with. Package track stores them beyond it, as an artifact of a run.
+// In a program that no kernel started they live in its memory.
 //
 // # What can be kept
 //
