@@ -88,14 +88,15 @@ func SignalAll(pids []int, s syscall.Signal) {
 }
 
 // KillTree kills a process, all below it, and all that began with an entry in their environment, until none is left:
-// a process may have started another while the list was made.
+// a process may have started another while the list was made. Parents go first, so that none goes on after the end of
+// a child.
 func KillTree(pid int, entry string) {
 	for range 100 {
 		list := Descendants(pid)
 		if entry != "" {
 			list = append(list, WithEntry(entry)...)
 		}
-		SignalAll(append(list, pid), syscall.SIGKILL)
+		SignalAll(append([]int{pid}, list...), syscall.SIGKILL)
 		if len(list) == 0 {
 			return
 		}
