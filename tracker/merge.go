@@ -18,7 +18,8 @@ type Merged struct {
 
 // Merge copies the runs of another database into this one: identities, points,
 // artifacts and the tags of experiments included, deleted runs not. Merging
-// again changes nothing; a run that has the same digest here is not read again.
+// again changes nothing, though every run is read and checked against its
+// digest, also where that is known here.
 // Two copies of one run become one that holds all of both:
 //
 //   - Of each metric the points of the copy that has all points of the other.

@@ -100,6 +100,25 @@ func TestMergeRefusesTamperedRuns(t *testing.T) {
 	}
 }
 
+// A copy of a run that is here already is read too: what it says its digest is
+// shows nothing of its content.
+func TestMergeRefusesTamperedCopiesOfRunsThatAreHere(t *testing.T) {
+	for _, tampering := range []string{
+		`UPDATE run SET params = '{"model":"mixer-5"}' WHERE ulid = ?`,
+		`UPDATE run SET note = 'better' WHERE ulid = ?`,
+		`UPDATE chunk SET data = (SELECT data FROM chunk c WHERE c.id = chunk.id + 2)
+			WHERE id = (SELECT min(chunk.id) FROM chunk JOIN run ON run.id = chunk.run WHERE ulid = ?)`,
+	} {
+		from, into := newDB(t), newDB(t)
+		fullRun(t, from, "good")
+		bad := fullRun(t, from, "bad")
+		merges(t, into, from, Merged{Added: 2}, "")
+		change(t, from, tampering, bad.ID())
+		merges(t, into, from, Merged{Unchanged: 1}, bad.ID())
+		must(t, into.Verify(t.Context(), bad.ID()))
+	}
+}
+
 // What no tracker writes is refused even where no digest speaks against it.
 func TestMergeRefusesMalformedRuns(t *testing.T) {
 	for tampering, want := range map[string]string{

@@ -18,15 +18,15 @@ func (db *DB) mergeRun(ctx context.Context, from *DB, id string, merged *Merged)
 	if err != nil {
 		return refuse(err)
 	}
-	if ours, err := readRow(ctx, db.readers, id); err == nil && ours.digest != nil && string(ours.digest) == string(theirs.digest) {
-		merged.Unchanged++
-		return nil
-	}
 	m := &merging{ctx: ctx, db: db, source: source, theirs: &theirs}
 	m.theirCodec, m.ourCodec = db.codecs.Get().(*codec), db.codecs.Get().(*codec)
 	defer func() { db.codecs.Put(m.theirCodec); db.codecs.Put(m.ourCodec) }()
 	if err := m.checkSource(); err != nil {
 		return refuse(err)
+	}
+	if ours, err := readRow(ctx, db.readers, id); err == nil && ours.digest != nil && string(ours.digest) == string(theirs.digest) {
+		merged.Unchanged++
+		return nil
 	}
 	if m.artifacts, err = db.stageArtifacts(ctx, from, source, theirs.key); err != nil {
 		return err

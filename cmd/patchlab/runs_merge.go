@@ -18,9 +18,7 @@ func newRunsMergeCommand(dbPath *string) *cobra.Command {
 		Short: "Copy all runs of other databases into this one",
 		Long: `Copies runs with points and artifacts; they keep their identities, so merging
 again changes nothing. Of a run that is here already, what this copy has not is
-added: points, parameters, tags, inputs, artifacts. Nothing is taken away. A run
-whose digest is here already is not read again: to look for damage in a copy, use
-"patchlab runs verify --db COPY".
+added: points, parameters, tags, inputs, artifacts. Nothing is taken away.
 
 A run is not merged, and the command fails at its end, where its content is not
 what its digest says, where it is damaged here or there, where a living process
