@@ -109,8 +109,8 @@ func (t *trainer) variables() []string {
 	return paths
 }
 
-func (t *trainer) bestPath(epoch int) string {
-	return filepath.Join(t.CheckpointDir, fmt.Sprintf("best-%04d.safetensors", epoch))
+func bestPath(dir string, epoch int) string {
+	return filepath.Join(dir, fmt.Sprintf("best-%04d.safetensors", epoch))
 }
 
 func (t *trainer) writeBest() error {
@@ -120,7 +120,7 @@ func (t *trainer) writeBest() error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(part, t.bestPath(t.state.Best.Epoch)); err != nil {
+	if err := os.Rename(part, bestPath(t.CheckpointDir, t.state.Best.Epoch)); err != nil {
 		return err
 	}
 	t.bestSaved = t.state.Best.Epoch
@@ -133,7 +133,7 @@ func (t *trainer) removeOldBest() error {
 		return err
 	}
 	for _, f := range files {
-		if f != t.bestPath(t.state.Best.Epoch) {
+		if f != bestPath(t.CheckpointDir, t.state.Best.Epoch) {
 			if err := os.Remove(f); err != nil {
 				return err
 			}
@@ -144,50 +144,75 @@ func (t *trainer) removeOldBest() error {
 
 // resume continues from the folder's checkpoint, if there is one.
 func (t *trainer) resume() (bool, error) {
-	if t.CheckpointDir == "" {
+	c, err := t.latest()
+	if err != nil {
+		return false, fmt.Errorf("resume: %w", err)
+	}
+	if c == nil {
 		return false, nil
 	}
-	names, err := checkpoints(t.CheckpointDir)
-	if err != nil || len(names) == 0 {
-		return false, err
-	}
-	dir := filepath.Join(t.CheckpointDir, names[len(names)-1])
-	b, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err != nil {
-		return false, fmt.Errorf("resume: %w", err)
-	}
-	var s state
-	if err := json.Unmarshal(b, &s); err != nil {
-		return false, fmt.Errorf("resume: %s: %w", filepath.Join(dir, stateFile), err)
-	}
-	for _, c := range []struct{ what, saved, now string }{
-		{"recipe", s.Recipe, t.state.Recipe}, {"dataset", s.Dataset, t.state.Dataset}, {"backend", s.Backend, t.state.Backend},
-	} {
-		if c.saved != c.now {
-			return false, fmt.Errorf("resume: the checkpoint's %s is %.12s, this one's %.12s; they must be the same", c.what, c.saved, c.now)
-		}
-	}
-	all, err := readTensorFile(filepath.Join(dir, variablesFile))
-	if err != nil {
-		return false, fmt.Errorf("resume: %w", err)
-	}
 	for _, path := range t.variables() {
-		value, ok := all[strings.TrimPrefix(path, "/")]
+		value, ok := c.variables[strings.TrimPrefix(path, "/")]
 		if !ok {
-			return false, fmt.Errorf("resume: %s lacks %s", filepath.Join(dir, variablesFile), path)
+			return false, fmt.Errorf("resume: %s lacks %s", filepath.Join(c.dir, variablesFile), path)
 		}
 		if err := setVariable(t.net.store.GetVariable(path), value); err != nil {
 			return false, fmt.Errorf("resume: %w", err)
 		}
 	}
-	if s.Best.Epoch > 0 {
-		if t.best, err = readTensorFile(t.bestPath(s.Best.Epoch)); err != nil {
-			return false, fmt.Errorf("resume: %w", err)
-		}
-		t.bestSaved = s.Best.Epoch
-	}
-	t.state = s
+	t.state, t.best, t.bestSaved = c.state, c.best, c.state.Best.Epoch
 	return true, t.removeParts()
+}
+
+// saved is a checkpoint that was read.
+type saved struct {
+	dir             string
+	state           state
+	variables, best map[string]*tensors.Tensor
+}
+
+// CheckCheckpoint reports whether the job's folder holds a checkpoint, and
+// fails where [Train] could not continue from it: it is not whole, or of another
+// recipe, dataset or backend. It changes nothing and needs no backend but its
+// name.
+func (j Job) CheckCheckpoint() (found bool, err error) {
+	c, err := j.latest()
+	return c != nil, err
+}
+
+// latest reads the folder's latest checkpoint; nil where there is none.
+func (j Job) latest() (*saved, error) {
+	if j.CheckpointDir == "" {
+		return nil, nil
+	}
+	names, err := checkpoints(j.CheckpointDir)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	c := &saved{dir: filepath.Join(j.CheckpointDir, names[len(names)-1])}
+	b, err := os.ReadFile(filepath.Join(c.dir, stateFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, &c.state); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(c.dir, stateFile), err)
+	}
+	for _, part := range []struct{ what, saved, now string }{
+		{"recipe", c.state.Recipe, j.Recipe.Digest()}, {"dataset", c.state.Dataset, j.Dataset.Digest}, {"backend", c.state.Backend, j.BackendName},
+	} {
+		if part.saved != part.now {
+			return nil, fmt.Errorf("the checkpoint's %s is %.12s, this one's %.12s; they must be the same", part.what, part.saved, part.now)
+		}
+	}
+	if c.variables, err = readTensorFile(filepath.Join(c.dir, variablesFile)); err != nil {
+		return nil, err
+	}
+	if c.state.Best.Epoch > 0 {
+		if c.best, err = readTensorFile(bestPath(j.CheckpointDir, c.state.Best.Epoch)); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // removeParts removes what a killed process left half-written.
@@ -202,12 +227,6 @@ func (t *trainer) removeParts() error {
 		}
 	}
 	return nil
-}
-
-// HasCheckpoint reports whether a run's checkpoint folder holds one.
-func HasCheckpoint(dir string) bool {
-	names, err := checkpoints(dir)
-	return err == nil && len(names) > 0
 }
 
 // checkpoints lists the names of the whole checkpoints, oldest first.

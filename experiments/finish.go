@@ -68,6 +68,9 @@ func (t *trainer) finish(ctx context.Context) (*Result, error) {
 		StepMedian: quantile(timing.StepMillis, .5), StepP95: quantile(timing.StepMillis, .95),
 		TrainImagesPerSecond: float64(timing.SteadyImages) / timing.SteadySeconds,
 	}
+	if t.state.Epochs < t.Recipe.Epochs {
+		r.StoppedEarly = t.state.Stopping.Wait
+	}
 	if err := t.Recorder.Log(int64(t.state.Epochs), r.metrics()); err != nil {
 		return nil, err
 	}

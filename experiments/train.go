@@ -72,6 +72,9 @@ type Result struct {
 	Best    EpochResult
 	Test    Evaluation
 	Timing  Timing
+	// StoppedEarly is how many epochs without a lower validation loss ended the
+	// training by [EarlyStopping]; 0 where all epochs were trained.
+	StoppedEarly int
 	// StepMedian and StepP95 are milliseconds, without warm-up.
 	StepMedian, StepP95  float64
 	TrainImagesPerSecond float64

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/experiments"
+	"patchlab/models"
 	"patchlab/tracker"
 )
 
@@ -246,15 +248,16 @@ func TestDivergenceWhileInterrupted(t *testing.T) {
 	r := tiny()
 	r.Optimizer.LearningRate = 1e25
 	dir := filepath.Join(t.TempDir(), "checkpoints")
-	_, err := experiments.Train(ctx, experiments.Job{
+	job := experiments.Job{
 		Recipe: r, Dataset: shapes(t, 100, 10), Backend: b, BackendName: name, Recorder: cancelling{run, stop}, CheckpointDir: dir,
-	})
+	}
+	_, err := experiments.Train(ctx, job)
 	var diverged *experiments.DivergedError
 	if !errors.As(err, &diverged) || ctx.Err() == nil {
 		t.Errorf("error %v with context %v, want a DivergedError in a context that has ended", err, ctx.Err())
 	}
-	if experiments.HasCheckpoint(dir) {
-		t.Error("weights that are no numbers were checkpointed")
+	if found, err := job.CheckCheckpoint(); found || err != nil {
+		t.Errorf("weights that are no numbers were checkpointed: %v, %v", found, err)
 	}
 }
 
@@ -295,8 +298,8 @@ func TestResumeRefusesAnotherRecipe(t *testing.T) {
 	if _, err := experiments.Train(ctx, job); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want the context's", err)
 	}
-	if !experiments.HasCheckpoint(dir) {
-		t.Fatal("no checkpoint after an interruption")
+	if found, err := job.CheckCheckpoint(); !found || err != nil {
+		t.Fatalf("after an interruption there is a checkpoint: %v, %v", found, err)
 	}
 	for what, change := range map[string]func(*experiments.Job){
 		"recipe":  func(j *experiments.Job) { j.Recipe.Keep = experiments.KeepLast },
@@ -307,6 +310,45 @@ func TestResumeRefusesAnotherRecipe(t *testing.T) {
 		change(&other)
 		if _, err := experiments.Train(t.Context(), other); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("another %s: error %v", what, err)
+		}
+		if _, err := other.CheckCheckpoint(); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("another %s: the check says %v", what, err)
+		}
+	}
+	for _, name := range []string{"variables.safetensors", "state.json"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*", name))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		if err := os.Truncate(files[0], 99); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := job.CheckCheckpoint(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("a cut %s: the check says %v", name, err)
+		}
+	}
+	job.CheckpointDir = t.TempDir()
+	if found, err := job.CheckCheckpoint(); found || err != nil {
+		t.Errorf("in an empty folder there is a checkpoint: %v, %v", found, err)
+	}
+}
+
+// Weights that do not move give the same validation loss after each epoch.
+func TestResultSaysThatTrainingStoppedEarly(t *testing.T) {
+	b, name := open(t, backend.Go)
+	r := tiny()
+	r.Model.Stem, r.Model.Blocks = models.DenseStem, models.Stack{models.Mixer{}}
+	r.Optimizer.LearningRate, r.Optimizer.WeightDecay = 1e-30, 0
+	r.EarlyStopping.Patience = 2
+	for epochs, want := range map[int]int{9: 2, 3: 0} {
+		_, run := recorded(t)
+		r.Epochs = epochs
+		result, err := experiments.Train(t.Context(), experiments.Job{Recipe: r, Dataset: shapes(t, 40, 10), Backend: b, BackendName: name, Recorder: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(result.History) != 3 || result.StoppedEarly != want {
+			t.Errorf("of %d epochs %d were trained, stopped after %d without a lower loss; want 3, %d", epochs, len(result.History), result.StoppedEarly, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -74,9 +75,19 @@ func readRun(ctx context.Context, path, ref string) (*tracker.DB, tracker.RunInf
 		return nil, tracker.RunInfo{}, err
 	}
 	info, err := db.Find(ctx, ref)
+	if errors.Is(err, tracker.ErrNotFound) {
+		if hidden, wrong := db.FindAny(ctx, ref); wrong == nil && hidden.Deleted {
+			err = deleted(hidden)
+		}
+	}
 	if err != nil {
 		db.Close()
 		return nil, tracker.RunInfo{}, err
 	}
 	return db, info, nil
+}
+
+// deleted says of a run that it is, and what brings it back.
+func deleted(info tracker.RunInfo) error {
+	return fmt.Errorf("run %s (%s) is deleted: \"patchlab runs restore %s\" brings it back", info.ID, oneLine(info.Name), info.ID)
 }

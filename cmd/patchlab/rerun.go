@@ -33,6 +33,7 @@ The recipe is the one that the run recorded; the images must have the digest tha
 it recorded. The verdict is one of: reproduced bit for bit (every loss, accuracy
 and weight); within tolerance (no epoch's loss or accuracy differs by more than
 --tolerance); or where the two first depart. It is stored as a tag of both runs.
+A run that was killed, failed or crashed is made anew, without a verdict.
 
 Of a notebook's run, the cells that it executed are executed again, in a kernel
 of their own and in the same folder; the verdict is then about its metrics, and
@@ -64,8 +65,8 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	if err != nil {
 		return err
 	}
-	if old.Status != tracker.Finished {
-		return fmt.Errorf("run %s is %s; only a finished run can be rerun", old.Name, old.Status)
+	if old.Status == tracker.Running || old.Status == tracker.Damaged {
+		return fmt.Errorf("run %s is %s; only a run that has ended and is whole can be rerun", oneLine(old.Name), old.Status)
 	}
 	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
 	if err != nil {
@@ -89,6 +90,10 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	if err != nil {
 		return err
 	}
+	if old.Status != tracker.Finished {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: no verdict, since it is %s and has no result to compare with\n", oneLine(old.Name), old.Status)
+		return nil
+	}
 	verdict, err := storeVerdict(cmd.Context(), o.db, old.ID, id, tolerance)
 	if err != nil {
 		return err
@@ -103,6 +108,9 @@ func (o *trainOptions) recorded(cmd *cobra.Command, ref string) (experiments.Rec
 	db, info, err := readRun(cmd.Context(), o.db, ref)
 	if err != nil {
 		return experiments.Recipe{}, info, err
+	}
+	if info.Deleted {
+		return experiments.Recipe{}, info, errors.Join(deleted(info), db.Close())
 	}
 	recipe, err := lab.Recipe(cmd.Context(), db, info)
 	if err := errors.Join(err, db.Close()); err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,91 +125,6 @@ func starts(spec tracker.Spec) begin {
 	}
 }
 
-// resumeRun continues a run with what it recorded of itself.
-func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
-	recipe, info, err := o.recorded(cmd, o.resume)
-	if err != nil {
-		return err
-	}
-	if err := resumable(info); err != nil {
-		return err
-	}
-	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
-	if err != nil {
-		return err
-	}
-	if err := sameImages(info, d); err != nil {
-		return err
-	}
-	if !experiments.HasCheckpoint(lab.CheckpointDir(o.db, info.ID)) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "The run has no checkpoint yet: it begins again.")
-	}
-	return o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, _ []byte) (*tracker.Run, error) {
-		now, err := db.Find(ctx, info.ID)
-		if err != nil {
-			return nil, err
-		}
-		if err := resumable(now); err != nil { // another process may have finished it meanwhile
-			return nil, err
-		}
-		run, err := db.Resume(ctx, info.ID)
-		if err != nil {
-			return nil, err
-		}
-		if changed := elsewhere(info.Environment, env); changed != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "Not as before: %s; times no longer mean one machine, losses may differ in the last bits.\n", changed)
-			err = run.SetTags(map[string]string{"resumed.elsewhere": changed})
-		}
-		return run, err
-	})
-}
-
-func resumable(info tracker.RunInfo) error {
-	if info.Status == tracker.Damaged {
-		return fmt.Errorf("run %s is damaged and cannot be resumed: %s", info.ID, info.Damage)
-	}
-	if info.Status == tracker.Finished {
-		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", oneLine(info.Name), oneLine(info.Name))
-	}
-	return nil
-}
-
-// sameImages reports a dataset that isn't the one a run was made with.
-func sameImages(info tracker.RunInfo, d *datasets.Dataset) error {
-	for _, in := range info.Inputs {
-		if in.Digest == d.Digest {
-			return nil
-		}
-	}
-	return fmt.Errorf("run %s was made with other images: none of its inputs has the digest %.12s of the %s found here; name their folder with --data-dir",
-		info.Name, d.Digest, d.Name)
-}
-
-// elsewhere says what of the environment that losses or times depend on has
-// changed, or "".
-func elsewhere(before, now map[string]string) string {
-	var changed []string
-	for _, key := range []string{"machine", "plugin_version", "git_commit", "module.gomlx"} {
-		if before[key] != now[key] {
-			changed = append(changed, fmt.Sprintf("%s was %q and is %q", key, before[key], now[key]))
-		}
-	}
-	return strings.Join(changed, ", ")
-}
-
-// kindOf is the kind of a recorded backend's name.
-func kindOf(name string) (backend.Kind, error) {
-	switch name {
-	case "xla:cpu":
-		return backend.XLA, nil
-	case "xla:cuda":
-		return backend.CUDA, nil
-	case "go":
-		return backend.Go, nil
-	}
-	return "", fmt.Errorf("the run was made on backend %q, which this version doesn't know", name)
-}
-
 // carryOut trains and records what begin starts or resumes.
 func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d *datasets.Dataset, begin begin) error {
 	b, info, err := openBackend(cmd, o.backend)
@@ -262,6 +176,9 @@ func (o *trainOptions) dbHint() string {
 func printResult(w io.Writer, r *experiments.Result) {
 	seconds := func(s float64) time.Duration {
 		return time.Duration(s * float64(time.Second)).Round(100 * time.Millisecond)
+	}
+	if r.StoppedEarly > 0 {
+		fmt.Fprintf(w, "stopped early after epoch %d: no lower validation loss for %d epochs\n", len(r.History), r.StoppedEarly)
 	}
 	fmt.Fprintf(w, "test top-1 %.2f %%, top-5 %.2f %%, loss %.4f on %d images (weights of epoch %d)\n",
 		100*r.Test.Top1, 100*r.Test.Top5, r.Test.Loss, r.Test.Images, r.Best.Epoch)
