@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel build clean
+.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/...
@@ -52,6 +52,14 @@ bench-tracker:
 ## bench-kernel: Patchlab's kernel beside plain GoNB, into results/: leave the machine alone meanwhile
 bench-kernel:
 	bench/kernel/run.sh
+
+## notebooks: run the six notebooks and keep their outputs in them
+notebooks:
+	scripts/notebooks.sh
+
+## gallery: the six notebooks as pages, in build/gallery
+gallery:
+	scripts/gallery.sh
 
 ## build: the programs into bin/
 build:
