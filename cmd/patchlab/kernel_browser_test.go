@@ -31,7 +31,14 @@ for step := range int64(1000) {
 }
 run.End()`
 
-// TestLiveOutput watches a progress bar and a learning curve change in place in JupyterLab and Notebook 7.
+// The cells behind it: one that goes on until it is interrupted, and one with a name to be completed.
+const (
+	endlessCell = "%%\nfmt.Println(\"on\")\ntime.Sleep(time.Hour)"
+	partialCell = "fmt.Printl"
+)
+
+// TestLiveOutput opens a notebook in JupyterLab and Notebook 7 and runs all its cells: it watches a progress bar and a
+// learning curve change in place, interrupts a cell, completes a name and restarts the kernel.
 func TestLiveOutput(t *testing.T) {
 	l := newKernelLab(t)
 	browser := ""
@@ -57,7 +64,9 @@ func TestLiveOutput(t *testing.T) {
 func watch(t *testing.T, l *kernelLab, browser, module, app, page string) {
 	file := module + ".ipynb"
 	n := notebook.New("patchlab", "Patchlab (Go)", "go")
-	n.Insert(0, notebook.NewCell(notebook.Code, browserCell))
+	for i, source := range []string{browserCell, endlessCell, partialCell} {
+		n.Insert(i, notebook.NewCell(notebook.Code, source))
+	}
 	if err := n.Write(filepath.Join(l.work, file)); err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +91,12 @@ func watch(t *testing.T, l *kernelLab, browser, module, app, page string) {
 		t.Helper()
 		for value(expression) != "true" {
 			if ctx.Err() != nil {
-				t.Fatalf("%s: not seen; the cell shows %q", what, value("document.querySelector('.jp-OutputArea')?.innerText"))
+				t.Fatalf("%s: not seen; the cells show %q", what, value("[...document.querySelectorAll('.jp-CodeCell')].map(cell => cell.innerText).join('|') + document.querySelector('.jp-Dialog')?.innerText"))
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	const outputs = "document.querySelectorAll('.jp-CodeCell .jp-OutputArea-output:not([data-mime-type*=stderr])')"
+	const outputs = "document.querySelector('.jp-CodeCell').querySelectorAll('.jp-OutputArea-output:not([data-mime-type*=stderr])')"
 	const bar, curve = outputs + "[0]", "document.querySelector('.jp-RenderedSVG img, .jp-RenderedSVG svg')"
 	const drawn = "(" + curve + "?.src || " + curve + "?.outerHTML || '')"
 	until("the notebook", "!!document.querySelector('.jp-CodeCell') && !!window.jupyterapp")
@@ -116,6 +125,52 @@ func watch(t *testing.T, l *kernelLab, browser, module, app, page string) {
 	if width := value(curve + ".getBoundingClientRect().width"); width == "0" {
 		t.Error("the curve has no width")
 	}
+	steer(value, until)
+}
+
+// steer interrupts the second cell, completes the name in the third, restarts the kernel and runs that cell anew.
+func steer(value func(string) string, until func(what, expression string)) {
+	const cells = "document.querySelectorAll('.jp-CodeCell')"
+	const panel = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext && widget.content.widgets)"
+	until("the endless cell", cells+"[1].querySelector('.jp-OutputArea').innerText.includes('on')")
+	value("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+	until("the interrupt", cells+"[1].querySelector('.jp-OutputArea').innerText.includes('the cell was interrupted')")
+
+	// JupyterLab gives a kernel a second to complete, so it is asked until it has been in time.
+	until("the completion", `(() => {
+		const panel = `+panel+`, notebook = panel.content;
+		if (notebook.widgets[2].model.sharedModel.getSource() == 'fmt.Println' ||
+			[...document.querySelectorAll('.jp-Completer-item')].some(item => item.innerText.includes('Println'))) return true;
+		if (Date.now() - (window.completed || 0) > 5000) {
+			window.completed = Date.now();
+			window.jupyterapp.shell.activateById(panel.id);
+			notebook.activeCellIndex = 2;
+			notebook.mode = 'edit';
+			notebook.activeCell.editor.focus();
+			notebook.activeCell.editor.setCursorPosition({line: 0, column: 10});
+			window.jupyterapp.commands.execute('completer:invoke-notebook');
+		}
+		return false;
+	})()`)
+
+	value("window.jupyterapp.commands.execute('notebook:restart-kernel')")
+	until("the question", `(() => {
+		const yes = document.querySelector('.jp-Dialog .jp-mod-accept');
+		if (yes) yes.click();
+		return !!yes;
+	})()`)
+	// Its first cell has number 1 again.
+	until("a cell after the restart", `(() => {
+		const notebook = (`+panel+`).content, cell = notebook.widgets[2];
+		if (cell.promptNode.innerText.includes('[1]') && cell.outputArea.node.innerText.includes('again')) return true;
+		if (!cell.promptNode.innerText.includes('*') && Date.now() - (window.reran || 0) > 5000) {
+			window.reran = Date.now();
+			cell.model.sharedModel.setSource('%%\nfmt.Println("again")');
+			notebook.activeCellIndex = 2;
+			window.jupyterapp.commands.execute('notebook:run-cell');
+		}
+		return false;
+	})()`)
 }
 
 // serveJupyter starts a server and returns its address.
