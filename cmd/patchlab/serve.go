@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,10 +36,12 @@ Python code with the unmodified mlflow client (autologging and log_model
 included) records into the database by MLflow's tracking protocol.
 
 Beyond this machine (an --addr that is not loopback) both must carry a token:
-set PATCHLAB_TOKEN or --token-file here, MLFLOW_TRACKING_TOKEN there, and name
-with --host the names by which clients know this machine. A browser asks for it:
-any user name, and the token as the password. The token and all else travel
-unencrypted: beyond a network that you trust, put a proxy with TLS in front.`,
+set PATCHLAB_TOKEN or --token-file here (8 characters or more), and
+MLFLOW_TRACKING_TOKEN there. Requests may name this machine by its addresses and
+its host name; add other names by which clients know it with --host. A browser
+asks for the token: any user name, and the token as the password. The token and
+all else travel unencrypted: beyond a network that you trust, put a proxy with
+TLS in front.`,
 		Example: `  patchlab serve --db lab.db                          then open http://127.0.0.1:5000
   patchlab serve --db lab.db --read-only              to show it, nobody changes it
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py
@@ -60,9 +63,12 @@ unencrypted: beyond a network that you trust, put a proxy with TLS in front.`,
 				return err
 			}
 			defer listener.Close()
-			if host, _, err := net.SplitHostPort(listener.Addr().String()); err == nil {
-				options.Hosts = append(options.Hosts, host)
+			at := listener.Addr().(*net.TCPAddr)
+			names, err := namesOf(at.IP)
+			if err != nil {
+				return err
 			}
+			options.Hosts = append(options.Hosts, names...)
 			var opening []tracker.Option
 			if readOnly {
 				opening = append(opening, tracker.ReadOnly())
@@ -72,7 +78,14 @@ unencrypted: beyond a network that you trust, put a proxy with TLS in front.`,
 				return err
 			}
 			options.Pages = web.New(db, web.Options{Name: filepath.Base(dbPath), ReadOnly: readOnly, Stop: cmd.Context().Done()})
-			fmt.Fprintf(cmd.OutOrStdout(), "serving %s at http://%s (Ctrl-C ends)\n", dbPath, listener.Addr())
+			open := at.String()
+			if at.IP.IsUnspecified() { // which no browser opens
+				open = net.JoinHostPort(options.Hosts[0], strconv.Itoa(at.Port))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "serving %s at http://%s (Ctrl-C ends)\n", dbPath, open)
+			if !at.IP.IsLoopback() {
+				fmt.Fprintf(cmd.OutOrStdout(), "answering to localhost, %s; --host adds a name\n", strings.Join(options.Hosts, ", "))
+			}
 			err = server.Serve(cmd.Context(), listener, server.New(db, options))
 			return errors.Join(err, db.Close())
 		},
@@ -84,4 +97,31 @@ unencrypted: beyond a network that you trust, put a proxy with TLS in front.`,
 	flags.BoolVar(&readOnly, "read-only", false, "show the database and let nobody change it, neither on the page nor by the protocol")
 	flags.StringSliceVar(&options.Hosts, "host", nil, "a name by which clients know this machine (may be repeated)")
 	return cmd
+}
+
+// namesOf are the names that requests for an address may carry. A page whose
+// name was rebound to this machine carries that name, never an address; so the
+// machine's own addresses are as safe as its host name.
+func namesOf(ip net.IP) ([]string, error) {
+	if ip.IsLoopback() {
+		return []string{ip.String()}, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("asking for this machine's name: %w", err)
+	}
+	names := []string{host}
+	if !ip.IsUnspecified() {
+		return append(names, ip.String()), nil
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("asking for this machine's addresses: %w", err)
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			names = append(names, n.IP.String())
+		}
+	}
+	return names, nil
 }

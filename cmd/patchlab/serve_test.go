@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +114,61 @@ func TestServeReadOnly(t *testing.T) {
 		t.Errorf("after that the list is %s", page)
 	}
 	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Beyond this machine the command says which names it answers to, and answers
+// to those only.
+func TestServeAnswersToTheMachinesNames(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "lab.db")
+	for token, want := range map[string]string{"": "PATCHLAB_TOKEN, or name a file that holds one with --token-file", "1234567": "the token has 7 characters"} {
+		t.Setenv("PATCHLAB_TOKEN", token)
+		if _, _, err := execute(t, "serve", "--addr", "0.0.0.0:0", "--db", db); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with the token %q: %v", token, err)
+		}
+	}
+	t.Setenv("PATCHLAB_TOKEN", "correct horse")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, printed := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, []string{"serve", "--addr", "0.0.0.0:0", "--db", db, "--host", "lab.example"}, printed, io.Discard)
+		printed.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	port := regexp.MustCompile(`http://lab.example:([0-9]+) `).FindStringSubmatch(lines.Text())
+	if port == nil {
+		t.Fatalf("serve said %q", lines.Text())
+	}
+	lines.Scan()
+	said, ok := strings.CutPrefix(lines.Text(), "answering to ")
+	said, _, _ = strings.Cut(said, ";")
+	names := strings.Split(said, ", ")
+	if host, err := os.Hostname(); err != nil || !ok || !slices.Contains(names, host) || !slices.Contains(names, "lab.example") {
+		t.Fatalf("serve said %q on %q, %v", lines.Text(), host, err)
+	}
+	for _, name := range append(names, "evil.example", "203.0.113.9") {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port[1]+"/version", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = net.JoinHostPort(name, port[1])
+		request.SetBasicAuth("any", "correct horse")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if ours := slices.Contains(names, name); ours != (answer.StatusCode == http.StatusOK) {
+			t.Errorf("to the name %s it answers %s", name, answer.Status)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 }

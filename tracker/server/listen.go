@@ -13,16 +13,23 @@ import (
 // maxConnections bounds how many clients are served at a time; more wait.
 const maxConnections = 512
 
+// shortestToken is the least number of bytes of a token: fewer are guessed, as
+// the server answers thousands of guesses a second.
+const shortestToken = 8
+
 // Listen listens at an address such as 127.0.0.1:5000. Beyond loopback that
-// asks for a token in the options.
+// asks for a token in the options; one of fewer than 8 bytes is refused.
 func Listen(address string, o Options) (net.Listener, error) {
+	if o.Token != "" && len(o.Token) < shortestToken {
+		return nil, fmt.Errorf("the token has %d characters, which is soon guessed: allowed are %d or more", len(o.Token), shortestToken)
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("serving: %w", err)
 	}
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() && o.Token == "" {
 		listener.Close()
-		return nil, fmt.Errorf("serving at %s, beyond this machine, requires a token", address)
+		return nil, fmt.Errorf("serving at %s, beyond this machine, requires a token: set PATCHLAB_TOKEN, or name a file that holds one with --token-file", address)
 	}
 	return listener, nil
 }

@@ -277,7 +277,11 @@ func TestToken(t *testing.T) {
 		listener.Close()
 		t.Error("it serves the world without a token")
 	}
-	listener, err := Listen("0.0.0.0:0", Options{Token: "t"})
+	if listener, err := Listen("127.0.0.1:0", Options{Token: "1234567"}); err == nil {
+		listener.Close()
+		t.Error("it takes a token of seven characters")
+	}
+	listener, err := Listen("0.0.0.0:0", Options{Token: "12345678"})
 	must(t, err)
 	listener.Close()
 }
