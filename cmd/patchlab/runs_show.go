@@ -26,7 +26,8 @@ func newRunsListCommand(reading runsWrapper) *cobra.Command {
 	var query tracker.Query
 	var columns []string
 	var format string
-	cmd := &cobra.Command{
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "list",
 		Short: "List runs, the latest first",
 		Example: `  patchlab runs list
@@ -39,6 +40,9 @@ func newRunsListCommand(reading runsWrapper) *cobra.Command {
 			}
 			runs, err := db.Runs(ctx, query)
 			if err != nil {
+				return err
+			}
+			if err := hintAtUnknown(ctx, cmd.ErrOrStderr(), db, query, runs); err != nil {
 				return err
 			}
 			if columns, err = knownColumns(ctx, db, runs, columns); err != nil {
