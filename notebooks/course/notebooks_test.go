@@ -94,6 +94,24 @@ func TestNotebooks(t *testing.T) {
 			}
 		})
 	}
+	answers, err := filepath.Glob("../answers/*.ipynb")
+	if err != nil || len(answers) != 6 {
+		t.Fatalf("%d notebooks of answers (%v)", len(answers), err)
+	}
+	for _, file := range answers {
+		t.Run("answers of "+filepath.Base(file), func(t *testing.T) {
+			n, err := notebook.Read(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := runner.Run(t.Context(), n, runner.Options{Kernel: spec}); err != nil {
+				t.Fatal(err)
+			}
+			if said, _ := outputs(t, n); !strings.Contains(said, ": right.") {
+				t.Errorf("no exercise is answered: %q", said)
+			}
+		})
+	}
 	t.Run("nbclient", func(t *testing.T) {
 		n, err := notebook.Read(filepath.Join("..", "01-introduction.ipynb"))
 		if err != nil {
@@ -116,7 +134,7 @@ assert any("image/png" in o.get("data", {}) for c in nb.cells if c.cell_type == 
 // TestCommittedOutputs: what readers see was made by a whole run, tells of no
 // machine, and is not heavy.
 func TestCommittedOutputs(t *testing.T) {
-	files, err := filepath.Glob("../0*.ipynb")
+	files, err := filepath.Glob("../0*.ipynb") // answers show no pictures
 	if err != nil || len(files) != 6 {
 		t.Fatalf("%d notebooks (%v)", len(files), err)
 	}
