@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +44,11 @@ func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) error {
 		return asked(err)
 	}
 	var out bytes.Buffer
-	if err := report.Write(&out, report.HTML, built, report.Options{Command: command(o, h.options.Name)}); err != nil {
+	shown := report.Options{Command: command(o, h.options.Name), Chosen: len(ids), Back: "/"}
+	if q := strings.TrimSpace(values.Get("q")); q != "" {
+		shown.Back = "/?" + url.Values{"q": {q}}.Encode()
+	}
+	if err := report.Write(&out, report.HTML, built, shown); err != nil {
 		return fmt.Errorf("writing the comparison: %w", err)
 	}
 	w.Header().Set("Content-Security-Policy", report.Policy()+"; frame-ancestors 'none'")

@@ -29,16 +29,26 @@ func TestComparison(t *testing.T) {
 	must(t, err)
 	now := time.Date(2026, 5, 4, 13, 0, 0, 0, time.UTC)
 	l := openLab(t, path, web.Options{Now: func() time.Time { return now }, Name: "lab.db"})
-	for address, o := range map[string]compare.Options{
-		"/compare": {},
-		"/compare?q=params.model+%3D+%27vit-2%27":                         {Filter: "params.model = 'vit-2'"},
-		"/compare?run=" + ids[0] + "&run=" + ids[4] + "&by=run&q=ignored": {Filter: "run_id IN ('" + ids[0] + "', '" + ids[4] + "')", By: []string{"run"}},
+	for address, c := range map[string]struct {
+		of compare.Options
+		in report.Options
+	}{
+		"/compare": {in: report.Options{Back: "/"}},
+		"/compare?q=params.model+%3D+%27vit-2%27": {
+			compare.Options{Filter: "params.model = 'vit-2'"},
+			report.Options{Back: "/?q=params.model+%3D+%27vit-2%27"},
+		},
+		"/compare?run=" + ids[0] + "&run=" + ids[4] + "&by=run&q=ignored": {
+			compare.Options{Filter: "run_id IN ('" + ids[0] + "', '" + ids[4] + "')", By: []string{"run"}},
+			report.Options{Chosen: 2, Back: "/?q=ignored"},
+		},
 	} {
+		o := c.of
 		o.Curves, o.Steps, o.Made = true, true, now
 		built, err := compare.Build(t.Context(), l.db, o)
 		must(t, err)
 		var want bytes.Buffer
-		must(t, report.Write(&want, report.HTML, built, report.Options{}))
+		must(t, report.Write(&want, report.HTML, built, c.in))
 		got, header := l.fetch(address, 200)
 		got = regexp.MustCompile(`(?s)<p>This page was made by</p><pre>.*?</pre>`).ReplaceAllString(got, "")
 		if strings.TrimSpace(got) != strings.TrimSpace(want.String()) {
@@ -50,7 +60,13 @@ func TestComparison(t *testing.T) {
 	}
 	l.get("/compare?q=params.x+%3D", 400)
 	l.get("/compare?by=nonsense", 400)
-	wants(t, l.get("/compare?run="+ids[0], 200), "mixer-2")
+	wants(t, l.get("/compare?run="+ids[0], 200), "mixer-2", `<a href="/">← All runs</a>`)
+	both := l.get("/compare?run="+ids[0]+"&run="+ids[1], 200)
+	wants(t, both, "2 finished runs of 2 chosen runs")
+	if above, _, _ := strings.Cut(both, "<main"); strings.Contains(above, "run_id") {
+		t.Errorf("the page begins with the IDs that were chosen: %s", above)
+	}
+	wants(t, l.get("/compare?run="+strings.Repeat("0", 26), 200), "None of the chosen runs is finished")
 	wants(t, l.get("/compare?run=misspelt", 400), "none of the names is the ID of a run")
 }
 

@@ -40,6 +40,8 @@ type page struct {
 	Empty    string
 	Excluded string
 	Command  string
+	Chosen   int
+	Back     string
 	Tables   []pageTable
 }
 
@@ -120,10 +122,13 @@ func writePage(w io.Writer, r *compare.Report, o Options) error {
 		Policy: Policy(),
 		Style:  template.CSS(style), Script: template.JS(pageScript),
 		Title: "Patchlab: comparison by " + heading(r), Report: r, By: heading(r), Level: compare.Decimal(100*r.Level, 0),
-		Excluded: notCounted(r), Command: o.Command,
+		Excluded: notCounted(r), Command: o.Command, Chosen: o.Chosen, Back: o.Back,
 	}
 	if len(r.Tables) == 0 {
 		p.Empty = nothing(r)
+		if o.Chosen > 0 {
+			p.Empty = "None of the chosen runs is finished and has a test accuracy: nothing to compare yet."
+		}
 	}
 	for i := range r.Tables {
 		t, err := newPageTable(r, &r.Tables[i], i)

@@ -83,6 +83,8 @@ type Options struct {
 	Color   bool   // bold and dim in Text, for terminals
 	Figure  string // of SVG and PNG, one of Figures; "": the first
 	Command string // that made the report, for HTML to say how to make it again
+	Chosen  int    // how many runs were chosen one by one, for HTML to say instead of a filter that lists them; 0: the filter chose
+	Back    string // where a list of runs is, for HTML that is served beside one; "": nowhere
 }
 
 // Needs says what a format shows besides the table, so that no more is read
