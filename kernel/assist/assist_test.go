@@ -3,7 +3,6 @@ package assist
 import (
 	"bufio"
 	"bytes"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -11,28 +10,12 @@ import (
 	"syscall"
 	"testing"
 
+	"patchlab/kernel/jupytertest"
 	"patchlab/kernel/process"
-	"patchlab/kernel/spec"
 )
 
-// tools returns the folder with the kernel's programs, or skips the test; under CI their absence is a failure.
-func tools(t *testing.T) string {
-	t.Helper()
-	dir, err := spec.ToolsFolder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !spec.ToolsBuilt(dir) {
-		if os.Getenv("CI") != "" {
-			t.Fatal("the kernel's programs are missing: patchlab kernel install --tools-only")
-		}
-		t.Skip("the kernel's programs are missing: patchlab kernel install --tools-only")
-	}
-	return dir
-}
-
 func assistant(t *testing.T, module string) *Assistant {
-	a := New(Options{Tools: tools(t), Module: module, Folder: filepath.Join(t.TempDir(), "a"), Env: []string{"GOPROXY=off"}, Logf: t.Logf})
+	a := New(Options{Tools: jupytertest.Tools(t), Module: module, Folder: filepath.Join(t.TempDir(), "a"), Env: []string{"GOPROXY=off"}, Logf: t.Logf})
 	t.Cleanup(func() { a.Close() })
 	return a
 }

@@ -13,35 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"patchlab/kernel/jupytertest"
 	"patchlab/kernel/message"
 	"patchlab/kernel/process"
 )
 
 // patience bounds what a test waits for; it is reached only where something is broken.
 const patience = 3 * time.Minute
-
-// tools returns the folder with the kernel's programs, or skips the test; under CI their absence is a failure.
-func tools(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("PATCHLAB_KERNEL_TOOLS")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, _ := filepath.Glob(filepath.Join(cache, "patchlab", "kernel", "*", "gonb"))
-		if len(found) > 0 {
-			dir = filepath.Dir(found[len(found)-1])
-		}
-	}
-	if _, err := os.Stat(filepath.Join(dir, "gonb")); dir == "" || err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("the kernel's programs are missing: patchlab kernel install")
-		}
-		t.Skip("the kernel's programs are missing: patchlab kernel install")
-	}
-	return dir
-}
 
 func folder(t *testing.T) string {
 	t.Helper()
@@ -55,7 +33,7 @@ func folder(t *testing.T) string {
 
 func start(t *testing.T, c Config) *Child {
 	t.Helper()
-	c.Tools, c.Folder, c.Logf = tools(t), folder(t), t.Logf
+	c.Tools, c.Folder, c.Logf = jupytertest.Tools(t), folder(t), t.Logf
 	child, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

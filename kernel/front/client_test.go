@@ -10,29 +10,13 @@ import (
 	"time"
 
 	"patchlab/kernel/child"
+	"patchlab/kernel/jupytertest"
 	"patchlab/kernel/message"
-	"patchlab/kernel/spec"
 	"patchlab/kernel/zmtp"
 )
 
 // patience bounds what a test waits for; it is reached only where something is broken.
 const patience = 3 * time.Minute
-
-// tools returns the folder with the kernel's programs, or skips the test; under CI their absence is a failure.
-func tools(t *testing.T) string {
-	t.Helper()
-	dir, err := spec.ToolsFolder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !spec.ToolsBuilt(dir) {
-		if os.Getenv("CI") != "" {
-			t.Fatal("the kernel's programs are missing: patchlab kernel install --tools-only")
-		}
-		t.Skip("the kernel's programs are missing: patchlab kernel install --tools-only")
-	}
-	return dir
-}
 
 // running is a kernel in this process.
 type running struct {
@@ -54,7 +38,7 @@ func serve(t *testing.T, change func(*Options)) *running {
 		t.Fatal(err)
 	}
 	o := Options{
-		Connection: connection, Folder: filepath.Join(dir, "k"), Child: child.Config{Tools: tools(t)},
+		Connection: connection, Folder: filepath.Join(dir, "k"), Child: child.Config{Tools: jupytertest.Tools(t)},
 		Info: message.KernelInfoReply{Implementation: "test", LanguageInfo: message.LanguageInfo{Name: "go"}}, Logf: t.Logf,
 	}
 	if change != nil {

@@ -1,3 +1,4 @@
 // Package jupytertest gives tests the real Jupyter programs: the Python
-// environment .venv/jupyter, which "make deps" installs.
+// environment .venv/jupyter and the programs behind the kernel, which "make deps"
+// installs.
 package jupytertest

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"patchlab/kernel/spec"
 )
 
 // Requirements is the file that pins the environment, relative to the module's root.
@@ -48,6 +50,23 @@ func Bin(t testing.TB, name string) string {
 		t.Skipf("no Jupyter here (make deps installs it): %v", err)
 	}
 	return path
+}
+
+// Tools returns the folder with the programs behind the kernel. Where they are missing the test is skipped, and fails
+// under CI.
+func Tools(t testing.TB) string {
+	t.Helper()
+	dir, err := spec.ToolsFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !spec.ToolsBuilt(dir) {
+		if os.Getenv("CI") != "" {
+			t.Fatal("the kernel's programs are missing: patchlab kernel install --tools-only")
+		}
+		t.Skip("the kernel's programs are missing: patchlab kernel install --tools-only")
+	}
+	return dir
 }
 
 // Python runs a script with arguments and returns what it prints. A script that
