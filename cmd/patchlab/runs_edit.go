@@ -28,6 +28,11 @@ func newRunsDeleteCommand(writing runsWrapper) *cobra.Command {
 				return err
 			}
 			for _, info := range runs {
+				if info.Status == tracker.Running {
+					return fmt.Errorf("run %s (%s) is still being written, so nothing is deleted: stop its process first (Ctrl-C where it trains)", info.ID, oneLine(info.Name))
+				}
+			}
+			for _, info := range runs {
 				if err := db.Delete(ctx, info.ID); err != nil {
 					return err
 				}
