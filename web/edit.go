@@ -35,7 +35,14 @@ func edits() map[string]change {
 		"untag": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
 			return db.RemoveTag(ctx, id, form.Get("key"))
 		},
-		"delete":  func(ctx context.Context, db *tracker.DB, id string, _ url.Values) error { return db.Delete(ctx, id) },
+		"delete": func(ctx context.Context, db *tracker.DB, id string, _ url.Values) error {
+			if info, err := db.Find(ctx, id); err != nil {
+				return err
+			} else if info.Status == tracker.Running {
+				return &problem{http.StatusConflict, "the run is still being written: stop its process first, then delete it"}
+			}
+			return db.Delete(ctx, id)
+		},
 		"restore": func(ctx context.Context, db *tracker.DB, id string, _ url.Values) error { return db.Restore(ctx, id) },
 		"archive": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
 			return db.Archive(ctx, id, form.Get("archived") == "1")

@@ -174,6 +174,14 @@ func TestEdits(t *testing.T) {
 			t.Errorf("after %s the run is %+v", step.form, find())
 		}
 	}
+	going := l.start(tracker.Spec{Name: "going on"})
+	if code := l.post("/runs/"+going.ID()+"/delete", nil); code != http.StatusConflict {
+		t.Errorf("deleting a run that is being written: status %d", code)
+	}
+	must(t, going.Finish(tracker.Finished))
+	if code := l.post("/runs/"+going.ID()+"/delete", nil); code != http.StatusSeeOther {
+		t.Errorf("deleting it once it has ended: status %d", code)
+	}
 	if code := l.post(at+"/note", url.Values{"note": {"by fetch"}}, "Sec-Fetch-Site", "same-origin"); code != http.StatusSeeOther {
 		t.Errorf("a form that the browser vouches for: status %d", code)
 	}
