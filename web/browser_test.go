@@ -132,7 +132,13 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
+	err := chromedp.Do(ctx, actions...)
+	for err != nil && strings.Contains(strings.ToLower(err.Error()), "node") && ctx.Err() == nil {
+		// The page replaced the element after it was found: look it up again.
+		time.Sleep(20 * time.Millisecond)
+		err = chromedp.Do(ctx, actions...)
+	}
+	if err != nil {
 		b.Fatalf("in the browser: %v", err)
 	}
 }
