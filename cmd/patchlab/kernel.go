@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"patchlab/backend"
 	"patchlab/kernel/assist"
@@ -40,12 +41,14 @@ another cell runs, and show the value of their last expression.`,
 
 // kernelPlace are the flags that say where a kernelspec lies.
 type kernelPlace struct {
+	flags           *pflag.FlagSet
 	user, sysPrefix bool
 	prefix          string
 }
 
 func (p *kernelPlace) add(cmd *cobra.Command) {
-	f := cmd.Flags()
+	p.flags = cmd.Flags()
+	f := p.flags
 	f.BoolVar(&p.user, "user", false, "where Jupyter looks for this user's kernels (the default)")
 	f.BoolVar(&p.sysPrefix, "sys-prefix", false, "in the Python environment whose python3 is first on PATH")
 	f.StringVar(&p.prefix, "prefix", "", "below this folder, such as an environment's or /usr/local")
@@ -56,6 +59,8 @@ func (p *kernelPlace) kernels(ctx context.Context) (string, error) {
 	switch {
 	case p.sysPrefix:
 		return spec.SysPrefix(ctx)
+	case p.flags.Changed("prefix") && p.prefix == "": // a shell variable that is not set
+		return "", errors.New("--prefix is empty: name the folder below which the kernel is to lie")
 	case p.prefix != "":
 		return spec.Prefix(p.prefix)
 	}

@@ -61,6 +61,7 @@ func TestKernelRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
 		"there is no go.mod in it":    {"install", "--prefix", t.TempDir(), "--module", none},
 		"none of the others can be":   {"install", "--user", "--sys-prefix"},
+		"--prefix is empty":           {"install", "--prefix", ""},
 		"another program has made it": {"uninstall", "--prefix", none},
 		"connection-file":             {"run"},
 		"reading the connection file": {"run", "--connection-file", filepath.Join(none, "absent.json")},
