@@ -119,8 +119,14 @@ func (s *sheet) lines(x, y, width, height float64, xTitle, yTitle string, curves
 		p.Add(&plotter.Line{XYs: points, LineStyle: vgdraw.LineStyle{Color: series(i), Width: 2, Dashes: dashes(i)}})
 	}
 	const left, foot = 46.0, 40.0
-	s.chartOver(x+left, y+6, width-left-room-12, height-6-foot, p)
-	data := s.part(x+left, y+6, width-left-room-12, height-6-foot)
+	s.chartNamed(x+left, y+6, width-left-room-12, height-6-foot, p, curves, ends)
+}
+
+// chartNamed draws a chart so that its data fill a rectangle, and the name of
+// each curve beside its end.
+func (s *sheet) chartNamed(x, y, width, height float64, p *plot.Plot, curves []Curve, ends []float64) {
+	s.chartOver(x, y, width, height, p)
+	data := s.part(x, y, width, height)
 	_, at := p.Transforms(&data)
 	for i, place := range spread(curves, ends, func(v float64) float64 { return float64(at(v)) }) {
 		style := lettering(labelSize, series(i), false)

@@ -6,7 +6,6 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
 	vgdraw "gonum.org/v1/plot/vg/draw"
 )
 
@@ -73,14 +72,7 @@ func (s *sheet) plotLines(x, y, width, height float64, xAxis, yAxis Axis, lines 
 	span(&p.X, xs, xAxis.Log)
 	span(&p.Y, ys, yAxis.Log)
 	const left, foot = 52.0, 40.0
-	s.chartOver(x+left, y+6, width-left-room-12, height-6-foot, p)
-	data := s.part(x+left, y+6, width-left-room-12, height-6-foot)
-	_, at := p.Transforms(&data)
-	for i, place := range spread(lines, ends, func(v float64) float64 { return float64(at(v)) }) {
-		style := lettering(labelSize, series(i), false)
-		style.YAlign = -.5
-		s.c.FillText(style, vg.Point{X: data.Max.X + 8, Y: vg.Length(place)}, lines[i].Name)
-	}
+	s.chartNamed(x+left, y+6, width-left-room-12, height-6-foot, p, lines, ends)
 }
 
 // span gives an axis the range of its values with some room, and its ticks.
