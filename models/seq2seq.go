@@ -97,9 +97,9 @@ func (s Seq2Seq) Logits(scope *model.Scope, source, written *graph.Node) (logits
 // last real one, [B, H].
 func (s Seq2Seq) read(n *network, source *graph.Node) (states, last *graph.Node) {
 	batch, steps := source.Shape().Dim(0), source.Shape().Dim(1)
-	inputs := s.embed(n, "reader/embedding", source)                                             // [B, S, E]
-	last = graph.Zeros(source.Graph(), shapes.Make(dtypes.Float32, batch, s.Hidden))             // [B, H]
-	real := graph.NotEqual(source, graph.Scalar(source.Graph(), source.DType(), int32(Padding))) // [B, S]
+	inputs := s.embed(n, "reader/embedding", source)                                 // [B, S, E]
+	last = graph.Zeros(source.Graph(), shapes.Make(dtypes.Float32, batch, s.Hidden)) // [B, H]
+	real := realSymbols(source)                                                      // [B, S]
 	var all []*graph.Node
 	for i := range steps {
 		x := graph.Squeeze(graph.Slice(inputs, graph.AxisRange(), graph.AxisElem(i)), 1)
@@ -108,6 +108,11 @@ func (s Seq2Seq) read(n *network, source *graph.Node) (states, last *graph.Node)
 		all = append(all, last)
 	}
 	return graph.Stack(all, 1), last
+}
+
+// realSymbols tells symbols [B, S] from padding.
+func realSymbols(source *graph.Node) *graph.Node {
+	return graph.NotEqual(source, graph.Scalar(source.Graph(), source.DType(), int32(Padding)))
 }
 
 // embed looks symbols [B, L] up: [B, L, E].
@@ -119,8 +124,8 @@ func (s Seq2Seq) embed(n *network, path string, symbols *graph.Node) *graph.Node
 // attention returns the function from a query [B, H] to the context [B, H] and
 // the weights [B, S] that it gives to the states [B, S, H] of real symbols.
 func (s Seq2Seq) attention(n *network, states, source *graph.Node) func(query *graph.Node) (context, weights *graph.Node) {
-	keys := n.dense("attention/keys", states, s.Hidden)                                          // U h_j
-	real := graph.NotEqual(source, graph.Scalar(source.Graph(), source.DType(), int32(Padding))) // [B, S]
+	keys := n.dense("attention/keys", states, s.Hidden) // U h_j
+	real := realSymbols(source)                         // [B, S]
 	return func(query *graph.Node) (context, weights *graph.Node) {
 		q := graph.ExpandAxes(n.dense("attention/query", query, s.Hidden), 1)    // [B, 1, H]
 		scores := n.dense("attention/scores", graph.Tanh(graph.Add(keys, q)), 1) // [B, S, 1]

@@ -180,12 +180,12 @@ func newRunsGCCommand(writing runsWrapper, dbPath *string) *cobra.Command {
 			if olderThan < 0 {
 				return fmt.Errorf("--older-than %v is negative: give zero or a positive duration such as 720h", olderThan)
 			}
-			before, err := db.Runs(ctx, tracker.Query{IncludeArchived: true, IncludeDeleted: true})
+			deleted, err := db.Runs(ctx, tracker.Query{IncludeArchived: true, DeletedOnly: true})
 			if err != nil {
 				return err
 			}
-			for _, run := range before { // its process would fail at the next point
-				if run.Deleted && run.Status == tracker.Running {
+			for _, run := range deleted { // its process would fail at the next point
+				if run.Status == tracker.Running {
 					return fmt.Errorf("run %s (%s) was deleted while a process writes it, so nothing is removed: stop that process, or bring the run back with `patchlab runs restore %s`",
 						run.ID, oneLine(run.Name), run.ID)
 				}
@@ -195,19 +195,16 @@ func newRunsGCCommand(writing runsWrapper, dbPath *string) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(out, "removed %d runs and %d artifact files (%.1f MB)\n", g.Runs, g.Files, float64(g.Bytes)/1e6)
-			return dropCheckpoints(ctx, db, *dbPath, before)
+			return dropCheckpoints(ctx, db, *dbPath, deleted)
 		}),
 	}
 	cmd.Flags().DurationVar(&olderThan, "older-than", 0, "only runs deleted longer ago than this")
 	return cmd
 }
 
-// dropCheckpoints removes the checkpoints of those runs that are there no more.
-func dropCheckpoints(ctx context.Context, db *tracker.DB, path string, before []tracker.RunInfo) error {
-	for _, run := range before {
-		if !run.Deleted {
-			continue
-		}
+// dropCheckpoints removes the checkpoints of those deleted runs that are there no more.
+func dropCheckpoints(ctx context.Context, db *tracker.DB, path string, deleted []tracker.RunInfo) error {
+	for _, run := range deleted {
 		if _, err := db.Find(ctx, run.ID); !errors.Is(err, tracker.ErrNotFound) {
 			continue
 		}
