@@ -69,6 +69,27 @@ func Tools(t testing.TB) string {
 	return dir
 }
 
+// InstallKernel builds patchlab and installs its kernel, whose cells import this
+// module, below a folder of the test's own. It returns the folder for
+// JUPYTER_PATH. Where that can't be done the test is skipped, and fails under CI.
+func InstallKernel(t testing.TB) string {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "patchlab")
+	Run(t, []string{"GOFLAGS=-buildvcs=false"}, "go", "build", "-C", root, "-o", program, "./cmd/patchlab")
+	if out, err := Try(t, nil, program, "kernel", "install", "--prefix", dir, "--module", root); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("installing the Go kernel: %v\n%s", err, out)
+		}
+		t.Skipf("the Go kernel can't be installed here: %v", err)
+	}
+	return filepath.Join(dir, "share", "jupyter")
+}
+
 // Python runs a script with arguments and returns what it prints. A script that
 // fails or takes longer than five minutes fails the test with what it said.
 func Python(t testing.TB, script string, args ...string) string {

@@ -22,20 +22,7 @@ func golang(t *testing.T) runner.Spec {
 		t.Skip("building and installing the Go kernel takes long")
 	}
 	prefix := filepath.Dir(filepath.Dir(jupytertest.Bin(t, "python")))
-	root, err := jupytertest.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	program := filepath.Join(dir, "patchlab")
-	jupytertest.Run(t, []string{"GOFLAGS=-buildvcs=false"}, "go", "build", "-C", root, "-o", program, "./cmd/patchlab")
-	if out, err := jupytertest.Try(t, nil, program, "kernel", "install", "--prefix", dir, "--module", root); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("installing the Go kernel: %v\n%s", err, out)
-		}
-		t.Skipf("the Go kernel can't be installed here: %v", err)
-	}
-	t.Setenv("JUPYTER_PATH", strings.Join([]string{filepath.Join(dir, "share", "jupyter"), filepath.Join(prefix, "share", "jupyter")}, string(filepath.ListSeparator)))
+	t.Setenv("JUPYTER_PATH", strings.Join([]string{jupytertest.InstallKernel(t), filepath.Join(prefix, "share", "jupyter")}, string(filepath.ListSeparator)))
 	t.Setenv("JUPYTER_RUNTIME_DIR", t.TempDir())
 	spec, err := runner.Find("patchlab")
 	if err != nil {

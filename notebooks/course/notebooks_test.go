@@ -14,20 +14,7 @@ import (
 // kernel installs Patchlab's kernel into a folder of the test's own.
 func kernel(t *testing.T) runner.Spec {
 	t.Helper()
-	root, err := jupytertest.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	program := filepath.Join(dir, "patchlab")
-	jupytertest.Run(t, []string{"GOFLAGS=-buildvcs=false"}, "go", "build", "-C", root, "-o", program, "./cmd/patchlab")
-	if out, err := jupytertest.Try(t, nil, program, "kernel", "install", "--prefix", dir, "--module", root); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("installing the kernel: %v\n%s", err, out)
-		}
-		t.Skipf("the kernel can't be installed here: %v", err)
-	}
-	t.Setenv("JUPYTER_PATH", filepath.Join(dir, "share", "jupyter"))
+	t.Setenv("JUPYTER_PATH", jupytertest.InstallKernel(t))
 	t.Setenv("JUPYTER_RUNTIME_DIR", t.TempDir())
 	spec, err := runner.Find("patchlab")
 	if err != nil {
