@@ -21,16 +21,22 @@ func Recipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experime
 	return experiments.ReadRecipe(r)
 }
 
+// ErrNoWeights says that a run has not come to weights yet.
+var ErrNoWeights = errors.New("no weights yet")
+
 // Load gives a run's network, with its trained weights, on a backend. A run
-// that has none yet is [tracker.ErrNotFound].
+// that has none yet is [ErrNoWeights].
 func Load(ctx context.Context, db *tracker.DB, info tracker.RunInfo, b compute.Backend) (experiments.Recipe, *experiments.Network, error) {
 	recipe, err := Recipe(ctx, db, info)
 	if err != nil {
 		return recipe, nil, err
 	}
 	weights, err := db.OpenArtifact(ctx, info.ID, "weights.safetensors")
+	if errors.Is(err, tracker.ErrNotFound) {
+		return recipe, nil, fmt.Errorf("run %s has %w (it is %s)", info.Name, ErrNoWeights, info.Status)
+	}
 	if err != nil {
-		return recipe, nil, fmt.Errorf("weights of run %s, which is %s: %w", info.Name, info.Status, err)
+		return recipe, nil, fmt.Errorf("weights of run %s: %w", info.Name, err)
 	}
 	network, err := experiments.LoadNetwork(b, recipe.Model, weights)
 	return recipe, network, errors.Join(err, weights.Close())

@@ -49,8 +49,8 @@ func loadTrained(cmd *cobra.Command, dbPath, ref string, b compute.Backend) (t t
 	defer func() { err = errors.Join(err, db.Close()) }()
 	t.info = info
 	t.recipe, t.network, err = lab.Load(cmd.Context(), db, info, b)
-	if errors.Is(err, tracker.ErrNotFound) && t.recipe.Epochs > 0 {
-		return trained{}, fmt.Errorf("run %s has no weights yet (it is %s); finish it with: patchlab train --resume %s", info.Name, info.Status, info.ID)
+	if errors.Is(err, lab.ErrNoWeights) {
+		return trained{}, fmt.Errorf("%w; finish it with: patchlab train --resume %s", err, info.ID)
 	}
 	return t, err
 }
