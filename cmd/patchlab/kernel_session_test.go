@@ -12,6 +12,7 @@ import (
 
 	"patchlab/kernel/cell/record"
 	"patchlab/kernel/jupytertest"
+	"patchlab/kernel/message"
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/spec"
 	"patchlab/tracker"
@@ -199,6 +200,9 @@ func checkOutputs(t *testing.T, path string) {
 	below := func(i int) string {
 		var text strings.Builder
 		for _, o := range n.Cells[i].Outputs() {
+			if o.Marked(message.Notice) {
+				continue
+			}
 			fmt.Fprintf(&text, "%s %s", o.Type(), o.Text())
 			for _, mime := range o.MIMEs() {
 				content, _ := o.MIME(mime)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"patchlab/kernel/message"
+	"patchlab/kernel/process"
 )
 
 // Request is a cell to be run.
@@ -46,7 +47,8 @@ type run struct {
 	over   bool       // the cell has ended
 
 	publishing sync.Mutex
-	touched    time.Time // when GoNB last published something of it
+	touched    time.Time         // when GoNB last published something of it
+	results    []json.RawMessage // of its last expression: published when all that it printed is
 }
 
 func (r *run) publish(kind string, content json.RawMessage) {
@@ -98,11 +100,11 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	select {
 	case reply = <-r.reply:
 	case <-c.process.Ended():
-		c.pipe.drain()
+		c.finish(r)
 		return Outcome{}, ErrDied
 	}
 	c.awaitIdle(r)
-	c.pipe.drain()
+	c.finish(r)
 	if reply.Status == message.StatusOK {
 		return Outcome{}, nil
 	}
@@ -131,6 +133,17 @@ func (c *Child) awaitIdle(r *run) {
 			c.config.Logf("GoNB replied, but did not say that it is idle; going on")
 			return
 		}
+	}
+}
+
+// finish publishes what is left of a cell that GoNB says no more of.
+func (c *Child) finish(r *run) {
+	c.pipe.drain()
+	r.publishing.Lock()
+	results := r.results
+	r.publishing.Unlock()
+	for _, content := range results {
+		r.publish(message.TypeExecuteResult, content)
 	}
 }
 
@@ -248,14 +261,20 @@ func (c *Child) cellMessage(kind string, content json.RawMessage) {
 		c.publishLate(kind, content)
 		return
 	}
+	if kind == message.TypeExecuteResult {
+		r.publishing.Lock()
+		r.results = append(r.results, content)
+		r.publishing.Unlock()
+		return
+	}
 	// What the cell printed before comes through GoNB, which takes a moment.
-	const quiet, most = 3 * time.Millisecond, 60 * time.Millisecond
+	const quiet, most = 3 * time.Millisecond, 300 * time.Millisecond
 	for begin := time.Now(); time.Since(begin) < most; {
 		time.Sleep(quiet)
 		r.publishing.Lock()
 		still := time.Since(r.touched) >= quiet
 		r.publishing.Unlock()
-		if still {
+		if still && !process.Unread(c.process.Pid) {
 			break
 		}
 	}

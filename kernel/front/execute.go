@@ -347,6 +347,8 @@ func (k *Kernel) explain(out *outputs) {
 	}
 	k.mu.Unlock()
 	if text != "" && running {
-		out.stream("stderr", text+"\n")
+		out.publish(message.TypeDisplayData, message.DisplayData{
+			Data: message.Bundle{"text/plain": text}, Metadata: map[string]any{message.Notice: true},
+		})
 	}
 }

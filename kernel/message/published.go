@@ -17,6 +17,10 @@ type Stream struct {
 	Text string `json:"text"`
 }
 
+// Notice marks, with true in a display's metadata, what is said of the kernel's state and not by the cell: it is no
+// difference between two runs of a notebook.
+const Notice = "patchlab_notice"
+
 // DisplayData is the content of "display_data" and "update_display_data".
 type DisplayData struct {
 	Data      Bundle         `json:"data"`

@@ -110,6 +110,11 @@ func (o *Output) MIMEMetadata(mime string) *ordered.Object {
 	return o.obj.Object("metadata")
 }
 
+// Marked reports whether the output's metadata has the key, as true.
+func (o *Output) Marked(key string) bool {
+	return o.obj.Object("metadata").Get(key) == ordered.Scalar("true")
+}
+
 // Failure is an Error's name, value and traceback.
 func (o *Output) Failure() (name, value string, traceback []string) {
 	for _, v := range o.obj.Items("traceback") {

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // dieWithParent makes the system kill the process when this one ends, however that happens.
@@ -73,4 +76,41 @@ func Began(pid int) string {
 		return ""
 	}
 	return fields[19]
+}
+
+// Unread tells whether a process has yet to read something out of an anonymous pipe, such as another's standard output.
+func Unread(pid int) bool {
+	folder := "/proc/" + strconv.Itoa(pid) + "/fd"
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		path := filepath.Join(folder, e.Name())
+		info, err := e.Info()
+		if err != nil || info.Mode()&0o400 == 0 { // it only writes there
+			continue
+		}
+		if to, err := os.Readlink(path); err != nil || !strings.HasPrefix(to, "pipe:") {
+			continue
+		}
+		if unreadOf(path) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unreadOf returns how many bytes are in a pipe; 0 where it cannot be told.
+func unreadOf(path string) int {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	if err != nil {
+		return 0
+	}
+	return n
 }

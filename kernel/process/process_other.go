@@ -40,3 +40,6 @@ func withEntry(string) []int { return nil }
 
 // Began returns nothing: the process number has to do.
 func Began(int) string { return "" }
+
+// Unread returns false: other systems do not tell.
+func Unread(int) bool { return false }

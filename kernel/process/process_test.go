@@ -78,3 +78,30 @@ func TestBegan(t *testing.T) {
 		t.Errorf("began %q after its end", after)
 	}
 }
+
+func TestUnread(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what waits in a pipe")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if Unread(os.Getpid()) {
+		t.Fatal("an empty pipe has something unread")
+	}
+	if _, err := w.WriteString("x"); err != nil {
+		t.Fatal(err)
+	}
+	if !Unread(os.Getpid()) {
+		t.Error("what was written does not wait to be read")
+	}
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if Unread(os.Getpid()) {
+		t.Error("what was read still waits")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"patchlab/kernel/message"
 	"patchlab/kernel/notebook"
 )
 
@@ -73,7 +74,8 @@ type part struct {
 	content map[string]string
 }
 
-// parts are a cell's streams, each as a whole, then its other outputs in order.
+// parts are a cell's streams, each as a whole, then its other outputs in order; the kernel's own notices are none of
+// the cell's.
 func parts(c *notebook.Cell) []part {
 	streams := map[string]string{}
 	var others []part
@@ -89,6 +91,9 @@ func parts(c *notebook.Cell) []part {
 			}
 			others = append(others, part{"error", map[string]string{"text/plain": text}})
 		default:
+			if o.Marked(message.Notice) {
+				continue
+			}
 			p := part{"output", map[string]string{}}
 			for _, mime := range o.MIMEs() {
 				p.content[mime], _ = o.MIME(mime)

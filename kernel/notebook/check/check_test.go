@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"patchlab/kernel/message"
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/notebook/check"
 	"patchlab/kernel/notebook/ordered"
@@ -28,6 +29,16 @@ func data(t *testing.T, text string) *notebook.Output {
 		t.Fatal(err)
 	}
 	return notebook.NewData(notebook.Display, v.(*ordered.Object), nil, 0)
+}
+
+// notice is what the kernel says of itself below a cell.
+func notice(t *testing.T) *notebook.Output {
+	t.Helper()
+	o := data(t, `{"text/plain": "Go compiles"}`)
+	metadata := &ordered.Object{}
+	metadata.Set(message.Notice, ordered.Scalar("true"))
+	o.SetData(nil, metadata)
+	return o
 }
 
 func picture(t *testing.T, size int, off ...uint8) *notebook.Output {
@@ -72,6 +83,7 @@ func TestCompare(t *testing.T) {
 		"not only times":     {[]string{"timing"}, outputs{out("1.5s 5\n")}, outputs{out("2s 6\n")}, "@ stdout|-<time> 5|+<time> 6"},
 		"error":              {nil, outputs{failure("E", "1")}, outputs{failure("E", "2")}, "@ error|-E: 1 (no newline at the end)|+E: 2 (no newline at the end)"},
 		"error, expected":    {[]string{"raises-exception"}, outputs{failure("E", "1")}, outputs{failure("E", "2")}, ""},
+		"notice":             {nil, outputs{notice(t)}, nil, ""},
 		"JSON":               {nil, outputs{data(t, `{"application/json": {"a": 1, "b": [1.0]}}`)}, outputs{data(t, `{"application/json": {"b": [1], "a": 1}}`)}, ""},
 		"HTML":               {nil, outputs{data(t, `{"text/html": "<b>", "text/plain": "b"}`)}, outputs{data(t, `{"text/html": "<i>", "text/plain": "b"}`)}, "@ output text/html|-<b> (no newline at the end)|+<i> (no newline at the end)"},
 		"type":               {nil, outputs{data(t, `{"text/plain": "b"}`)}, outputs{data(t, `{"text/html": "b"}`)}, "@ output text/html is new|+b|@ output text/plain is missing|-b"},
