@@ -47,16 +47,12 @@ func (db *DB) Merge(ctx context.Context, from *DB) (Merged, error) {
 		return merged, fmt.Errorf("merging %s: %w", from.path, err)
 	}
 	var refused []error
-	for _, id := range ids {
-		err := db.mergeRun(ctx, from, id, &merged)
-		var no *refusal
-		switch {
-		case err == nil:
-		case errors.As(err, &no) && ctx.Err() == nil:
-			refused = append(refused, fmt.Errorf("run %s of %s was not merged: %w", printable(id), from.path, no.why))
-		default:
-			return merged, fmt.Errorf("merging run %s of %s: %w", printable(id), from.path, err)
+	for len(ids) > 0 {
+		taken, no, err := db.mergeSome(ctx, from, ids, &merged)
+		if err != nil {
+			return merged, fmt.Errorf("merging %s: %w", from.path, err)
 		}
+		refused, ids = append(refused, no...), ids[taken:]
 	}
 	no, err := db.mergeExperiments(ctx, from)
 	if err != nil {

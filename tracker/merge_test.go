@@ -212,6 +212,32 @@ func TestMergeRefusesCopiesThatWentDifferentWays(t *testing.T) {
 }
 
 // An import from elsewhere may give the same points in another order, and more.
+// Runs are taken many a transaction: of one that is refused on the way nothing
+// stays, and the others are taken.
+func TestMergeLeavesNothingOfARefusedRun(t *testing.T) {
+	a, b := newDB(t), newDB(t)
+	id := ended(t, a, Spec{}, 1, 2)
+	merges(t, b, a, Merged{Added: 1}, "")
+	continued(t, b, id, 2, 3, 4)
+	must(t, a.SetParams(t.Context(), id, map[string]string{"lr": "1"}))
+	must(t, b.SetParams(t.Context(), id, map[string]string{"lr": "2"}))
+	var later []string
+	for i := range mergeRuns + 1 {
+		later = append(later, ended(t, b, Spec{}, float64(i)))
+	}
+	merges(t, a, b, Merged{Added: mergeRuns + 1}, `"lr"`)
+	if got := lossesOf(t, a, id); got != "1 2" {
+		t.Errorf("the refused run has the losses %s", got)
+	}
+	for i, id := range append(later, id) {
+		must(t, a.Verify(t.Context(), id))
+		if got := lossesOf(t, a, id); i < len(later) && got != fmt.Sprint(i) {
+			t.Errorf("run %d has the losses %s", i, got)
+		}
+	}
+	merges(t, a, b, Merged{Unchanged: mergeRuns + 1}, `"lr"`)
+}
+
 func TestMergeTakesAnotherOrderOfTheSamePoints(t *testing.T) {
 	same := WithClock(func() time.Time { return time.Unix(1_700_000_000, 0) })
 	a, b := newDB(t, same), newDB(t, same)

@@ -7,55 +7,95 @@ import (
 	"fmt"
 )
 
-// mergeRun takes one run over; it returns a refusal where the run is at fault.
-func (db *DB) mergeRun(ctx context.Context, from *DB, id string, merged *Merged) error {
+// Runs are merged several a transaction, for each must reach the disk; not so
+// many that others who write wait long.
+const (
+	mergeRuns   = 64
+	mergePoints = 100_000
+)
+
+// mergeSome takes the first of the runs over, and returns how many it has
+// settled, with a sentence for each that it refused.
+func (db *DB) mergeSome(ctx context.Context, from *DB, ids []string, merged *Merged) (taken int, refused []error, err error) {
 	source, err := from.readers.BeginTx(ctx, nil) // one state of the source
 	if err != nil {
-		return explain(err)
+		return 0, nil, explain(err)
 	}
 	defer source.Rollback()
-	theirs, err := readRow(ctx, source, id)
-	if err != nil {
-		return refuse(err)
+	theirCodec, ourCodec := db.codecs.Get().(*codec), db.codecs.Get().(*codec)
+	defer func() { db.codecs.Put(theirCodec); db.codecs.Put(ourCodec) }()
+	failed := func(id string, err error) error {
+		var no *refusal
+		if errors.As(err, &no) && ctx.Err() == nil {
+			refused = append(refused, fmt.Errorf("run %s of %s was not merged: %w", printable(id), from.path, no.why))
+			return nil
+		}
+		return fmt.Errorf("run %s: %w", printable(id), err)
 	}
-	m := &merging{ctx: ctx, db: db, source: source, theirs: &theirs}
-	m.theirCodec, m.ourCodec = db.codecs.Get().(*codec), db.codecs.Get().(*codec)
-	defer func() { db.codecs.Put(m.theirCodec); db.codecs.Put(m.ourCodec) }()
-	if err := m.checkSource(); err != nil {
-		return refuse(err)
+	var batch []*merging
+	defer func() {
+		for _, m := range batch {
+			db.dropStaged(m.artifacts)
+		}
+	}()
+	unchanged, points := 0, int64(0)
+	for len(batch) < mergeRuns && points < mergePoints && taken < len(ids) {
+		id := ids[taken]
+		taken++
+		m := &merging{ctx: ctx, db: db, source: source, theirCodec: theirCodec, ourCodec: ourCodec}
+		news, err := m.prepare(from, id)
+		if err != nil {
+			if err := failed(id, err); err != nil {
+				return taken, nil, err
+			}
+			continue
+		}
+		if !news {
+			unchanged++
+			continue
+		}
+		batch = append(batch, m)
+		points += m.points
 	}
-	if ours, err := readRow(ctx, db.readers, id); err == nil && ours.digest != nil && string(ours.digest) == string(theirs.digest) {
-		merged.Unchanged++
-		return nil
+	if len(batch) > 0 {
+		err = db.update(ctx, func(tx *sql.Tx) error {
+			for _, m := range batch {
+				m.tx = tx
+				if err := m.takeOrLeave(); err != nil {
+					if err := failed(m.theirs.id, err); err != nil {
+						return err
+					}
+					m.refused = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return taken, nil, err
+		}
 	}
-	if m.artifacts, err = db.stageArtifacts(ctx, from, source, theirs.key); err != nil {
-		return err
+	merged.Unchanged += unchanged
+	for _, m := range batch {
+		switch {
+		case m.refused:
+		case m.added:
+			merged.Added++
+		case m.changed:
+			merged.Updated++
+		default:
+			merged.Unchanged++
+		}
 	}
-	defer db.dropStaged(m.artifacts)
-	err = db.update(ctx, func(tx *sql.Tx) error {
-		m.tx = tx
-		return m.take()
-	})
-	if err != nil {
-		return err
-	}
-	switch {
-	case m.added:
-		merged.Added++
-	case m.changed:
-		merged.Updated++
-	default:
-		merged.Unchanged++
-	}
-	return nil
+	return taken, refused, nil
 }
 
-// merging is the transaction that takes one run over.
+// merging is one run that is taken over.
 type merging struct {
 	ctx                  context.Context
 	db                   *DB
 	tx, source           *sql.Tx
 	theirs               *travelling
+	points               int64 // of theirs
 	artifacts            []staged
 	theirCodec, ourCodec *codec
 
@@ -63,9 +103,47 @@ type merging struct {
 	added, changed bool
 	grew           bool // points of theirs were added
 	oursHasMore    bool // points that theirs has not
+	refused        bool
 }
 
-// checkSource checks all that travels, before anything here is touched.
+// prepare reads and checks the run, before anything here is touched; news is
+// false where the same is here already.
+func (m *merging) prepare(from *DB, id string) (news bool, err error) {
+	theirs, err := readRow(m.ctx, m.source, id)
+	if err != nil {
+		return false, refuse(err)
+	}
+	m.theirs = &theirs
+	if err := m.checkSource(); err != nil {
+		return false, refuse(err)
+	}
+	ours, err := readRow(m.ctx, m.db.readers, id)
+	if err == nil && ours.digest != nil && string(ours.digest) == string(theirs.digest) {
+		return false, nil
+	}
+	m.artifacts, err = m.db.stageArtifacts(m.ctx, from, m.source, theirs.key)
+	return true, err
+}
+
+// takeOrLeave takes the run, or, where it refuses it, nothing of it.
+func (m *merging) takeOrLeave() error {
+	if _, err := m.tx.ExecContext(m.ctx, `SAVEPOINT one`); err != nil {
+		return err
+	}
+	err := m.take()
+	settle := `RELEASE one`
+	if errors.As(err, new(*refusal)) {
+		settle = `ROLLBACK TO one; RELEASE one`
+	} else if err != nil {
+		return err // the whole transaction is undone
+	}
+	if _, settling := m.tx.ExecContext(m.ctx, settle); settling != nil {
+		return settling
+	}
+	return err
+}
+
+// checkSource checks all that travels.
 func (m *merging) checkSource() error {
 	if err := m.theirs.check(); err != nil {
 		return err
@@ -84,6 +162,7 @@ func (m *merging) checkSource() error {
 		if i > 0 && k.name == metrics[i-1].name {
 			return fmt.Errorf("two of its metrics have the name %q", k.name)
 		}
+		m.points += k.count
 	}
 	return m.theirs.whole(m.ctx, m.source, m.theirCodec)
 }
