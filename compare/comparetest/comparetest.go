@@ -38,9 +38,9 @@ type Run struct {
 	Dirty       bool
 }
 
-// Clock is a clock that goes on by a second at each look; several goroutines
+// clock is a clock that goes on by a second at each look; several goroutines
 // may look at it.
-func Clock() func() time.Time {
+func clock() func() time.Time {
 	var mu sync.Mutex
 	at := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	return func() time.Time {
@@ -53,7 +53,7 @@ func Clock() func() time.Time {
 
 // Create makes a database with these runs at path and returns their IDs.
 func Create(ctx context.Context, path string, runs []Run) (ids []string, err error) {
-	db, err := tracker.Open(path, tracker.WithClock(Clock()))
+	db, err := tracker.Open(path, tracker.WithClock(clock()))
 	if err != nil {
 		return nil, err
 	}

@@ -92,16 +92,8 @@ func percentile(sorted []float64, p float64) float64 {
 	return sorted[low]*(1-part) + sorted[low+1]*part
 }
 
-// Quantile gives the p-quantile of values (any order), interpolated linearly
-// as NumPy does by default; NaN for no values.
-func Quantile(values []float64, p float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	return SortedQuantile(slices.Sorted(slices.Values(values)), p)
-}
-
-// SortedQuantile is Quantile of at least one value in ascending order.
+// SortedQuantile gives the p-quantile of at least one value in ascending
+// order, interpolated linearly as NumPy does by default.
 func SortedQuantile(sorted []float64, p float64) float64 {
 	return percentile(sorted, math.Min(1, math.Max(0, p)))
 }

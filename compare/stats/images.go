@@ -53,7 +53,7 @@ func (o Outcomes) Difference() float64 {
 // It compares two trained networks, not two architectures: it knows nothing
 // of other seeds, and says so in its warnings.
 func McNemar(o Outcomes, level float64, resamples int, src rand.Source) (Test, error) {
-	interval, err := PairedBootstrap(o, level, resamples, src)
+	interval, err := pairedBootstrap(o, level, resamples, src)
 	if err != nil {
 		return Test{}, err
 	}
@@ -76,11 +76,11 @@ func McNemar(o Outcomes, level float64, resamples int, src rand.Source) (Test, e
 	}, nil
 }
 
-// PairedBootstrap gives the percentile interval of the difference in accuracy
+// pairedBootstrap gives the percentile interval of the difference in accuracy
 // when the images are drawn again with replacement, each with both answers.
 // Drawing n images from four kinds is drawing the multinomial counts of the
 // kinds, so that is what it draws.
-func PairedBootstrap(o Outcomes, level float64, resamples int, src rand.Source) (Interval, error) {
+func pairedBootstrap(o Outcomes, level float64, resamples int, src rand.Source) (Interval, error) {
 	if err := checkLevel(level); err != nil {
 		return Interval{}, err
 	}

@@ -18,9 +18,6 @@ type Interval struct {
 	Method string  `json:"method"`
 }
 
-// Half returns half the interval's width.
-func (iv Interval) Half() float64 { return (iv.High - iv.Low) / 2 }
-
 // Contains reports whether x lies in the closed interval.
 func (iv Interval) Contains(x float64) bool { return iv.Low <= x && x <= iv.High }
 

@@ -7,14 +7,14 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// MostSeeds is the largest number of seeds that [SeedsPaired] and [SeedsWelch]
+// mostSeeds is the largest number of seeds that [SeedsPaired] and [SeedsWelch]
 // look at; a difference that needs more is out of reach.
-const MostSeeds = 1000
+const mostSeeds = 1000
 
 // SeedsPaired gives the number of seed pairs with which a two-sided paired t
 // test at level alpha shows, with the given power, a mean difference whose
 // ratio to the standard deviation of the differences is effect. It returns 0
-// if more than MostSeeds were needed.
+// if more than 1,000 were needed.
 func SeedsPaired(effect, alpha, power float64) (int, error) {
 	return seeds(effect, alpha, power, func(n float64) (df, ncp float64) {
 		return n - 1, math.Abs(effect) * math.Sqrt(n)
@@ -38,12 +38,12 @@ func seeds(effect, alpha, power float64, shape func(n float64) (df, ncp float64)
 		return 0, fmt.Errorf("the effect is not a number")
 	}
 	reached := func(n int) bool { return tPower(shape, n, alpha) >= power }
-	if effect == 0 || !reached(MostSeeds) {
+	if effect == 0 || !reached(mostSeeds) {
 		return 0, nil
 	}
 	low, high := 1, 2 // low never suffices: no test with one seed
 	for !reached(high) {
-		low, high = high, min(2*high, MostSeeds)
+		low, high = high, min(2*high, mostSeeds)
 	}
 	for high-low > 1 {
 		if middle := (low + high) / 2; reached(middle) {

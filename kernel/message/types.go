@@ -21,7 +21,6 @@ const (
 	TypeInterruptRequest  = "interrupt_request"
 	TypeInterruptReply    = "interrupt_reply"
 	TypeDebugRequest      = "debug_request"
-	TypeDebugReply        = "debug_reply"
 	TypeInputRequest      = "input_request"
 	TypeInputReply        = "input_reply"
 

@@ -73,8 +73,8 @@ func (m Model) Encode() (string, error) {
 	return string(text), err
 }
 
-// DecodeModel reads a record.
-func DecodeModel(text string) (Model, error) {
+// decodeModel reads a record.
+func decodeModel(text string) (Model, error) {
 	m := Model{Tags: map[string]string{}, Params: map[string]string{}}
 	err := json.Unmarshal([]byte(text), &m)
 	if err == nil && !slices.Contains(ModelStatuses(), m.Status) {
@@ -101,7 +101,7 @@ func Models(run string, tags map[string]string) map[string]Model {
 		if owner, ok := RunOfModel(id); !ok || owner != run {
 			continue
 		}
-		if m, err := DecodeModel(text); err == nil {
+		if m, err := decodeModel(text); err == nil {
 			found[id] = m
 		}
 	}
