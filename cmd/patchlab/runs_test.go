@@ -63,13 +63,22 @@ func runRuns(t *testing.T, path string, args ...string) (string, error) {
 
 func TestRunsListFitsTheTerminal(t *testing.T) {
 	path, ids := recordRuns(t)
-	out, err := runRuns(t, path, "list")
+	db, err := tracker.Open(path, tracker.ReadOnly())
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	defer db.Close()
+	runs, err := db.Runs(t.Context(), tracker.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := listTable(&out, runs, nil, 80); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	if len(lines) != 4 || !strings.Contains(lines[0], "VAL_ACCURACY") || !strings.HasPrefix(ids[2], strings.Fields(lines[1])[0]) {
-		t.Errorf("the list is\n%s", out)
+		t.Errorf("the list is\n%s", &out)
 	}
 	for _, line := range lines {
 		if n := utf8.RuneCountInString(line); n > 80 {
@@ -78,6 +87,27 @@ func TestRunsListFitsTheTerminal(t *testing.T) {
 		if strings.Contains(line, "\x1b") {
 			t.Errorf("a line has a control character: %q", line)
 		}
+	}
+}
+
+// What is no terminal gets every column and every text in full.
+func TestRunsListIsWholeInAPipe(t *testing.T) {
+	path, ids := recordRuns(t)
+	long := strings.Repeat("long", 30)
+	if out, err := runRuns(t, path, "tag", ids[0], "owner="+long); err != nil {
+		t.Fatal(out, err)
+	}
+	out, err := runRuns(t, path, "list", "--columns", "tags.owner,metrics.very/long metric name,val_loss,step_ms,val_accuracy,params.model")
+	if err != nil {
+		t.Fatal(out, err)
+	}
+	for _, want := range []string{ids[0], ids[1], ids[2], long, "VERY/LONG METRIC NAME", "STEP_MS", "MODEL"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the list lacks %s:\n%s", want, out)
+		}
+	}
+	if out, err = runRuns(t, path, "show", ids[0]); err != nil || !strings.Contains(out, long) {
+		t.Errorf("the run lacks its tag: %v\n%s", err, out)
 	}
 }
 
