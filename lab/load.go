@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/gomlx/compute"
 
@@ -24,9 +25,10 @@ func Recipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experime
 // ErrNoWeights says that a run has not come to weights yet.
 var ErrNoWeights = errors.New("no weights yet")
 
-// Load gives a run's network, with its trained weights, on a backend. A run
-// that has none yet is [ErrNoWeights].
-func Load(ctx context.Context, db *tracker.DB, info tracker.RunInfo, b compute.Backend) (experiments.Recipe, *experiments.Network, error) {
+// Weights gives what a run's network is made of, before a backend is needed: its
+// recipe and its trained weights, to be closed. A run that has none yet is
+// [ErrNoWeights].
+func Weights(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experiments.Recipe, io.ReadCloser, error) {
 	recipe, err := Recipe(ctx, db, info)
 	if err != nil {
 		return recipe, nil, err
@@ -37,6 +39,16 @@ func Load(ctx context.Context, db *tracker.DB, info tracker.RunInfo, b compute.B
 	}
 	if err != nil {
 		return recipe, nil, fmt.Errorf("weights of run %s: %w", info.Name, err)
+	}
+	return recipe, weights, nil
+}
+
+// Load gives a run's network, with its trained weights, on a backend. A run
+// that has none yet is [ErrNoWeights].
+func Load(ctx context.Context, db *tracker.DB, info tracker.RunInfo, b compute.Backend) (experiments.Recipe, *experiments.Network, error) {
+	recipe, weights, err := Weights(ctx, db, info)
+	if err != nil {
+		return recipe, nil, err
 	}
 	network, err := experiments.LoadNetwork(b, recipe.Model, weights)
 	return recipe, network, errors.Join(err, weights.Close())

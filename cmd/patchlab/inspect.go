@@ -95,6 +95,15 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	if len(o.images) == 0 {
 		return fmt.Errorf("no image; allowed: an index in the test split, a PNG, a JPEG")
 	}
+	var found []stored
+	for _, ref := range refs {
+		s, err := findStored(cmd.Context(), o.db, ref)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		found = append(found, s)
+	}
 	b, _, err := openBackend(cmd, o.kind)
 	if err != nil {
 		return err
@@ -102,8 +111,8 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	defer b.Finalize()
 	in := &inspection{cmd: cmd, data: o.data, asked: len(o.what) > 0}
 	defer in.close()
-	for _, ref := range refs {
-		if err := in.add(o.db, ref, b); err != nil {
+	for _, s := range found {
+		if err := in.add(s, b); err != nil {
 			return err
 		}
 	}

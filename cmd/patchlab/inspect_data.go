@@ -58,19 +58,14 @@ func (in *inspection) close() {
 }
 
 // add loads a run's network, history and predictions.
-func (in *inspection) add(dbPath, ref string, b compute.Backend) (err error) {
-	ctx := in.cmd.Context()
-	t, err := loadTrained(in.cmd, dbPath, ref, b)
+func (in *inspection) add(found stored, b compute.Backend) (err error) {
+	ctx, db := in.cmd.Context(), found.db
+	t, err := found.load(b)
 	if err != nil {
 		return err
 	}
 	r := &inspected{trained: t, histories: map[string][]tracker.Point{}}
 	in.runs = append(in.runs, r)
-	db, err := tracker.Open(dbPath, tracker.ReadOnly())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, key := range []string{"train_loss", "val_loss", "train_accuracy", "val_accuracy"} {
 		if r.histories[key], err = db.History(ctx, t.info.ID, key); err != nil {
 			return err

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
@@ -13,6 +15,39 @@ import (
 	"patchlab/tracker"
 )
 
+// stored is what the database holds of a finished run's network.
+type stored struct {
+	db      *tracker.DB
+	info    tracker.RunInfo
+	recipe  experiments.Recipe
+	weights io.ReadCloser
+}
+
+// findStored looks a run up. It comes before a backend is opened, which takes
+// longer than to see that a name is mistyped.
+func findStored(ctx context.Context, dbPath, ref string) (stored, error) {
+	db, info, err := readRun(ctx, dbPath, ref)
+	if err != nil {
+		return stored{}, err
+	}
+	s := stored{db: db, info: info}
+	if s.recipe, s.weights, err = lab.Weights(ctx, db, info); err != nil {
+		if errors.Is(err, lab.ErrNoWeights) {
+			err = fmt.Errorf("%w; finish it with: patchlab train --resume %s", err, info.ID)
+		}
+		return stored{}, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func (s stored) close() error { return errors.Join(s.weights.Close(), s.db.Close()) }
+
+// load puts the network onto a backend.
+func (s stored) load(b compute.Backend) (trained, error) {
+	network, err := experiments.LoadNetwork(b, s.recipe.Model, s.weights)
+	return trained{info: s.info, recipe: s.recipe, network: network}, err
+}
+
 // trained is a run's network with its recipe.
 type trained struct {
 	info    tracker.RunInfo
@@ -21,15 +56,19 @@ type trained struct {
 	close   func()
 }
 
-// openTrained opens a backend and loads a run's network onto it; the trained
-// network's close frees both.
-func openTrained(cmd *cobra.Command, kind backend.Kind, dbPath, ref string) (trained, error) {
+// openTrained finds a run, opens a backend and loads the run's network onto it;
+// the trained network's close frees both.
+func openTrained(cmd *cobra.Command, kind backend.Kind, dbPath, ref string) (t trained, err error) {
+	s, err := findStored(cmd.Context(), dbPath, ref)
+	if err != nil {
+		return trained{}, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
 	b, _, err := openBackend(cmd, kind)
 	if err != nil {
 		return trained{}, err
 	}
-	t, err := loadTrained(cmd, dbPath, ref, b)
-	if err != nil {
+	if t, err = s.load(b); err != nil {
 		b.Finalize()
 		return trained{}, err
 	}
@@ -38,19 +77,4 @@ func openTrained(cmd *cobra.Command, kind backend.Kind, dbPath, ref string) (tra
 		b.Finalize()
 	}
 	return t, nil
-}
-
-// loadTrained reads the weights of a finished run onto a backend.
-func loadTrained(cmd *cobra.Command, dbPath, ref string, b compute.Backend) (t trained, err error) {
-	db, info, err := readRun(cmd.Context(), dbPath, ref)
-	if err != nil {
-		return trained{}, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	t.info = info
-	t.recipe, t.network, err = lab.Load(cmd.Context(), db, info, b)
-	if errors.Is(err, lab.ErrNoWeights) {
-		return trained{}, fmt.Errorf("%w; finish it with: patchlab train --resume %s", err, info.ID)
-	}
-	return t, err
 }

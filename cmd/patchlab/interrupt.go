@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// patience is how long stopping takes before it is said that it goes on.
+const patience = time.Second
+
+// interruptible gives a context that ends at the first Ctrl-C or SIGTERM, at
+// which commands save what they have. What cannot be left at once, such as a
+// network that is being compiled, delays that: then it is said, and a second
+// Ctrl-C ends the program there. Nothing recorded is lost by it.
+func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		slow := time.AfterFunc(patience, func() {
+			fmt.Fprintln(stderr, "\npatchlab: stopping when the step under way is done; Ctrl-C again ends at once")
+		})
+		<-signals
+		slow.Stop()
+		fmt.Fprintln(stderr, "\npatchlab: ended at once; all that was recorded is kept, and a training goes on with: patchlab train --resume latest")
+		os.Exit(130)
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+	}
+}
