@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -47,5 +49,24 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said, "ended at once; all that was recorded is kept") {
 		t.Errorf("exit code %d, and it said:\n%s", code, said)
+	}
+}
+
+// A kernel that shares a terminal outlives any number of Ctrl-C.
+func TestKernelOutlivesInterrupts(t *testing.T) {
+	ctx, stop := interruptible(io.Discard)
+	defer stop()
+	defer keepFromInterrupts()()
+	seen := make(chan os.Signal, 1)
+	signal.Notify(seen, os.Interrupt)
+	defer signal.Stop(seen)
+	for range 3 {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		<-seen
+	}
+	if ctx.Err() != nil {
+		t.Error("the program's own handler took a Ctrl-C")
 	}
 }

@@ -60,9 +60,9 @@ func (r *kernelRun) run(cmd *cobra.Command) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "patchlab kernel: %s: %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
 	}
 	// Jupyter interrupts by message; Ctrl-C reaches a kernel only where it shares a terminal, and does not mean it.
+	defer keepFromInterrupts()()
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	defer keepFromInterrupts()()
 	ctx, stopWatching := front.WatchParent(ctx)
 	defer stopWatching()
 
@@ -157,17 +157,13 @@ func (r *kernelRun) warm(ctx context.Context, slows func(string), logf func(stri
 	}
 }
 
-// keepFromInterrupts has SIGINT do nothing, until the function that it returns is called. Ignoring it would have the
-// cells ignore it too. The program takes its handlers away at the first SIGINT, so they are set again.
+// keepFromInterrupts takes the program's handlers away and has SIGINT do nothing, until the function that it returns is
+// called. Ignoring it for good would have the cells ignore it too.
 func keepFromInterrupts() (stop func()) {
+	signal.Reset(syscall.SIGTERM)
+	signal.Ignore(os.Interrupt) // for no longer than there is no other handler
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt)
-	go func() {
-		for range c {
-			time.Sleep(100 * time.Millisecond)
-			signal.Notify(c, os.Interrupt)
-		}
-	}()
 	return func() { signal.Stop(c) }
 }
 
