@@ -243,3 +243,21 @@ func ExampleDB_Merge() {
 	// 0 0 1
 	// <nil>
 }
+
+func ExampleDB_Unknown() {
+	inFolder(func(path string) {
+		ctx := context.Background()
+		db, err := tracker.Open(path)
+		check(err)
+		defer db.Close()
+		_, err = db.Start(ctx, tracker.Spec{Params: map[string]string{"model": "mixer-4"}})
+		check(err)
+		query := tracker.Query{Filter: "params.modle = 'mixer-4'"}
+		found, err := db.Runs(ctx, query)
+		check(err)
+		unknown, err := db.Unknown(ctx, query, found)
+		check(err)
+		fmt.Println(len(found), unknown)
+	})
+	// Output: 0 [no run has params.modle: there are params.model]
+}

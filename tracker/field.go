@@ -48,16 +48,19 @@ func (p *parser) name() (field, error) {
 	spelled := first.text + "." + key
 	switch kind {
 	case "metrics", "metric":
+		p.named = append(p.named, "metrics."+key)
 		return field{spelled: spelled, number: func(r *RunInfo) (float64, bool) {
 			m, ok := r.Metrics[key]
 			return m.Value, ok
 		}}, nil
 	case "params", "param", "parameters", "parameter":
+		p.named = append(p.named, "params."+key)
 		return mapField(spelled, key, func(r *RunInfo) map[string]string { return r.Params }), nil
 	case "tags", "tag":
 		if f, ok := mlflowField(spelled, key); ok {
 			return f, nil
 		}
+		p.named = append(p.named, "tags."+key)
 		return mapField(spelled, key, func(r *RunInfo) map[string]string { return r.Tags }), nil
 	case "environment":
 		return mapField(spelled, key, func(r *RunInfo) map[string]string { return r.Environment }), nil
@@ -191,6 +194,10 @@ func parseOrder(text string) (func(a, b *RunInfo) int, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.order()
+}
+
+func (p *parser) order() (func(a, b *RunInfo) int, error) {
 	var orders []func(a, b *RunInfo) int
 	for {
 		f, err := p.name()

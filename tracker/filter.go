@@ -49,14 +49,7 @@ func parseFilter(text string) (predicate, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := p.any(0)
-	if err != nil {
-		return nil, err
-	}
-	if t := p.peek(); t.kind != endToken {
-		return nil, p.fail(t, "expected and, or, or the end, found %v", t)
-	}
-	return wanted, nil
+	return p.filter()
 }
 
 // maxDepth bounds how deep brackets may nest.
@@ -66,6 +59,7 @@ type parser struct {
 	text   string
 	tokens []token
 	at     int
+	named  []string // what was named of metrics., params. and tags.
 }
 
 func newParser(text string) (*parser, error) {
@@ -97,6 +91,17 @@ func (p *parser) take(keyword string) bool {
 
 func (p *parser) fail(at token, problem string, args ...any) error {
 	return &SyntaxError{p.text, at.offset, fmt.Sprintf(problem, args...)}
+}
+
+func (p *parser) filter() (predicate, error) {
+	wanted, err := p.any(0)
+	if err != nil {
+		return nil, err
+	}
+	if t := p.peek(); t.kind != endToken {
+		return nil, p.fail(t, "expected and, or, or the end, found %v", t)
+	}
+	return wanted, nil
 }
 
 func (p *parser) any(depth int) (predicate, error) {

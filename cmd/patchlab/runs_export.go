@@ -50,7 +50,7 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 					return damaged
 				}
 				if filter != "" {
-					return fmt.Errorf("no run fits the filter %q: nothing was exported", filter)
+					return nothingFits(ctx, db, filter)
 				}
 				return errors.New("the database has no runs to list: nothing was exported")
 			}
@@ -73,6 +73,19 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 	flags.StringVar(&filter, "filter", "", "which runs, where none is named")
 	flags.StringVar(&address, "to", "", "the address of an MLflow server to copy the runs to")
 	return cmd
+}
+
+// nothingFits says that no run fits a filter, and what may be mistyped in it.
+func nothingFits(ctx context.Context, db *tracker.DB, filter string) error {
+	unknown, err := db.Unknown(ctx, tracker.Query{Filter: filter}, nil)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("no run fits the filter %q: nothing was exported", filter)
+	for _, u := range unknown {
+		text += "; " + u.String()
+	}
+	return errors.New(text)
 }
 
 // wholeRuns leaves out damaged runs, whose copies would pass for whole, and

@@ -43,8 +43,12 @@ are left out. Elsewhere, as in a pipe or a file, all is written in full.`,
 			if err != nil {
 				return err
 			}
-			if err := hintAtUnknown(ctx, cmd.ErrOrStderr(), db, query, runs); err != nil {
+			unknown, err := db.Unknown(ctx, query, runs)
+			if err != nil {
 				return err
+			}
+			for _, u := range unknown {
+				fmt.Fprintln(cmd.ErrOrStderr(), u)
 			}
 			if columns, err = knownColumns(ctx, db, runs, columns); err != nil {
 				return err

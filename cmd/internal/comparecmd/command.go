@@ -16,6 +16,7 @@ import (
 	"patchlab/compare"
 	"patchlab/compare/report"
 	"patchlab/models"
+	"patchlab/tracker"
 )
 
 // envDB stands in for --db.
@@ -178,6 +179,15 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	r, err := compare.Build(ctx, db, o)
 	if err != nil {
 		return err
+	}
+	if r.Counted == 0 && len(r.Excluded) == 0 {
+		unknown, err := db.Unknown(ctx, tracker.Query{Filter: o.Filter}, nil)
+		if err != nil {
+			return err
+		}
+		for _, u := range unknown {
+			fmt.Fprintln(stderr, u)
+		}
 	}
 	show := report.Options{Width: f.width}
 	if f.output == "" {

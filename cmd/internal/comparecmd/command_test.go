@@ -317,3 +317,15 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// A mistyped name in a filter finds nothing, which is said beside the report.
+func TestCompareHintsAtUnknownNames(t *testing.T) {
+	path := database(t, []comparetest.Run{{Model: "mixer", Seed: 1, Accuracy: .5, TrainPerS: 100}})
+	_, said, err := executeBoth(t, "--db", path, "--filter", "params.modl = 'mixer' or metrics.test_accurracy > .2")
+	if err != nil || !strings.Contains(said, "no run has params.modl: there are params.batch, ") || !strings.Contains(said, "no run has metrics.test_accurracy: there are metrics.") {
+		t.Errorf("%v, and it says %q", err, said)
+	}
+	if _, said, err = executeBoth(t, "--db", path, "--filter", "params.model = 'vit'"); err != nil || said != "" {
+		t.Errorf("%v, and of a filter without a mistake it says %q", err, said)
+	}
+}

@@ -6,6 +6,15 @@ import (
 	"testing"
 )
 
+// An export that a mistyped filter leaves nothing says what may be meant.
+func TestRunsExportHintsAtUnknownNames(t *testing.T) {
+	path, _ := recordRuns(t)
+	_, err := runRuns(t, path, "export", "--filter", "metrics.val_acuracy > .2")
+	if err == nil || !strings.Contains(err.Error(), "nothing was exported; no run has metrics.val_acuracy: there are metrics.") {
+		t.Errorf("it says %v", err)
+	}
+}
+
 // A name that no run has finds nothing, or orders nothing: that is said beside
 // the list, not in it.
 func TestRunsListHintsAtUnknownNames(t *testing.T) {
