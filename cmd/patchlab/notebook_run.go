@@ -61,8 +61,8 @@ func (f *executeFlags) options(n *notebook.Notebook, input string) (runner.Optio
 
 type notebookRunOptions struct {
 	executeFlags
-	output      string
-	parameters  []string
+	output string
+	parameterFlags
 	resume      string
 	allowErrors bool
 }
@@ -80,7 +80,9 @@ cell tagged raises-exception an error is expected. Cells tagged skip-execution
 are left out. Ctrl-C interrupts the cell and saves.
 
 Parameters are set as by papermill: behind the cell tagged parameters, whose Go
-types the values must fit. In Go a duration is written 90s, a list 1,2,3.
+types the values must fit. In Go a duration is written 90s, a list 1,2,3. -f
+takes them from a file in YAML or JSON, -y from YAML on the command line; -y goes
+before -f, and -p before both.
 
 --resume goes on where the run that left OUT stopped: outputs of cells that
 succeeded and have not been changed since are kept. A new kernel knows nothing
@@ -90,16 +92,17 @@ and their outputs dropped (rerun), but for those tagged skip-on-resume. With
 --resume=nothing nothing is restored.`,
 		Example: `  patchlab notebook run 02-mixer.ipynb -o out.ipynb
   patchlab notebook run 02-mixer.ipynb -o out.ipynb -p epochs=3 -p limit=90s
+  patchlab notebook run 02-mixer.ipynb -o out.ipynb -f small.yaml -p seed=2
   patchlab notebook run 02-mixer.ipynb -o out.ipynb --resume
   patchlab notebook run any.ipynb -o any.ipynb --kernel-name python3`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeNotebooks,
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
-	o.add(cmd)
+	o.executeFlags.add(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "the `file` to write (required)")
-	f.StringArrayVarP(&o.parameters, "parameter", "p", nil, "set a parameter, `name=value`; repeat for more")
+	o.parameterFlags.add(f)
 	f.StringVar(&o.resume, "resume", "", "go on: auto, declare, rerun, nothing")
 	f.Lookup("resume").NoOptDefVal = "auto"
 	f.BoolVar(&o.allowErrors, "allow-errors", false, "go on after cells that fail")
@@ -152,13 +155,9 @@ func (o *notebookRunOptions) run(cmd *cobra.Command, input string) error {
 
 // inject sets the parameters that the user gives.
 func (o *notebookRunOptions) inject(cmd *cobra.Command, n *notebook.Notebook, options *runner.Options) error {
-	var list []parameters.Assignment
-	for _, text := range o.parameters {
-		a, err := parameters.ParseAssignment(text)
-		if err != nil {
-			return err
-		}
-		list = append(list, a)
+	list, err := o.assignments()
+	if err != nil {
+		return err
 	}
 	values, warnings, err := parameters.Inject(n, list)
 	options.Parameters = values
@@ -196,9 +195,9 @@ func (o *notebookRunOptions) again(cmd *cobra.Command, input string) string {
 		case f.Name == "resume":
 		case f.Value.Type() == "bool":
 			words = append(words, "--"+f.Name)
-		case f.Name == "parameter":
-			for _, p := range o.parameters {
-				words = append(words, "-p", shellWord(p))
+		case f.Value.Type() == "stringArray":
+			for _, value := range f.Value.(pflag.SliceValue).GetSlice() {
+				words = append(words, "-"+f.Shorthand, shellWord(value))
 			}
 		case f.Name == "output":
 			words = append(words, "-o", shellWord(o.output))

@@ -39,7 +39,11 @@ func notebookFile(t *testing.T, sources ...string) string {
 func TestNotebookRunFailsAndResumes(t *testing.T) {
 	in := notebookFile(t, "n = 1", "import os\nprint(n, os.path.basename(os.getcwd()))", "1/0", "n + 1")
 	out := filepath.Join(t.TempDir(), "out.ipynb")
-	stdout, stderr, err := execute(t, "notebook", "run", in, "-o", out, "-p", "n=5")
+	file := filepath.Join(t.TempDir(), "n.yaml")
+	if err := os.WriteFile(file, []byte("n: 3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, err := execute(t, "notebook", "run", in, "-o", out, "-f", file, "-p", "n=5")
 	var failure *runner.CellError
 	if !errors.As(err, &failure) || err.Error() != "cell 4 of 5 failed: ZeroDivisionError: division by zero" || stdout != "" {
 		t.Fatalf("%v\n%s", err, stdout)
@@ -48,7 +52,7 @@ func TestNotebookRunFailsAndResumes(t *testing.T) {
 	for _, want := range []string{
 		"[1/5] done       1.0 s  n = 1\n[2/5] done       1.0 s  # Parameters\n[3/5] done       1.0 s  import os\n[4/5] FAILED     1.0 s  1/0\n",
 		"    1  1/0\n", "ZeroDivisionError: division by zero\n",
-		"Saved " + out + "; to go on where it stopped:\n  patchlab notebook run '" + in + "' -o " + out + " -p n=5 --resume\n",
+		"Saved " + out + "; to go on where it stopped:\n  patchlab notebook run '" + in + "' -o " + out + " -p n=5 -f " + file + " --resume\n",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %s\nin %s", want, stderr)
@@ -111,6 +115,9 @@ func TestNotebookRefuses(t *testing.T) {
 		"broken.ipynb: not a notebook: no valid JSON at line 2, column 12":      {"run", broken, "-o", out},
 		`no kernel "nosuch" is installed; allowed: python3`:                     {"run", in, "-o", out, "--kernel-name", "nosuch"},
 		`parameter "x"; allowed: name=value`:                                    {"run", in, "-o", out, "-p", "x"},
+		"parameter x is given twice":                                            {"run", in, "-o", out, "-p", "x=1", "-p", "x=2"},
+		`parameters in -y "3": line 1 is no mapping`:                            {"run", in, "-o", out, "-y", "3"},
+		"reading parameters: open /no/such.yaml":                                {"run", in, "-o", out, "-f", "/no/such.yaml"},
 		"--resume=fully; allowed: auto, declare, rerun, nothing":                {"run", in, "-o", out, "--resume=fully"},
 		"--cwd /no/such; allowed: an existing folder":                           {"run", in, "-o", out, "--cwd", "/no/such"},
 		"--cell-timeout -1s; allowed: a positive time":                          {"run", in, "-o", out, "--cell-timeout", "-1s"},

@@ -119,6 +119,9 @@ func goSource(cell *notebook.Cell, assignments []Assignment, values *ordered.Obj
 		if err != nil {
 			return "", err
 		}
+		if _, mapping := a.value.(*ordered.Object); mapping || a.value == ordered.Null {
+			return "", fmt.Errorf("parameter %s (%s) is %s; allowed: a text, a number, true, false, or a list of these", a.Name, p.Type, quoted(a.Text))
+		}
 		literal, value, err := goLiteral(p.Type, a.Text)
 		if err != nil {
 			return "", fmt.Errorf("parameter %s (%s) is %s; allowed: %w", a.Name, p.Type, quoted(a.Text), err)
@@ -144,7 +147,14 @@ func find(declared []Parameter, tagged bool, a Assignment) (Parameter, error) {
 		if !token.IsIdentifier(a.Name) {
 			return Parameter{}, fmt.Errorf("parameter %q; allowed: a Go name", a.Name)
 		}
-		return Parameter{Name: a.Name, Type: guessed(a.Text)}, nil
+		kind := guessed(a.Text)
+		if _, text := ordered.Text(a.value); text {
+			kind = "string"
+		}
+		if _, list := a.value.(*ordered.Array); list {
+			return Parameter{}, fmt.Errorf("parameter %s is a list; allowed where a cell tagged %s declares its type", a.Name, Tag)
+		}
+		return Parameter{Name: a.Name, Type: kind}, nil
 	}
 	var names []string
 	for _, p := range declared {

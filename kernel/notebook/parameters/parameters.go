@@ -16,7 +16,10 @@ const (
 )
 
 // Assignment is one parameter as a user gives it.
-type Assignment struct{ Name, Text string }
+type Assignment struct {
+	Name, Text string
+	value      ordered.Value // what a file says that it is; nil: what the text looks like
+}
 
 // ParseAssignment reads "name=value".
 func ParseAssignment(text string) (Assignment, error) {
@@ -24,7 +27,21 @@ func ParseAssignment(text string) (Assignment, error) {
 	if name = strings.TrimSpace(name); !ok || name == "" {
 		return Assignment{}, fmt.Errorf("parameter %q; allowed: name=value", text)
 	}
-	return Assignment{name, value}, nil
+	return Assignment{Name: name, Text: value}, nil
+}
+
+// Override returns the assignments, with those of more in the place of others of
+// their names.
+func Override(list, more []Assignment) []Assignment {
+	list = slices.Clone(list)
+	for _, a := range more {
+		if i := slices.IndexFunc(list, func(b Assignment) bool { return a.Name == b.Name }); i >= 0 {
+			list[i] = a
+		} else {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // Inject puts a cell that sets the parameters into the notebook, in place of one

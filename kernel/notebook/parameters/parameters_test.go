@@ -144,6 +144,79 @@ func TestWithoutTaggedCell(t *testing.T) {
 	}
 }
 
+// A file gives the same as the command line, and what it quotes is text.
+func TestYAML(t *testing.T) {
+	n := goNotebook(declared)
+	list, err := parameters.ParseYAML([]byte("# small\nepochs: 16\nrate: 1\nlimit: 1.5h\nlayers: [1, 2]\nnames:\n- a,b\n- 'c'\nnote: &n \"3\"\non: false\nwaits: [1s, 2m]\nneg: 1e-7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = parameters.Override(list, []parameters.Assignment{{Name: "epochs", Text: "4"}, {Name: "classes", Text: "7"}})
+	if _, _, err := parameters.Inject(n, list); err != nil {
+		t.Fatal(err)
+	}
+	want := "// Parameters\nimport \"time\"\n\nvar epochs int = 4\nvar rate float64 = 1.0\nvar limit time.Duration = 90 * time.Minute\nvar layers []int = []int{1, 2}\n" +
+		"var names []string = []string{\"a,b\", \"c\"}\nvar note string = \"3\"\nvar on bool = false\nvar waits []time.Duration = []time.Duration{1 * time.Second, 2 * time.Minute}\n" +
+		"var neg float64 = 1e-07\nconst classes int = 7\n"
+	if got := n.Cells[2].Source(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for text, want := range map[string]string{
+		"- 1":                              "line 1 is no mapping; allowed: lines such as",
+		"epochs: [1":                       "line 1",
+		"epochs: 1\nepochs: 2":             `mapping key "epochs" already defined`,
+		`{"epochs": {"a": 1}}`:             `parameter epochs (int) is "{\"a\":1}"; allowed: a text, a number`,
+		"note:":                            `parameter note (string) is "null"; allowed: a text`,
+		"epochs: 3.5":                      `parameter epochs (int) is "3.5"; allowed: a whole number`,
+		"epoch: 1":                         `no parameter "epoch"; allowed: epochs int`,
+		"a: &a [x]\nb: &b [*a, *a]\nc: *d": "unknown anchor 'd'",
+	} {
+		list, err := parameters.ParseYAML([]byte(text))
+		if err == nil {
+			_, _, err = parameters.Inject(goNotebook(declared), list)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v\n  want %s", text, err, want)
+		}
+	}
+	untyped := goNotebook("")
+	list, err = parameters.ParseYAML([]byte(`{"a": 1, "b": "1", "c": true}`))
+	if err == nil {
+		_, _, err = parameters.Inject(untyped, list)
+	}
+	if err != nil || untyped.Cells[0].Source() != "// Parameters\nvar a int = 1\nvar b string = \"1\"\nvar c bool = true\n" {
+		t.Errorf("%v\n%s", err, untyped.Cells[0].Source())
+	}
+}
+
+// What a file gives a Python notebook is what papermill's -f gives it.
+func TestPythonYAMLIsPapermills(t *testing.T) {
+	const text = "a: 1\nb: '1'\nc: [1, x, 2.5, null, true]\nd: {k: [1], \"é\": n}\ne: 2026-01-02\nf: .nan\ng: -.inf\nh: \"q\\\"\\n\"\ni: 1.5e+3\n"
+	list, err := parameters.ParseYAML([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := notebook.New("python3", "Python", "python")
+	if _, _, err := parameters.Inject(n, list); err != nil {
+		t.Fatal(err)
+	}
+	want := jupytertest.Python(t, `
+import builtins, sys, yaml
+from papermill.utils import *
+from papermill.iorw import NoDatesSafeLoader
+from papermill.translators import PythonTranslator
+real = builtins.__import__
+def without_black(name, *a, **k):
+    if name == "black": raise ImportError
+    return real(name, *a, **k)
+builtins.__import__ = without_black
+print(PythonTranslator.codify(yaml.load(sys.argv[1], Loader=NoDatesSafeLoader)), end="")
+`, text)
+	if got := n.Cells[0].Source(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // The injected cell of a Python notebook is papermill's, byte for byte.
 func TestPythonIsPapermills(t *testing.T) {
 	texts := []string{"a=1", "b=1_000", "c=-2.50", "d=1e-7", "e=1e22", "f=True", "g=None", "h=nan", "i=-inf", "j=text", "k=it's \"é漢😀\"\\\t\n\x01", "l=", "m= 7 ", "n=0x10", "o=1e400",

@@ -18,6 +18,9 @@ func pythonSource(cell *notebook.Cell, assignments []Assignment, values *ordered
 	source = "# Parameters\n"
 	for _, a := range assignments {
 		literal, value := pythonLiteral(a.Text)
+		if a.value != nil {
+			literal, value = pythonValue(a.value), a.value
+		}
 		source += a.Name + " = " + literal + "\n"
 		values.Set(a.Name, value)
 		assigned := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(a.Name) + `\s*(:[^=\n]*)?=`)
@@ -58,6 +61,43 @@ func pythonLiteral(text string) (string, ordered.Value) {
 		return literal, ordered.Float(f)
 	}
 	return `"` + unicodeEscape(text) + `"`, ordered.String(text)
+}
+
+// pythonValue writes a value as papermill's translator does.
+func pythonValue(v ordered.Value) string {
+	switch v := v.(type) {
+	case *ordered.Array:
+		var items []string
+		for _, item := range v.Items {
+			items = append(items, pythonValue(item))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case *ordered.Object:
+		var members []string
+		for _, key := range v.Keys() {
+			members = append(members, `"`+unicodeEscape(key)+`": `+pythonValue(v.Get(key)))
+		}
+		return "{" + strings.Join(members, ", ") + "}"
+	}
+	if text, ok := ordered.Text(v); ok {
+		return `"` + unicodeEscape(text) + `"`
+	}
+	switch scalar := v.(ordered.Scalar); scalar {
+	case "true":
+		return "True"
+	case "false":
+		return "False"
+	case ordered.Null:
+		return "None"
+	case "NaN":
+		return "float('nan')"
+	case "Infinity":
+		return "float('inf')"
+	case "-Infinity":
+		return "float('-inf')"
+	default:
+		return string(scalar)
+	}
 }
 
 // unicodeEscape writes text as Python's codec unicode_escape does, and escapes
