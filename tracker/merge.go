@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Merged says what Merge did.
@@ -16,9 +17,9 @@ type Merged struct {
 	Refused error
 }
 
-// Merge copies the runs of another database into this one: identities, points,
-// artifacts and the tags of experiments included, deleted runs not. Merging
-// again changes nothing, though every run is read and checked against its
+// Merge copies the runs of another database into this one, all or those of the
+// IDs given: identities, points, artifacts and the tags of experiments included,
+// deleted runs not. Merging again changes nothing, though every run is read and checked against its
 // digest, also where that is known here.
 // Two copies of one run become one that holds all of both:
 //
@@ -37,14 +38,22 @@ type Merged struct {
 // parameter has two values); or where a living process writes one of them.
 // The other runs are taken all the same. Merge itself fails where this
 // database cannot be written, or the other not be read at all.
-func (db *DB) Merge(ctx context.Context, from *DB) (Merged, error) {
+func (db *DB) Merge(ctx context.Context, from *DB, ids ...string) (Merged, error) {
 	var merged Merged
 	if db.readOnly {
 		return merged, fmt.Errorf("merging %s: %w", from.path, ErrReadOnly)
 	}
-	ids, err := from.liveRuns(ctx)
+	there, err := from.liveRuns(ctx)
 	if err != nil {
 		return merged, fmt.Errorf("merging %s: %w", from.path, err)
+	}
+	if len(ids) == 0 {
+		ids = there
+	}
+	for _, id := range ids {
+		if !slices.Contains(there, id) {
+			return merged, fmt.Errorf("merging run %s of %s: %w", printable(id), from.path, ErrNotFound)
+		}
 	}
 	var refused []error
 	for len(ids) > 0 {
