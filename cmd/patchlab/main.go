@@ -72,6 +72,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		newSetupCommand(),
 		newKernelCommand(),
 		newNotebookCommand(),
+		newCourseworkCommand(),
 	)
 	return root
 }

@@ -21,6 +21,13 @@ const (
 	tagRerunBy      = "rerun.by"      // on the old run: the last rerun's ID
 )
 
+// Verdicts begin with one of these.
+const (
+	verdictSame  = "reproduced bit for bit"
+	verdictNear  = "within tolerance"
+	verdictOther = "not reproduced"
+)
+
 func newRerunCommand() *cobra.Command {
 	o := &trainOptions{}
 	var tolerance float64
@@ -194,16 +201,16 @@ func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
 	}
 	switch {
 	case same:
-		return "reproduced bit for bit"
+		return verdictSame
 	case !sameSteps:
-		return "not reproduced: the runs have different steps"
+		return verdictOther + ": the runs have different steps"
 	case math.IsInf(largest, 1):
-		return "not reproduced: " + departs
+		return verdictOther + ": " + departs
 	case largest <= tolerance && departs == "":
-		return "within tolerance: the same losses, other weights"
+		return verdictNear + ": the same losses, other weights"
 	case largest <= tolerance:
-		return fmt.Sprintf("within tolerance: no epoch differs by more than %.3g; %s", largest, departs)
+		return fmt.Sprintf("%s: no epoch differs by more than %.3g; %s", verdictNear, largest, departs)
 	default:
-		return fmt.Sprintf("not reproduced: an epoch differs by %.3g; %s", largest, departs)
+		return fmt.Sprintf("%s: an epoch differs by %.3g; %s", verdictOther, largest, departs)
 	}
 }

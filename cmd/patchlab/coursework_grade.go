@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/backend"
+	"patchlab/coursework"
+	child "patchlab/kernel/process"
+	"patchlab/tracker"
+)
+
+// rerunFlags say on what a sample is trained again.
+type rerunFlags struct {
+	data    dataFlags
+	backend backend.Kind
+}
+
+func newCourseworkGradeCommand() *cobra.Command {
+	var dir string
+	var all bool
+	o := coursework.GradeOptions{}
+	flags := &rerunFlags{}
+	cmd := &cobra.Command{
+		Use:   "grade ASSIGNMENT",
+		Short: "Train a sample of the results again, and write grades and feedback",
+		Long: `Train a sample of each student's runs again, by their recipes, and write
+
+  ASSIGNMENT-grades.csv              a line a student: claims, verdicts, remarks
+  ASSIGNMENT-reruns.csv              a line a run of the sample, with its verdict
+  feedback/STUDENT/ASSIGNMENT/       runs.md and runs.html, to give back
+
+The sample is drawn once for each submission and kept. Ctrl-C loses nothing: what
+has a verdict keeps it, and the same command goes on. Each rerun is a process of its
+own with a time limit, so that none stops the others. A run that a notebook's session
+or a student's own code recorded has no recipe and is never executed; nbgrader grades
+notebooks.
+
+The same recipe, seed and backend give the same result bit for bit on the same kind
+of processor; on others see the assignment's tolerance.`,
+		Example: `  patchlab coursework grade 02-vit --course vision
+  patchlab coursework grade 02-vit --course vision --sample 3 --limit 30m
+  patchlab coursework grade 02-vit --course vision --all`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case all:
+				o.Sample = -1
+			case cmd.Flags().Changed("sample") && o.Sample < 1:
+				return fmt.Errorf("--sample %d; allowed: 1 or more, or --all", o.Sample)
+			case o.Limit <= 0:
+				return fmt.Errorf("--limit %v; allowed: more than 0, such as 10m", o.Limit)
+			}
+			course, err := coursework.Open(dir)
+			if err != nil {
+				return err
+			}
+			var seed [32]byte
+			rand.Read(seed[:]) // students must not foresee it
+			o.Random = mathrand.New(mathrand.NewChaCha8(seed))
+			o.Rerun = flags.rerun(cmd)
+			o.Each = func(done, total int, c coursework.Checked) {
+				fmt.Fprintf(cmd.OutOrStdout(), "%d/%d  %s, %s: %s (%.0f s)\n", done, total, c.Student, oneLine(c.Run.Name), oneLine(c.Sentence), c.Seconds)
+			}
+			grades, err := course.Grade(cmd.Context(), args[0], o)
+			if errors.Is(err, context.Canceled) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "Stopped; the same command goes on.")
+			}
+			if err != nil {
+				return err
+			}
+			return printGrades(cmd.OutOrStdout(), grades)
+		},
+	}
+	f := cmd.Flags()
+	courseFlag(f, &dir)
+	f.IntVar(&o.Sample, "sample", 0, "how many of each student's runs are trained again (default: the assignment's)")
+	f.BoolVar(&all, "all", false, "train every run again")
+	f.DurationVar(&o.Limit, "limit", 15*time.Minute, "the `time` that one rerun may take")
+	cmd.MarkFlagsMutuallyExclusive("sample", "all")
+	flags.data.add(f)
+	backendFlag(f, &flags.backend)
+	return cmd
+}
+
+// printGrades prints a line a student, and fails where something could not be judged.
+func printGrades(w io.Writer, grades []coursework.Grade) error {
+	fmt.Fprintf(w, "\n%-24s %5s %8s %11s %7s %8s %6s\n", "student", "runs", "checked", "reproduced", "within", "differs", "open")
+	open := 0
+	for _, g := range grades {
+		fmt.Fprintf(w, "%-24s %5d %8d %11d %7d %8d %6d", cut(g.Student, 24), len(g.Runs), len(g.Checked),
+			g.Count(coursework.Reproduced), g.Count(coursework.Within), g.Count(coursework.Differs), g.Count(coursework.NotRerun))
+		switch {
+		case g.Problem != "":
+			fmt.Fprint(w, "\n    ", oneLine(g.Problem))
+			open++
+		case g.Made.IsZero():
+			fmt.Fprint(w, "\n    nothing was handed in")
+		}
+		fmt.Fprintln(w)
+		open += g.Count(coursework.NotRerun)
+	}
+	if open > 0 {
+		return fmt.Errorf("%d results have no verdict: the reasons are in the grades; the same command tries again", open)
+	}
+	return nil
+}
+
+// rerun trains a run again in a process of its own, which a recipe that asks for
+// too much ends without ending this one. The images are this machine's: where the
+// student had them is not looked at.
+func (f *rerunFlags) rerun(cmd *cobra.Command) coursework.Rerun {
+	return func(ctx context.Context, db, run string, tolerance float64) (coursework.Verdict, error) {
+		program, err := os.Executable()
+		if err != nil {
+			return coursework.Verdict{}, err
+		}
+		args := []string{"rerun", run, "--db", db, "--data-dir", f.data.dir, "--tolerance", strconv.FormatFloat(tolerance, 'g', -1, 64)}
+		if cmd.Flags().Changed("backend") {
+			args = append(args, "--backend", string(f.backend))
+		}
+		var said bytes.Buffer
+		rerun := exec.Command(program, args...)
+		rerun.Stderr = &said
+		running, err := child.Start(rerun)
+		if err != nil {
+			return coursework.Verdict{}, err
+		}
+		select {
+		case <-running.Ended():
+		case <-ctx.Done():
+			running.Signal(syscall.SIGKILL) // a rerun begins anew in any case
+			<-running.Ended()
+			return coursework.Verdict{}, ctx.Err()
+		}
+		if state := running.State(); state != "exit status 0" {
+			return coursework.Verdict{}, errors.New(lastLine(said.String(), state))
+		}
+		return verdictOf(ctx, db, run)
+	}
+}
+
+// lastLine is what a failed program said at last, or how it ended.
+func lastLine(said, state string) string {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	if last, ok := strings.CutPrefix(lines[len(lines)-1], "patchlab: "); ok {
+		return last
+	}
+	return "the rerun ended with " + state
+}
+
+// verdictOf reads the verdict that a rerun has recorded. The database holds the
+// student's run and those that this machine made: only these are asked.
+func verdictOf(ctx context.Context, path, run string) (v coursework.Verdict, err error) {
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	runs, err := db.Runs(ctx, tracker.Query{})
+	if err != nil {
+		return v, err
+	}
+	for _, r := range runs {
+		if r.ID == run || r.Tags[tagRerunOf] != run {
+			continue
+		}
+		v.Sentence = r.Tags[tagRerunVerdict]
+		for start, outcome := range map[string]coursework.Outcome{
+			verdictSame: coursework.Reproduced, verdictNear: coursework.Within, verdictOther: coursework.Differs,
+		} {
+			if strings.HasPrefix(v.Sentence, start) {
+				v.Outcome = outcome
+				return v, nil
+			}
+		}
+	}
+	return v, fmt.Errorf("the rerun of %s recorded no verdict", run)
+}

@@ -1,0 +1,188 @@
+package coursework
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/gofrs/flock"
+
+	"patchlab/kernel/notebook"
+)
+
+// Course is a folder with assignments and what students handed in.
+type Course struct{ dir string }
+
+// What lies in a course's folder.
+const (
+	sourceFolder    = "source"    // assignments with their answers
+	releaseFolder   = "release"   // as students get them
+	submittedFolder = "submitted" // STUDENT/ASSIGNMENT: the notebook, and the whole submission
+	feedbackFolder  = "feedback"  // STUDENT/ASSIGNMENT
+	gradingFolder   = "grading"   // reruns
+	databaseFile    = "class.db"
+	submissionFile  = "submission" + Extension
+)
+
+// Create opens a course's folder, and makes it where there is none.
+func Create(dir string) (*Course, error) {
+	for _, folder := range []string{sourceFolder, releaseFolder} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	c := &Course{dir}
+	for file, text := range map[string]string{rosterFile: "student,key\n", "nbgrader_config.py": nbgraderConfig} {
+		f, err := os.OpenFile(c.path(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		_, err = io.WriteString(f, text)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// nbgraderConfig makes nbgrader release Go notebooks as Release does.
+const nbgraderConfig = `c = get_config()
+c.ClearSolutions.code_stub = {
+    "go": '// YOUR CODE HERE\npanic("not implemented")',
+    "python": "# YOUR CODE HERE\nraise NotImplementedError()",
+}
+`
+
+// Open opens a course's folder.
+func Open(dir string) (*Course, error) {
+	if info, err := os.Stat(filepath.Join(dir, sourceFolder)); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("%s is no course's folder, since it has no folder %s: patchlab coursework new %s --notebook FILE makes one", dir, sourceFolder, dir)
+	}
+	return &Course{dir}, nil
+}
+
+func (c *Course) path(parts ...string) string {
+	return filepath.Join(append([]string{c.dir}, parts...)...)
+}
+
+// Database is the tracker's file with the runs of all students.
+func (c *Course) Database() string { return c.path(databaseFile) }
+
+// ReleaseDir is the folder of an assignment that students get.
+func (c *Course) ReleaseDir(assignment string) string { return c.path(releaseFolder, assignment) }
+
+// Assignment reads an assignment of the course.
+func (c *Course) Assignment(name string) (Assignment, error) {
+	all, err := c.Assignments()
+	if err != nil {
+		return Assignment{}, err
+	}
+	for _, known := range all {
+		if known == name {
+			a, err := ReadAssignment(c.path(sourceFolder, name))
+			if err == nil && a.Name != name {
+				err = fmt.Errorf("%s names the assignment %q", c.path(sourceFolder, name, assignmentFile), a.Name)
+			}
+			return a, err
+		}
+	}
+	return Assignment{}, fmt.Errorf("the course has no assignment %q: it has %s", brief(name), strings.Join(all, ", "))
+}
+
+// Assignments lists the names of the course's assignments.
+func (c *Course) Assignments() (names []string, err error) {
+	entries, err := os.ReadDir(c.path(sourceFolder))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if _, err := os.Stat(c.path(sourceFolder, e.Name(), assignmentFile)); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+//go:embed student.md
+var studentText string
+
+var studentPage = template.Must(template.New("README.md").Parse(studentText))
+
+// Add makes an assignment of a notebook: with its answers below source, without
+// them below release, both with the description and with a README for students.
+// An assignment that is there is never changed.
+func (c *Course) Add(notebookFile string, a Assignment) (done Released, err error) {
+	if err := a.Validate(); err != nil {
+		return done, err
+	}
+	for _, folder := range []string{sourceFolder, releaseFolder} {
+		if _, err := os.Stat(c.path(folder, a.Name)); err == nil {
+			return done, fmt.Errorf("the assignment %s is there: remove %s to make it anew, or give this one another --name", a.Name, c.path(folder, a.Name))
+		}
+	}
+	answers, err := notebook.Read(notebookFile)
+	if err != nil {
+		return done, err
+	}
+	released := answers.Clone()
+	if done, err = Release(released); err != nil {
+		return done, fmt.Errorf("%s: %w", notebookFile, err)
+	}
+	description, err := encode(a)
+	if err != nil {
+		return done, err
+	}
+	var page strings.Builder
+	if err := studentPage.Execute(&page, a); err != nil {
+		return done, err
+	}
+	for _, part := range []struct {
+		folder   string
+		notebook *notebook.Notebook
+	}{{sourceFolder, answers}, {releaseFolder, released}} {
+		err := c.addFolder(part.folder, a.Name, map[string][]byte{
+			a.Notebook: part.notebook.Bytes(), assignmentFile: description, "README.md": []byte(page.String()),
+		})
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// addFolder makes a folder with files, whole or not at all.
+func (c *Course) addFolder(parent, name string, files map[string][]byte) error {
+	dir, err := os.MkdirTemp(c.path(parent), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for file, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, file), content, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(dir, c.path(parent, name))
+}
+
+// lock keeps two processes from working on one course at a time.
+func (c *Course) lock() (unlock func() error, err error) {
+	lock := flock.New(c.path(".lock"))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		err = fmt.Errorf("another process is collecting or grading in %s: wait for its end", c.dir)
+	}
+	return lock.Unlock, err
+}
