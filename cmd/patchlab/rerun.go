@@ -166,13 +166,15 @@ func storeVerdict(ctx context.Context, path, oldID, newID string, tolerance floa
 	return verdict, err
 }
 
-// judge is the verdict over two runs' histories; what measures the machine
-// counts for nothing.
+// judge is the verdict over two runs' histories and results; what measures the
+// machine counts for nothing.
 func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
 	same, sameSteps := sameWeights, true
 	var first *compare.CurveChange // the one that departs at the earliest training step
 	largest := 0.
+	curves := map[string]bool{}
 	for i, c := range diff.Curves {
+		curves[c.Key] = true
 		if compare.Timed(c.Key) {
 			continue
 		}
@@ -192,6 +194,24 @@ func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
 			largest = max(largest, float64(c.Largest))
 		}
 	}
+	result := "" // the one that differs most, of those that have no curve, such as the test accuracy
+	worst := 0.
+	for _, r := range diff.Results {
+		if r.Same || compare.Timed(r.Key) || curves[r.Key] {
+			continue
+		}
+		same = false
+		if r.Key == "best_epoch" && first != nil { // of two epochs that are as good, the last bits choose
+			continue
+		}
+		off := math.Abs(float64(r.Diff))
+		if math.IsNaN(off) { // one run lacks it
+			off = math.Inf(1)
+		}
+		if result == "" || off > worst {
+			result, worst = r.Key, off
+		}
+	}
 	departs := ""
 	if first != nil {
 		departs = fmt.Sprintf("%s first departs at step %d, by at most %.3g", first.Key, *first.First, float64(first.Largest))
@@ -206,11 +226,17 @@ func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
 		return verdictOther + ": the runs have different steps"
 	case math.IsInf(largest, 1):
 		return verdictOther + ": " + departs
-	case largest <= tolerance && departs == "":
-		return verdictNear + ": the same losses, other weights"
-	case largest <= tolerance:
-		return fmt.Sprintf("%s: no epoch differs by more than %.3g; %s", verdictNear, largest, departs)
-	default:
+	case math.IsInf(worst, 1):
+		return fmt.Sprintf("%s: %s has a value in one run alone", verdictOther, result)
+	case worst > tolerance && worst >= largest:
+		return fmt.Sprintf("%s: %s differs by %.3g", verdictOther, result, worst)
+	case largest > tolerance:
 		return fmt.Sprintf("%s: an epoch differs by %.3g; %s", verdictOther, largest, departs)
+	case departs != "":
+		return fmt.Sprintf("%s: no epoch differs by more than %.3g; %s", verdictNear, max(largest, worst), departs)
+	case result != "":
+		return fmt.Sprintf("%s: the same losses in training, but %s differs by %.3g", verdictNear, result, worst)
+	default:
+		return verdictNear + ": the same losses, other weights"
 	}
 }
