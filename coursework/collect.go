@@ -168,7 +168,7 @@ func (in *intake) take(ctx context.Context, path string, done *Collected) error 
 		return err
 	}
 	if len(m.Runs) < assignment.Runs {
-		done.Reason = fmt.Sprintf("it has %d runs of the %d that are asked for", len(m.Runs), assignment.Runs)
+		done.Reason = fmt.Sprintf("%d of the %d runs that are asked for", len(m.Runs), assignment.Runs)
 	}
 	dir, err := os.MkdirTemp(in.course.dir, ".incoming-")
 	if err != nil {
@@ -184,7 +184,7 @@ func (in *intake) take(ctx context.Context, path string, done *Collected) error 
 		return err
 	}
 	if others > 0 {
-		done.Reason = join(done.Reason, fmt.Sprintf("%d of its runs were handed in by another student before", others))
+		done.Reason = join(done.Reason, fmt.Sprintf("runs that another student handed in before: %d", others))
 	}
 	return in.keep(path, s, assignment)
 }

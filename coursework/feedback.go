@@ -76,7 +76,7 @@ func markdown(text string) string {
 		switch {
 		case r < ' ' || r == 0x7f:
 			r = ' '
-		case strings.ContainsRune("\\`*_{}[]()<>#+-.!|~&", r):
+		case strings.ContainsRune("\\`*_[]<>#|~&", r):
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)

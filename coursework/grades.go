@@ -72,7 +72,7 @@ func (g *grading) remarks(grade Grade) (all []string) {
 	case grade.Made.IsZero():
 		return []string{"nothing was handed in"}
 	case len(grade.Runs) < g.assignment.Runs:
-		all = append(all, fmt.Sprintf("%d runs of the %d that are asked for", len(grade.Runs), g.assignment.Runs))
+		all = append(all, fmt.Sprintf("%d of the %d runs that are asked for", len(grade.Runs), g.assignment.Runs))
 	}
 	if len(grade.Checked) == 0 && g.assignment.Sample > 0 {
 		all = append(all, "no run is a training that could be checked")

@@ -202,8 +202,8 @@ func (w Work) choose(ctx context.Context, db *tracker.DB, a Assignment) (chosen,
 		}
 	}
 	if len(chosen) < a.Runs {
-		return nil, nil, fmt.Errorf("the assignment asks for %d finished runs of the experiment %q, and %s has %d: execute the notebook's cells that train, or name the file with --db",
-			a.Runs, a.Experiment, w.DB, len(chosen))
+		return nil, nil, fmt.Errorf("too few finished runs of the experiment %q in %s: %d of the %d that the assignment asks for; execute the notebook's cells that train, or name another file with --db",
+			a.Experiment, w.DB, len(chosen), a.Runs)
 	}
 	slices.SortFunc(chosen, func(a, b tracker.RunInfo) int {
 		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID))

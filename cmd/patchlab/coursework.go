@@ -211,8 +211,8 @@ out. Handing in again replaces what you handed in before.`,
 				}
 				fmt.Fprintln(out)
 			}
-			fmt.Fprintf(out, "%s: %s by %s, %d runs, %.1f MB, signed with %s\n", w.Output, a.Name, w.Key.Student,
-				len(done.Manifest.Runs), float64(done.Size)/1e6, w.Key.Public().Short())
+			fmt.Fprintf(out, "%s: %s by %s, %s, %.1f MB, signed with %s\n", w.Output, a.Name, w.Key.Student,
+				countRuns(len(done.Manifest.Runs)), float64(done.Size)/1e6, w.Key.Public().Short())
 			return nil
 		},
 	}
@@ -224,4 +224,11 @@ out. Handing in again replaces what you handed in before.`,
 	f.Lookup("db").DefValue = "patchlab.db in DIR"
 	cmd.RegisterFlagCompletionFunc("run", completeRuns(&w.DB))
 	return cmd
+}
+
+func countRuns(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
 }

@@ -78,7 +78,7 @@ func printCollected(w io.Writer, d coursework.Collected) {
 	if d.Status == coursework.Refused {
 		fmt.Fprintf(w, "%-9s  %s\n", d.Status, oneLine(d.File))
 	} else {
-		fmt.Fprintf(w, "%-9s  %-24s %-24s %3d runs\n", d.Status, cut(d.Student, 24), cut(d.Assignment, 24), d.Runs)
+		fmt.Fprintf(w, "%-9s  %-24s %-24s %s\n", d.Status, cut(d.Student, 24), cut(d.Assignment, 24), countRuns(d.Runs))
 	}
 	if d.Reason != "" {
 		fmt.Fprintf(w, "           %s\n", oneLine(d.Reason))
