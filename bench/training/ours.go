@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -36,6 +37,11 @@ type Measurement struct {
 	FirstStepS      float64 `json:"first_step_s"`
 	PeakRSS         int64   `json:"peak_rss"` // bytes
 
+	// Processor time of Patchlab's own, over all threads: what trial.go compares.
+	TrainCPUMillis float64 `json:"train_cpu_ms,omitempty"` // a step
+	InferCPUMillis float64 `json:"infer_cpu_ms,omitempty"` // a batch
+	FirstStepCPUS  float64 `json:"first_step_cpu_s,omitempty"`
+
 	ImportS   float64 `json:"import_s"`
 	Steps     int     `json:"steps"` // timed
 	FirstLoss float64 `json:"first_loss"`
@@ -60,13 +66,13 @@ func measureOurs(ctx context.Context, path string) (Measurement, error) {
 	}
 	defer os.RemoveAll(folder)
 
-	began := time.Now()
+	began, cpu := time.Now(), cpuTime()
 	b, info, err := backend.Open(ctx, backend.XLA, os.Stderr)
 	if err != nil {
 		return m, err
 	}
 	defer b.Finalize()
-	if err := m.train(ctx, w, data, b, info, folder, began); err != nil {
+	if err := m.train(ctx, w, data, b, info, folder, began, cpu); err != nil {
 		return m, fmt.Errorf("train: %w", err)
 	}
 	if err := m.infer(ctx, w, data, b); err != nil {
@@ -79,7 +85,7 @@ func measureOurs(ctx context.Context, path string) (Measurement, error) {
 	return m, nil
 }
 
-func (m *Measurement) train(ctx context.Context, w Work, data *datasets.Dataset, b compute.Backend, info backend.Info, folder string, began time.Time) (err error) {
+func (m *Measurement) train(ctx context.Context, w Work, data *datasets.Dataset, b compute.Backend, info backend.Info, folder string, began time.Time, cpu time.Duration) (err error) {
 	recipe, err := w.recipe()
 	if err != nil {
 		return err
@@ -115,11 +121,13 @@ func (m *Measurement) train(ctx context.Context, w Work, data *datasets.Dataset,
 			switch timed := steps - w.Warmup; {
 			case steps == 1:
 				m.FirstStepS, m.FirstLoss = now.Sub(began).Seconds(), e.Loss
+				m.FirstStepCPUS = (cpuTime() - cpu).Seconds()
 			case timed == 0:
-				from = now
+				from, cpu = now, cpuTime()
 			case timed > 0 && (now.Sub(from).Seconds() > w.Seconds && timed >= w.Least || e.Of-e.Images < w.Batch):
 				images := float64(timed * w.Batch)
 				m.Steps, m.LastLoss = timed, e.Loss // the epoch's mean so far
+				m.TrainCPUMillis = (cpuTime() - cpu).Seconds() * 1e3 / float64(timed)
 				m.TrainImagesPerS = images / (now.Sub(from).Seconds() + shuffle*images)
 				done = true
 				stop()
@@ -157,19 +165,29 @@ func (m *Measurement) infer(ctx context.Context, w Work, data *datasets.Dataset,
 	rate := 4 / time.Since(began).Seconds() // batches a second
 	half := w.Seconds / 2
 	count := w.Batch * min(data.Test.Len()/w.Batch, max(4, int(rate*half)))
-	passes := 0
+	passes, cpu := 0, cpuTime()
 	for began = time.Now(); passes == 0 || time.Since(began).Seconds() < half; passes++ {
 		if err := predict(count); err != nil {
 			return err
 		}
 	}
 	m.InferImagesPerS = float64(passes*count) / time.Since(began).Seconds()
+	m.InferCPUMillis = (cpuTime() - cpu).Seconds() * 1e3 * float64(w.Batch) / float64(passes*count)
 	for _, x := range logits {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return fmt.Errorf("a logit is %g", x)
 		}
 	}
 	return nil
+}
+
+// cpuTime is the processor time that this process has used, over all its threads.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0 // it has no error but a wrong argument
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // peakRSS is the largest resident set of the process so far, in bytes.

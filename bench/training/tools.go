@@ -18,10 +18,11 @@ import (
 
 // tool is one row of the table: how it is started.
 type tool struct {
-	name   string
-	python string   // the environment .venv/bench-PYTHON; "" for our own program
-	script string   // in peers/
-	env    []string // its own variables
+	name    string
+	python  string   // the environment .venv/bench-PYTHON; "" for our own program
+	script  string   // in peers/
+	program string   // another build of ours; "": the one that runs
+	env     []string // its own variables
 }
 
 // ours is the name of Patchlab's rows.
@@ -89,11 +90,13 @@ func (t tool) measure(ctx context.Context, w Work) (Measurement, error) {
 	defer stop()
 	var c *exec.Cmd
 	if t.python == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return m, err
+		program := t.program
+		if program == "" {
+			if program, err = os.Executable(); err != nil {
+				return m, err
+			}
 		}
-		c = exec.CommandContext(ctx, self, "measure", path)
+		c = exec.CommandContext(ctx, program, "measure", path)
 	} else {
 		c = exec.CommandContext(ctx, filepath.Join(".venv", "bench-"+t.python, "bin", "python"), filepath.Join(sources, "peers", t.script), path)
 	}
