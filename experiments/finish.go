@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"patchlab/models"
 )
@@ -125,22 +123,6 @@ func (t *trainer) timing() Timing {
 	timing := t.state.Timing
 	timing.PeakMemory = max(timing.PeakMemory, peakMemory())
 	return timing
-}
-
-// peakMemory is the process's largest resident set so far in bytes, or 0 where
-// the system doesn't tell.
-func peakMemory() int64 {
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
 }
 
 // quantile is the q-th quantile of x by linear interpolation (R's type 7), NaN

@@ -153,10 +153,17 @@ func setVariable(v *model.Variable, value *tensors.Tensor) error {
 
 // compile compiles the forward pass for a batch of a split's images.
 func (n *Network) compile(batch, height, width int) error {
-	return guard("compile the forward pass", func() error {
-		_, err := n.forward.Compile(n.inputShape(batch, height, width))
+	_, err := n.compiled(batch, height, width)
+	return err
+}
+
+// compiled returns the graph of the forward pass for a batch size.
+func (n *Network) compiled(batch, height, width int) (g *graph.Graph, err error) {
+	err = guard("compile the forward pass", func() (err error) {
+		g, err = n.forward.Compile(n.inputShape(batch, height, width))
 		return err
 	})
+	return g, err
 }
 
 // Logits returns the network's output for count images of one size, each

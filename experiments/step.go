@@ -63,11 +63,18 @@ func score(logits, labels *graph.Node) (loss, top1, top5 *graph.Node) {
 
 // compile compiles the step for a batch size, so that no step's time holds it.
 func (s *stepper) compile(batch, height, width int) error {
-	return guard("compile the training step", func() error {
-		_, err := s.exec.Compile(s.net.inputShape(batch, height, width), shapes.Make(dtypes.Int32, batch),
+	_, err := s.compiled(batch, height, width)
+	return err
+}
+
+// compiled returns the step's graph for a batch size.
+func (s *stepper) compiled(batch, height, width int) (g *graph.Graph, err error) {
+	err = guard("compile the training step", func() (err error) {
+		g, err = s.exec.Compile(s.net.inputShape(batch, height, width), shapes.Make(dtypes.Int32, batch),
 			shapes.Make(dtypes.Float32, 2), shapes.Make(dtypes.Uint32))
 		return err
 	})
+	return g, err
 }
 
 // stepResult is what a step tells: the mean loss and the counts of images.
