@@ -78,6 +78,8 @@ func pictures(t testing.TB) map[string]*Picture {
 	add("alignment")(Alignment("Alignment", [][]float32{{.1, .2, .7}, {.1, .8, .1}, {.9, .05, .05}}, []string{"3", "1", "4"}, []string{"4", "1", "3"}))
 	add("lines")(Lines("Cost of a forward pass", "median of 20 passes", Axis{"tokens", true}, Axis{"milliseconds an image", true}, []Curve{
 		{"ViT", []float64{16, 64, 256, 1024}, []float64{.2, .9, 6, 80}}, {"Mixer", []float64{16, 64, 256, 1024}, []float64{.1, .4, 1.7, 7}}}))
+	add("roofline")(Roofline("How close to the limits of the machine", "batch 128, float32", Roofs{180e9, 20e9}, [][]Achieved{
+		{{"mixer-4, training", 14, 60e9}, {"mixer-4, inference", 22, 95e9}}, {{"convmixer, training", 1.2, 6e9}, {"convmixer, inference", 40, 12e9}}}))
 	var mistakes []Mistake
 	for i := range 6 {
 		mistakes = append(mistakes, Mistake{disc(20 + i), 10 * i, "automobile", "disc", .99 - .1*float64(i), .0001 * float64(i)})

@@ -46,6 +46,9 @@ func TestRefusals(t *testing.T) {
 		"views":              of(Views("x", m, "", nil)),
 		"curves":             of(Curves("x", nil, nil)),
 		"a broken curve":     of(Curves("x", []Curve{{"a", []float64{1}, nil}}, nil)),
+		"no roof":            of(Roofline("x", "", Roofs{0, 1}, [][]Achieved{{{"a", 1, 1}}})),
+		"nothing below it":   of(Roofline("x", "", Roofs{1, 1}, nil)),
+		"work of no bytes":   of(Roofline("x", "", Roofs{1, 1}, [][]Achieved{{{"a", math.Inf(1), 1}}})),
 		"occlusion":          of(Occlusion(m, 10)),
 		"movie":              of(AttentionMovie("x", m, a, 0)),
 	} {

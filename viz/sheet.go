@@ -236,10 +236,15 @@ func axes(xTitle, yTitle string) *plot.Plot {
 func (s *sheet) chart(x, y, width, height float64, p *plot.Plot) { p.Draw(s.part(x, y, width, height)) }
 
 // chartOver draws a chart so that its data fill a rectangle; axes lie outside.
+// The library's margins depend on the width that they are taken from, hence the
+// steps.
 func (s *sheet) chartOver(x, y, width, height float64, p *plot.Plot) {
 	c := s.part(x, y, width, height)
-	data := p.DataCanvas(c)
-	c.Min = c.Min.Sub(data.Min.Sub(c.Min))
-	c.Max = c.Max.Add(c.Max.Sub(data.Max))
+	want := c.Rectangle
+	for range 4 {
+		data := p.DataCanvas(c)
+		c.Min = c.Min.Sub(data.Min.Sub(want.Min))
+		c.Max = c.Max.Add(want.Max.Sub(data.Max))
+	}
 	p.Draw(c)
 }
