@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"patchlab/backend"
+	"patchlab/experiments"
+)
+
+// benchTask is what one process measures: a workload, or the peak.
+type benchTask struct {
+	Backend  backend.Kind          `json:"backend"`
+	Workload *experiments.Workload `json:"workload,omitempty"` // nil: the peak
+}
+
+// newBenchProcessCommand is the process that patchlab bench starts for each of
+// its measurements: a task comes in as JSON, its result goes out as JSON.
+func newBenchProcessCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "bench-process",
+		Short:  "One measurement of patchlab bench",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var task benchTask
+			if err := json.NewDecoder(cmd.InOrStdin()).Decode(&task); err != nil {
+				return fmt.Errorf("read the task: %w", err)
+			}
+			b, _, err := backend.Open(cmd.Context(), task.Backend, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer b.Finalize()
+			var result any
+			if task.Workload == nil {
+				result, err = experiments.MeasurePeak(cmd.Context(), b)
+			} else {
+				result, err = experiments.Measure(cmd.Context(), b, *task.Workload)
+			}
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(result)
+		},
+	}
+}
+
+// measureApart carries a task out in a process of its own, so that neither
+// compiled programs nor memory of another are in its figures.
+func measureApart[T any](ctx context.Context, task benchTask) (T, error) {
+	var result T
+	in, err := json.Marshal(task)
+	if err != nil {
+		return result, err
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return result, err
+	}
+	c := exec.CommandContext(ctx, path, "bench-process")
+	var out, errs bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(in), &out, &errs
+	c.Env = append(os.Environ(), backend.OfflineEnv+"=1") // what was missing is installed by now
+	c.WaitDelay = 5 * time.Second
+	if err := c.Run(); err != nil {
+		said := errs.String() // the program's own error comes last
+		if i := strings.LastIndex(said, "patchlab: "); i >= 0 && ctx.Err() == nil {
+			return result, errors.New(strings.TrimSpace(said[i+len("patchlab: "):]))
+		}
+		return result, cmp.Or(ctx.Err(), err)
+	}
+	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
+		return result, fmt.Errorf("read the measurement: %w", err)
+	}
+	return result, nil
+}
+
+// benchProgress shows on a terminal what is being measured.
+type benchProgress struct {
+	bar  *progressbar.ProgressBar
+	done int
+}
+
+func newBenchProgress(w io.Writer, total int) *benchProgress {
+	if !isTerminal(w) {
+		fmt.Fprintf(w, "Measuring: %d processes, one after the other, some seconds each\n", total)
+		w = io.Discard
+	}
+	return &benchProgress{bar: progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(18),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))}
+}
+
+// next says what is measured now.
+func (p *benchProgress) next(what string) {
+	p.bar.Describe(what)
+	p.bar.Set(p.done)
+	p.done++
+}
+
+func (p *benchProgress) clear() { p.bar.Clear() }
