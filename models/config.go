@@ -64,6 +64,9 @@ type Config struct {
 
 	// Dropout is the rate (0 to below 1) within Mixer blocks. ViT blocks and the head have their own.
 	Dropout float64 `json:"dropout,omitempty"`
+	// StochasticDepth is the probability (0 to below 1) with which an image passes the last block's
+	// branches by in training; earlier blocks have less, the first none.
+	StochasticDepth float64 `json:"stochastic_depth,omitempty"`
 }
 
 // maxSize bounds every size, so that no product of a network's sizes overflows and a slip of the keyboard gets an
@@ -128,6 +131,9 @@ func (c Config) Validate() error {
 	if !(c.Head.Dropout >= 0 && c.Head.Dropout < 1) {
 		fault("dropout of the head is %v, but must be at least 0 and below 1", c.Head.Dropout)
 	}
+	if !(c.StochasticDepth >= 0 && c.StochasticDepth < 1) {
+		fault("stochastic depth is %v, but must be at least 0 and below 1", c.StochasticDepth)
+	}
 	if len(c.Blocks) == 0 {
 		fault("the stack has no blocks, at least one is needed")
 	}
@@ -178,11 +184,13 @@ func (c Config) Logits(scope *model.Scope, images *graph.Node, pass Pass) *graph
 // network is one building of a Config's graph: what its stages share.
 type network struct {
 	Config
-	scope *model.Scope
-	pass  Pass
-	sites int                               // dropout layers met so far
-	meet  func(path string, v VariableInfo) // called at each use of a variable, unless nil
-	dry   bool                              // declare variables without computing their values
+	scope    *model.Scope
+	pass     Pass
+	sites    int                               // dropout layers met so far
+	block    int                               // the block under way
+	branches int                               // branches that stochastic depth has met so far
+	meet     func(path string, v VariableInfo) // called at each use of a variable, unless nil
+	dry      bool                              // declare variables without computing their values
 }
 
 func (n *network) logits(images *graph.Node) *graph.Node {
@@ -192,6 +200,7 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 	x := n.preprocess(images) // [B, ImageSize, ImageSize, Channels]
 	x = n.embed(x)            // [B, T, C]
 	for i, block := range n.Blocks {
+		n.block = i
 		x = block.build(n, fmt.Sprintf("block_%d", i), x)
 		x.AssertDims(batch, n.Tokens(), n.Dim)
 	}

@@ -41,7 +41,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y = graph.Add(depthwise(y, kernel, n.pass.Training), graph.Reshape(bias, 1, 1, 1, dim))
 	y.AssertDims(batch, grid, grid, dim)
 	y = graph.Reshape(y, batch, tokens, dim)
-	x = graph.Add(n.batchNorm(path+"/depthwise/norm", gelu(y)), x) // [B, T, C]
+	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", gelu(y))) // [B, T, C]
 
 	y = gelu(n.dense(path+"/pointwise", x, dim)) // a 1 x 1 convolution is Dense over each token
 	return n.batchNorm(path+"/pointwise/norm", y)

@@ -54,14 +54,14 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	n.tapTokenMLP(path+"/token_mlp/dense_0/kernel", y)
 	y = n.dense(path+"/token_mlp/dense_1", y, tokens)
 	y = n.dropout(y, n.Dropout)
-	x = graph.Add(x, graph.Transpose(y, 1, 2)) // [B, T, C]
+	x = n.skip(x, graph.Transpose(y, 1, 2)) // [B, T, C]
 
 	y = n.layerNorm(channelNorm, x)
 	y = gelu(n.dense(path+"/channel_mlp/dense_0", y, channelHidden))
 	y.AssertDims(batch, tokens, channelHidden)
 	y = n.dense(path+"/channel_mlp/dense_1", y, dim)
 	y = n.dropout(y, n.Dropout)
-	return graph.Add(x, y) // [B, T, C]
+	return n.skip(x, y) // [B, T, C]
 }
 
 func (m Mixer) flops(tokens, dim int) int64 {

@@ -62,7 +62,7 @@ func (v ViT) build(n *network, path string, x *graph.Node) *graph.Node {
 
 	y := n.layerNorm(path+"/norm_0", x)
 	y = v.attention(n, path+"/attention", y)
-	x = graph.Add(x, y) // [B, T, C]
+	x = n.skip(x, y) // [B, T, C]
 
 	y = n.layerNorm(path+"/norm_1", x)
 	y = n.dropout(gelu(n.dense(path+"/mlp/dense_0", y, v.Hidden)), v.Dropout)
@@ -71,7 +71,7 @@ func (v ViT) build(n *network, path string, x *graph.Node) *graph.Node {
 	if !v.Linear {
 		y = gelu(y)
 	}
-	return graph.Add(x, n.dropout(y, v.Dropout)) // [B, T, C]
+	return n.skip(x, n.dropout(y, v.Dropout)) // [B, T, C]
 }
 
 // attention is multi-head self-attention (Vaswani et al. 2017, "Attention Is All You Need", section
