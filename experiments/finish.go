@@ -34,6 +34,9 @@ func (t *trainer) record() error {
 		"position": strconv.FormatBool(r.Model.Position), "pool": string(cmp.Or(r.Model.Head.Pool, models.AveragePool)),
 		"recipe": r.Digest(),
 	}
+	for key, value := range r.modern() {
+		params[key] = value
+	}
 	if err := t.Recorder.SetParams(params); err != nil {
 		return err
 	}
@@ -47,15 +50,19 @@ func (t *trainer) record() error {
 // finish tests the kept weights and records the outcome.
 func (t *trainer) finish(ctx context.Context) (*Result, error) {
 	t.report(Event{Phase: Testing})
-	if err := t.net.restore(t.best); err != nil {
+	net := t.net
+	if t.averaged != nil {
+		net = t.averaged
+	}
+	if err := net.restore(t.best); err != nil {
 		return nil, fmt.Errorf("restore weights of epoch %d: %w", t.state.Best.Epoch, err)
 	}
 	if t.fresh == 0 { // resumed only to test: no pass has warmed up yet
-		if _, err := t.net.Evaluate(ctx, t.Dataset.Test.First(t.Recipe.Batch), t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch); err != nil {
+		if _, err := net.Evaluate(ctx, t.Dataset.Test.First(t.Recipe.Batch), t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch); err != nil {
 			return nil, err
 		}
 	}
-	test, err := t.net.Evaluate(ctx, t.Dataset.Test, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
+	test, err := net.Evaluate(ctx, t.Dataset.Test, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package experiments
 import (
 	"fmt"
 	"math"
+	"path"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -30,7 +31,7 @@ const (
 //	w ← w − αₜ·m / (√v + ε)
 //
 // Every trainable variable decays, biases and norm gains included, as the
-// reference's do.
+// reference's do, unless KernelsOnly.
 type AdamW struct {
 	LearningRate float64 `json:"learning_rate"`
 	WeightDecay  float64 `json:"weight_decay"`
@@ -38,6 +39,14 @@ type AdamW struct {
 	Beta1        float64 `json:"beta1"`
 	Beta2        float64 `json:"beta2"`
 	Epsilon      float64 `json:"epsilon"`
+	// KernelsOnly leaves biases, norm gains, the position embedding and the class
+	// token without decay (as in timm; He et al. 2019, "Bag of Tricks for Image
+	// Classification", section 3.1, "no bias decay").
+	KernelsOnly bool `json:"kernels_only,omitempty"`
+	// ClipNorm scales gradients down whose norm, over all variables together,
+	// exceeds it (Pascanu et al. 2013, "On the difficulty of training recurrent
+	// neural networks", algorithm 1); 0 leaves them as they are.
+	ClipNorm float64 `json:"clip_norm,omitempty"`
 }
 
 // DefaultAdamW is the reference's optimiser: Keras's β and ε, and TensorFlow
@@ -58,6 +67,8 @@ func (o AdamW) validate() error {
 		return fmt.Errorf("betas %g and %g; allowed: 0 or more, less than 1", o.Beta1, o.Beta2)
 	case !positive(o.Epsilon):
 		return fmt.Errorf("epsilon %g; allowed: more than 0", o.Epsilon)
+	case o.ClipNorm != 0 && !positive(o.ClipNorm):
+		return fmt.Errorf("clip norm %g; allowed: more than 0, or 0 for no clipping", o.ClipNorm)
 	}
 	return nil
 }
@@ -93,7 +104,11 @@ func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 			nodes = append(nodes, v.NodeValue(g))
 		}
 	}
-	for i, grad := range graph.Gradient(loss, nodes...) {
+	gradients := graph.Gradient(loss, nodes...)
+	if o.ClipNorm > 0 {
+		gradients = clip(gradients, o.ClipNorm)
+	}
+	for i, grad := range gradients {
 		v, w := weights[i], nodes[i]
 		m := moment(store, "m", v)
 		s := moment(store, "v", v)
@@ -101,16 +116,37 @@ func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 		square := graph.Add(s.NodeValue(g), graph.MulScalar(graph.Sub(graph.Square(grad), s.NodeValue(g)), 1-o.Beta2))
 		m.SetNodeValue(mean)
 		s.SetNodeValue(square)
-		w = graph.Sub(w, graph.Mul(w, decay))
+		if !o.KernelsOnly || path.Base(v.Path()) == "kernel" {
+			w = graph.Sub(w, graph.Mul(w, decay))
+		}
 		v.SetNodeValue(graph.Sub(w, graph.Div(graph.Mul(mean, alpha), graph.AddScalar(graph.Sqrt(square), o.Epsilon))))
 	}
 }
 
+// clip scales gradients so that their common norm is at most limit.
+func clip(gradients []*graph.Node, limit float64) []*graph.Node {
+	var squares *graph.Node
+	for _, g := range gradients {
+		square := graph.ReduceAllSum(graph.Square(g))
+		if squares == nil {
+			squares = square
+		} else {
+			squares = graph.Add(squares, square)
+		}
+	}
+	scale := graph.Div(graph.Scalar(squares.Graph(), squares.DType(), limit), graph.MaxScalar(graph.Sqrt(squares), limit))
+	clipped := make([]*graph.Node, len(gradients))
+	for i, g := range gradients {
+		clipped[i] = graph.Mul(g, scale)
+	}
+	return clipped
+}
+
 // moment returns the zero-initialised moment of a variable, of its shape.
 func moment(store *model.Store, name string, of *model.Variable) *model.Variable {
-	path := model.JoinPath("/", optimizerScope, name, of.Path())
-	if v := store.GetVariable(path); v != nil {
+	full := model.JoinPath("/", optimizerScope, name, of.Path())
+	if v := store.GetVariable(full); v != nil {
 		return v
 	}
-	return store.VariableWithValue(path, tensors.FromShape(of.Shape())).SetTrainable(false)
+	return store.VariableWithValue(full, tensors.FromShape(of.Shape())).SetTrainable(false)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"patchlab/datasets"
+	"patchlab/datasets/augment"
 	"patchlab/models"
 )
 
@@ -24,8 +25,19 @@ type Recipe struct {
 	Optimizer AdamW         `json:"optimizer"`
 	// Plateau lowers the learning rate when the validation loss stalls; nil keeps it constant.
 	Plateau *Plateau `json:"plateau,omitempty"`
+	// Cosine warms the learning rate up and anneals it, step by step; it and
+	// Plateau exclude one another.
+	Cosine *Cosine `json:"cosine,omitempty"`
 	// EarlyStopping ends the run when the validation loss stalls; nil runs all epochs.
 	EarlyStopping *EarlyStopping `json:"early_stopping,omitempty"`
+	// LabelSmoothing is the share ε of each label that is spread evenly over all
+	// classes (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
+	LabelSmoothing float64 `json:"label_smoothing,omitempty"`
+	// Augment varies the training images; nil takes them as they are.
+	Augment *augment.Policy `json:"augment,omitempty"`
+	// EMA is the decay d of the moving average of the weights, which is then what
+	// is validated, tested and kept; 0 keeps the weights themselves. See [average].
+	EMA float64 `json:"ema,omitempty"`
 	// Keep says which epoch's weights the run ends with.
 	Keep Keep  `json:"keep"`
 	Seed int64 `json:"seed"`
@@ -112,6 +124,25 @@ func (r Recipe) Validate() error {
 	if p := r.Plateau; p != nil && (p.Patience < 1 || !(p.Factor > 0 && p.Factor < 1) || !(p.MinDelta >= 0)) {
 		return fmt.Errorf("plateau: factor %g, patience %d, min_delta %g; allowed: factor between 0 and 1, patience 1 or more, min_delta 0 or more",
 			p.Factor, p.Patience, p.MinDelta)
+	}
+	if c := r.Cosine; c != nil {
+		if r.Plateau != nil {
+			return fmt.Errorf("plateau and cosine both set the learning rate; allowed is one of them")
+		}
+		if err := c.validate(r.Epochs); err != nil {
+			return err
+		}
+	}
+	if !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1) {
+		return fmt.Errorf("label smoothing %g; allowed: 0 or more, less than 1", r.LabelSmoothing)
+	}
+	if !(r.EMA >= 0 && r.EMA < 1) {
+		return fmt.Errorf("EMA decay %g; allowed: 0 (without) or more, less than 1", r.EMA)
+	}
+	if r.Augment != nil {
+		if err := r.Augment.Validate(); err != nil {
+			return fmt.Errorf("augment: %w", err)
+		}
 	}
 	if s := r.EarlyStopping; s != nil && s.Patience < 1 {
 		return fmt.Errorf("early stopping: patience %d; allowed: 1 or more", s.Patience)

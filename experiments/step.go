@@ -35,25 +35,51 @@ func newStepper(net *Network, recipe Recipe) (*stepper, error) {
 }
 
 // graph is one training step. Images are [B, H, W, C] uint8, labels [B] int32,
-// rates [2] float32 from [AdamW.Rates], seed a uint32 scalar that decides the
-// dropout masks. It returns [3] float32: the mean loss, and how many of the
-// true classes were ranked first and among the first five.
+// rates [4] float32: the two of [AdamW.Rates], what the averages move by
+// ([emaRate]), and the share that images and labels keep of themselves where the
+// batch is mixed. Seed is a uint32 scalar that decides the dropout masks. It
+// returns [3] float32: the mean loss, and how many of the true classes were
+// ranked first and among the first five; of a mixed image the true class is the
+// one it had before.
 func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.Node) *graph.Node {
+	rates.AssertDims(4)
+	rate := func(i int) *graph.Node { return graph.Squeeze(graph.Slice(rates, graph.AxisElem(i))) }
 	logits := s.net.Config.Logits(scope, images, models.Pass{Training: true, Seed: seed})
-	loss, top1, top5 := score(logits, labels)
-	s.recipe.Optimizer.Update(scope.Store(), loss, rates)
+	truth := graph.OneHot(labels, logits.Shape().Dim(-1), dtypes.Float32) // [B, K]
+	target := truth
+	if a := s.recipe.Augment; a != nil && a.Mixing != nil {
+		target = mixed(target, rate(3))
+	}
+	if s.recipe.LabelSmoothing > 0 {
+		target = smooth(target, s.recipe.LabelSmoothing)
+	}
+	loss, top1, top5 := score(logits, truth, target)
+	s.recipe.Optimizer.Update(scope.Store(), loss, graph.Slice(rates, graph.AxisRange(0, 2)))
+	if s.recipe.EMA > 0 {
+		average(scope.Store(), s.net.names, loss.Graph(), rate(2))
+	}
 	return graph.Stack([]*graph.Node{loss, top1, top5}, 0)
 }
 
+// mixed gives each row of targets [B, K] a share, a scalar, and the rest to the
+// row that its image was mixed with: [augment.Mixing.Batch] pairs the first with
+// the last.
+func mixed(target, share *graph.Node) *graph.Node {
+	return graph.Add(graph.Mul(target, share), graph.Mul(graph.Reverse(target, 0), graph.OneMinus(share)))
+}
+
+// smooth spreads the share epsilon of targets [B, K] evenly over the classes.
+func smooth(target *graph.Node, epsilon float64) *graph.Node {
+	return graph.AddScalar(graph.MulScalar(target, 1-epsilon), epsilon/float64(target.Shape().Dim(-1)))
+}
+
 // score returns three scalars: the mean cross-entropy of logits [B, K] against
-// labels [B], and the number of labels of rank 1 and of rank 5 or better. A
-// label whose logit equals another's ranks before it; [Network.Evaluate] goes by
-// index instead.
-func score(logits, labels *graph.Node) (loss, top1, top5 *graph.Node) {
-	classes := logits.Shape().Dim(-1)
-	truth := graph.OneHot(labels, classes, dtypes.Float32)                                                     // [B, K]
-	loss = graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(truth, graph.LogSoftmax(logits, -1)), -1))) // []
-	own := graph.ReduceAndKeep(graph.Mul(truth, logits), graph.ReduceSum, -1)                                  // [B, 1]
+// targets [B, K], and the number of images whose true class, 1 in truth [B, K],
+// has rank 1, and rank 5 or better. A class whose logit equals another's ranks
+// before it; [Network.Evaluate] goes by index instead.
+func score(logits, truth, target *graph.Node) (loss, top1, top5 *graph.Node) {
+	loss = graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(target, graph.LogSoftmax(logits, -1)), -1))) // []
+	own := graph.ReduceAndKeep(graph.Mul(truth, logits), graph.ReduceSum, -1)                                   // [B, 1]
 	above := graph.ReduceSum(graph.ConvertDType(graph.GreaterThan(logits, own), dtypes.Float32), -1)
 	within := func(k int) *graph.Node {
 		return graph.ReduceAllSum(graph.ConvertDType(graph.LessThan(above, graph.Scalar(above.Graph(), dtypes.Float32, k)), dtypes.Float32))
@@ -71,7 +97,7 @@ func (s *stepper) compile(batch, height, width int) error {
 func (s *stepper) compiled(batch, height, width int) (g *graph.Graph, err error) {
 	err = guard("compile the training step", func() (err error) {
 		g, err = s.exec.Compile(s.net.inputShape(batch, height, width), shapes.Make(dtypes.Int32, batch),
-			shapes.Make(dtypes.Float32, 2), shapes.Make(dtypes.Uint32))
+			shapes.Make(dtypes.Float32, 4), shapes.Make(dtypes.Uint32))
 		return err
 	})
 	return g, err
@@ -80,12 +106,13 @@ func (s *stepper) compiled(batch, height, width int) (g *graph.Graph, err error)
 // stepResult is what a step tells: the mean loss and the counts of images.
 type stepResult struct{ loss, top1, top5 float64 }
 
-// run does step number step, counted from 1, on the images given.
-func (s *stepper) run(step int64, learningRate float64, images []uint8, height, width int, labels []int32) (stepResult, error) {
+// run does step number step, counted from 1, on a batch.
+func (s *stepper) run(step int64, learningRate float64, b *batch, height, width int) (stepResult, error) {
+	rates := append(s.recipe.Optimizer.Rates(learningRate, step), emaRate(s.recipe.EMA, step), float32(b.share))
 	inputs := []*tensors.Tensor{
-		tensors.FromFlatDataAndDimensions(images, len(labels), height, width, s.net.Config.Channels),
-		tensors.FromFlatDataAndDimensions(labels, len(labels)),
-		tensors.FromFlatDataAndDimensions(s.recipe.Optimizer.Rates(learningRate, step), 2),
+		tensors.FromFlatDataAndDimensions(b.images, len(b.labels), height, width, s.net.Config.Channels),
+		tensors.FromFlatDataAndDimensions(b.labels, len(b.labels)),
+		tensors.FromFlatDataAndDimensions(rates, len(rates)),
 		tensors.FromScalar(dropoutSeed(s.recipe.Seed, step)),
 	}
 	var out []*tensors.Tensor

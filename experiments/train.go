@@ -123,6 +123,7 @@ type trainer struct {
 	Job
 	net        *Network
 	steps      *stepper
+	averaged   *Network // holds the averages of the weights when they are evaluated; nil without
 	train, val datasets.Split
 	state      state
 	best       map[string]*tensors.Tensor // the kept epoch's weights, on the host
@@ -130,8 +131,6 @@ type trainer struct {
 	resumed    bool
 	fresh      int // steps since this process began or resumed
 	saved      time.Time
-	images     []uint8
-	labels     []int32
 }
 
 func newTrainer(job Job) (*trainer, error) {
@@ -144,8 +143,6 @@ func newTrainer(job Job) (*trainer, error) {
 		return nil, fmt.Errorf("%d training images leave %d to train on and %d to validate with; both must be 1 or more",
 			job.Dataset.Train.Len(), t.train.Len(), t.val.Len())
 	}
-	t.images = make([]uint8, job.Recipe.Batch*t.train.ImageSize())
-	t.labels = make([]int32, job.Recipe.Batch)
 	t.state = state{
 		Recipe: job.Recipe.Digest(), Dataset: job.Dataset.Digest, Backend: job.BackendName,
 		LearningRate: job.Recipe.Optimizer.LearningRate,
@@ -165,6 +162,11 @@ func newTrainer(job Job) (*trainer, error) {
 	}
 	if t.steps, err = newStepper(t.net, job.Recipe); err != nil {
 		return nil, err
+	}
+	if job.Recipe.EMA > 0 {
+		if t.averaged, err = NewNetwork(job.Backend, job.Recipe.Model, job.Recipe.Seed); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
@@ -211,6 +213,9 @@ func (t *trainer) compileLate(compile func() error) error {
 
 func (t *trainer) close() {
 	t.steps.exec.Finalize()
+	if t.averaged != nil {
+		t.averaged.Close()
+	}
 	t.net.Close()
 }
 
@@ -228,12 +233,13 @@ func (t *trainer) report(e Event) {
 
 // epoch runs one epoch from where the state stands, then validates.
 func (t *trainer) epoch(ctx context.Context) error {
-	order := t.state.order(t.train, t.Recipe.Seed)
+	batches := t.feed()
+	defer batches.close()
 	for t.state.Images < t.train.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := t.step(order); err != nil {
+		if err := t.step(batches); err != nil {
 			return err
 		}
 		if time.Since(t.saved) > t.CheckpointEvery {
@@ -243,11 +249,15 @@ func (t *trainer) epoch(ctx context.Context) error {
 		}
 	}
 	t.report(Event{Phase: Validating})
-	err := t.compileLate(func() error { return t.net.compile(t.Recipe.Batch, t.Dataset.Height, t.Dataset.Width) })
+	net, err := t.evaluated()
 	if err != nil {
 		return err
 	}
-	val, err := t.net.Evaluate(ctx, t.val, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
+	err = t.compileLate(func() error { return net.compile(t.Recipe.Batch, t.Dataset.Height, t.Dataset.Width) })
+	if err != nil {
+		return err
+	}
+	val, err := net.Evaluate(ctx, t.val, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
 	if err != nil {
 		return err
 	}
@@ -256,7 +266,7 @@ func (t *trainer) epoch(ctx context.Context) error {
 	}
 	result, better := t.state.endEpoch(val, t.Recipe.Keep)
 	if better {
-		if t.best, err = t.net.snapshot(t.net.names); err != nil {
+		if t.best, err = net.snapshot(net.names); err != nil {
 			return fmt.Errorf("keep weights of epoch %d: %w", result.Epoch, err)
 		}
 	}
@@ -273,18 +283,23 @@ func (t *trainer) epoch(ctx context.Context) error {
 	return nil
 }
 
-// step trains on the next batch of the epoch's order.
-func (t *trainer) step(order []int32) error {
+// step trains on the epoch's next batch.
+func (t *trainer) step(batches *feed) error {
 	if rest := t.train.Len() - t.state.Images; rest < t.Recipe.Batch {
 		err := t.compileLate(func() error { return t.steps.compile(rest, t.Dataset.Height, t.Dataset.Width) })
 		if err != nil {
 			return err
 		}
 	}
+	if c := t.Recipe.Cosine; c != nil {
+		perEpoch := int64((t.train.Len() + t.Recipe.Batch - 1) / t.Recipe.Batch)
+		t.state.LearningRate = c.Rate(t.Recipe.Optimizer.LearningRate, t.state.Steps+1, perEpoch*int64(t.Recipe.Epochs), perEpoch)
+	}
 	began := time.Now()
-	n := t.train.Batch(order, t.state.Images, t.Recipe.Batch, t.images, t.labels)
-	r, err := t.steps.run(t.state.Steps+1, t.state.LearningRate,
-		t.images[:n*t.train.ImageSize()], t.Dataset.Height, t.Dataset.Width, t.labels[:n])
+	b := batches.next()
+	n := len(b.labels)
+	r, err := t.steps.run(t.state.Steps+1, t.state.LearningRate, b, t.Dataset.Height, t.Dataset.Width)
+	batches.give(b)
 	if err != nil {
 		var diverged *DivergedError
 		if errors.As(err, &diverged) { // keep the value that ended the run

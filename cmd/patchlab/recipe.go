@@ -10,10 +10,12 @@ import (
 	"patchlab/models"
 )
 
-// recipeFlags make a recipe: the course's, or one from a file, changed by what
-// the user sets.
+// recipeFlags make a recipe: the course's, another named one, or one from a file,
+// changed by what the user sets.
 type recipeFlags struct {
+	modernFlags
 	file         string
+	by           string
 	model        string
 	data         experiments.Data
 	seed         int64
@@ -31,14 +33,15 @@ type recipeFlags struct {
 }
 
 func (r *recipeFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&r.file, "recipe", "", "start from the recipe in this `file` instead of the course's")
+	f.StringVar(&r.file, "recipe", "", "start from the recipe in this `file` instead of a named one")
+	f.StringVar(&r.by, "recipe-name", courseRecipe, "course, or modern: that with which others reached most with such a model")
 	f.StringVarP(&r.model, "model", "m", "mixer-4", "a named `model` or a stack of blocks such as mixer:2,vit(heads=1):1")
 	f.StringVar(&r.data.Name, "data", "cifar10", "cifar10, fashion-mnist or shapes")
 	f.IntVar(&r.data.TrainLimit, "train-limit", 0, "use the first `n` training images, 0 for all")
 	f.IntVar(&r.data.TestLimit, "test-limit", 0, "use the first `n` test images, 0 for all")
 	f.Float64Var(&r.data.Validation, "validation", .1, "`fraction` of the training images held out")
 	f.Int64Var(&r.seed, "seed", 1, "decides weights, order and dropout")
-	f.IntVarP(&r.epochs, "epochs", "e", 0, "at most so many (default: the model's)")
+	f.IntVarP(&r.epochs, "epochs", "e", 0, "at most so many (default: the model's); a named recipe's warm-up shrinks or grows along")
 	f.IntVarP(&r.batch, "batch", "b", 0, "images a step (default: the model's)")
 	f.Float64Var(&r.learningRate, "learning-rate", 0, "AdamW's (default: the model's)")
 	f.Float64Var(&r.weightDecay, "weight-decay", 1e-4, "AdamW's")
@@ -49,6 +52,7 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.Float64Var(&r.dropout, "dropout", 0, "`rate` in Mixer blocks, and in the head where it has one (default: the model's)")
 	f.BoolVar(&r.position, "position", false, "add a learned position embedding to the tokens (default: the model's)")
 	f.StringVar(&r.pool, "pool", "", "average, flatten or class: what the head takes of the tokens (default: the model's)")
+	r.modernFlags.add(f)
 }
 
 // recipe is what the flags come to, validated.
@@ -84,6 +88,9 @@ func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
 			set()
 		}
 	}
+	if err := r.modernFlags.change(f, &recipe); err != nil {
+		return experiments.Recipe{}, err
+	}
 	return recipe, recipe.Validate()
 }
 
@@ -92,6 +99,9 @@ func (r *recipeFlags) base(f *pflag.FlagSet) (experiments.Recipe, error) {
 	if r.file != "" {
 		if f.Changed("model") {
 			return experiments.Recipe{}, fmt.Errorf("--recipe and --model both name a model; give one of them")
+		}
+		if f.Changed("recipe-name") {
+			return experiments.Recipe{}, fmt.Errorf("--recipe and --recipe-name both name a recipe; give one of them")
 		}
 		file, err := os.Open(r.file)
 		if err != nil {
@@ -104,11 +114,9 @@ func (r *recipeFlags) base(f *pflag.FlagSet) (experiments.Recipe, error) {
 	if err != nil {
 		return experiments.Recipe{}, err
 	}
-	like := config.ID
-	if _, err := models.Lookup(like); err != nil {
-		like = "mixer1-vit1" // the hybrids' recipe
+	recipe, err := r.named(config)
+	if c := recipe.Cosine; c != nil && f.Changed("epochs") { // the same shape in fewer epochs, or more
+		c.Warmup *= float64(r.epochs) / float64(recipe.Epochs)
 	}
-	recipe, err := experiments.ReferenceRecipe(like, r.data, r.seed)
-	recipe.Model = config
 	return recipe, err
 }

@@ -41,11 +41,15 @@ func newTrainCommand() *cobra.Command {
 
 A named model (see "patchlab models") trains by the recipe of the course unless
 flags change it; a stack of blocks trains by the recipe of the course's hybrids.
+--recipe-name modern trains it as today: warm-up and cosine, augmented images and
+more, by the kind of its first block; --dry-run shows the recipe.
 Ctrl-C writes a checkpoint; --resume continues as if nothing had happened, as it
 does after a crash.`,
 		Example: `  patchlab train --model mixer-4 --epochs 5
   patchlab train --model mixer:2,vit:1 --dim 64 --seed 2
   patchlab train --model convmixer --data shapes --train-limit 5000
+  patchlab train --model mixer-128-8 --recipe-name modern --epochs 20
+  patchlab train --model vit:4 --crop 4 --flip --mixup 0.2 --warmup 2
   patchlab train --recipe recipe.json
   patchlab train --resume latest`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -81,6 +85,7 @@ does after a crash.`,
 	cmd.RegisterFlagCompletionFunc("model", completeModels)
 	cmd.RegisterFlagCompletionFunc("resume", completeRuns(&o.db))
 	completeWords(cmd, "data", datasets.Names()...)
+	completeWords(cmd, "recipe-name", courseRecipe, modernRecipe)
 	completeWords(cmd, "decay", string(experiments.DecayPlain), string(experiments.DecayScaled))
 	return cmd
 }
