@@ -67,6 +67,11 @@ type Config struct {
 	// StochasticDepth is the probability (0 to below 1) with which an image passes the last block's
 	// branches by in training; earlier blocks have less, the first none.
 	StochasticDepth float64 `json:"stochastic_depth,omitempty"`
+
+	// ReLU takes max(x, 0) for GELU in the conv stem and ConvMixer blocks (Trockman & Kolter 2022, table 1).
+	ReLU bool `json:"relu,omitempty"`
+	// BatchNormEpsilon is added to BatchNorm's variances; 0: .001, Keras's. PyTorch's is 1e-5.
+	BatchNormEpsilon float64 `json:"batch_norm_epsilon,omitempty"`
 }
 
 // maxSize bounds every size, so that no product of a network's sizes overflows and a slip of the keyboard gets an
@@ -78,6 +83,9 @@ type Pass struct {
 	// Training turns dropout on, normalises by the statistics of the batch where there is a
 	// BatchNorm, and updates its moving statistics.
 	Training bool
+	// Frozen, with Training, trains the classifier and the head's hidden layers alone: all before them
+	// runs as outside training, and its variables get no gradient.
+	Frozen bool
 	// Seed is a scalar uint32 or uint64, new at each training step. Every dropout mask is a pure
 	// function of (Seed, site, element), the same on every backend. nil: no dropout.
 	Seed *graph.Node
@@ -133,6 +141,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.StochasticDepth >= 0 && c.StochasticDepth < 1) {
 		fault("stochastic depth is %v, but must be at least 0 and below 1", c.StochasticDepth)
+	}
+	if !(c.BatchNormEpsilon >= 0 && c.BatchNormEpsilon < 1) {
+		fault("BatchNorm's epsilon is %v, but must be above 0 and below 1, or 0 for .001", c.BatchNormEpsilon)
 	}
 	if len(c.Blocks) == 0 {
 		fault("the stack has no blocks, at least one is needed")
@@ -191,12 +202,16 @@ type network struct {
 	branches int                               // branches that stochastic depth has met so far
 	meet     func(path string, v VariableInfo) // called at each use of a variable, unless nil
 	dry      bool                              // declare variables without computing their values
+	frozen   bool                              // the part being built is not trained
 }
 
 func (n *network) logits(images *graph.Node) *graph.Node {
 	images.AssertDims(-1, -1, -1, n.Channels) // uint8 [B, H, W, Channels]
 	batch := images.Shape().Dim(0)
 
+	training := n.pass.Training
+	n.frozen = training && n.pass.Frozen
+	n.pass.Training = training && !n.frozen
 	x := n.preprocess(images) // [B, ImageSize, ImageSize, Channels]
 	x = n.embed(x)            // [B, T, C]
 	for i, block := range n.Blocks {
@@ -222,6 +237,7 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 		x = graph.ReduceMean(x, 1)
 	}
 	x.AssertDims(batch, width) // [B, C], or [B, T*C] where flattened
+	n.pass.Training, n.frozen = training, false
 	x = n.dropout(x, n.Head.Dropout)
 	for i, hidden := range n.Head.Hidden {
 		x = gelu(n.dense(fmt.Sprintf("head/dense_%d", i), x, hidden))

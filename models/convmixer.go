@@ -14,7 +14,7 @@ import (
 //	U = X + norm(gelu(depthwise k x k convolution(X)))    mixes places
 //	Y = norm(gelu(1 x 1 convolution(U)))                  mixes channels
 //
-// with BatchNorm for norm. As in Keras's example "Image classification using ConvMixer".
+// with BatchNorm for norm, and Config.ReLU for GELU where that is set. As in Keras's example "Image classification using ConvMixer".
 type ConvMixer struct {
 	Kernel int `json:"kernel,omitempty"` // side k of the depthwise kernel; 0: 5
 }
@@ -41,9 +41,9 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y = graph.Add(depthwise(y, kernel, n.pass.Training), graph.Reshape(bias, 1, 1, 1, dim))
 	y.AssertDims(batch, grid, grid, dim)
 	y = graph.Reshape(y, batch, tokens, dim)
-	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", gelu(y))) // [B, T, C]
+	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", n.convActivation(y))) // [B, T, C]
 
-	y = gelu(n.dense(path+"/pointwise", x, dim)) // a 1 x 1 convolution is Dense over each token
+	y = n.convActivation(n.dense(path+"/pointwise", x, dim)) // a 1 x 1 convolution is Dense over each token
 	return n.batchNorm(path+"/pointwise/norm", y)
 }
 

@@ -22,6 +22,7 @@
 //	embedding/kernel|bias                     [p*p*3, C] [C]    conv stem: kernel [p, p, 3, C]
 //	embedding/norm/…                          [C]               conv stem only: BatchNorm
 //	position/embedding                        [T, C]
+//	class_token                               [1, C]            class pool only
 //	block_N/norm/gamma|beta                   [C]               Mixer; separate: token_norm, channel_norm
 //	block_N/token_mlp/dense_0|1/kernel|bias   [T, hidden], [hidden, T]
 //	block_N/channel_mlp/dense_0|1/kernel|bias [C, hidden], [hidden, C]

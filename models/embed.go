@@ -146,6 +146,30 @@ func (n *network) embed(x *graph.Node) *graph.Node {
 	return x
 }
 
+// ResizePositions interpolates the rows of a position embedding, one a patch in
+// reading order, from a grid of from × from patches to one of to × to, for images
+// of another size (Dosovitskiy et al. 2021, section 3.2): linearly, as resize does
+// with pixels. [from², dim] -> [to², dim].
+func ResizePositions(table []float32, from, to, dim int) []float32 {
+	out := make([]float32, to*to*dim)
+	line := bilinear(from, to)
+	for row := range to {
+		for column := range to {
+			sum := out[(row*to+column)*dim:][:dim]
+			for y, high := range line[row] {
+				for x, wide := range line[column] {
+					if weight := high * wide; weight != 0 {
+						for c, value := range table[(y*from+x)*dim:][:dim] {
+							sum[c] += weight * value
+						}
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
 // patches cuts [B, S, S, 3] into T squares of p x p pixels in reading order, each laid out row by
 // row, pixel by pixel, channel by channel: [B, T, p*p*3].
 func patches(x *graph.Node, p int) *graph.Node {
@@ -157,12 +181,12 @@ func patches(x *graph.Node, p int) *graph.Node {
 	return x
 }
 
-// convStem is GELU-BatchNorm of a convolution whose stride is its kernel size. Such a convolution
+// convStem is GELU-BatchNorm (or ReLU-BatchNorm) of a convolution whose stride is its kernel size. Such a convolution
 // sees each patch once, so it is a product of patches [B, T, p*p*3] with the kernel laid flat.
 func (n *network) convStem(x *graph.Node) *graph.Node {
 	p := n.PatchSize
 	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
 	x = linear(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias) // [B, T, C]
-	return n.batchNorm("embedding/norm", gelu(x))
+	return n.batchNorm("embedding/norm", n.convActivation(x))
 }

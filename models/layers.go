@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -47,7 +48,7 @@ func (n *network) variable(path string, fill filler, trainable bool, dims []int)
 		fill(stream(model.GetParamOr(n.scope, ParamSeed, int64(0)), path), dims, values)
 		v = store.VariableWithValue(full, tensors.FromFlatDataAndDimensions(values, dims...))
 	}
-	v.SetTrainable(trainable)
+	v.SetTrainable(trainable && !n.frozen)
 	if n.meet != nil {
 		n.meet(path, VariableInfo{Path: path, Dims: dims, Trainable: trainable})
 	}
@@ -69,6 +70,14 @@ func linear(x, kernel, bias *graph.Node) *graph.Node {
 // gelu is the exact GELU, x Φ(x) with the normal distribution Φ(x) = (1 + erf(x/√2))/2
 // (Hendrycks & Gimpel 2016), not its tanh approximation.
 func gelu(x *graph.Node) *graph.Node { return activation.Gelu(x) }
+
+// convActivation is what follows a convolution: GELU, or max(x, 0).
+func (n *network) convActivation(x *graph.Node) *graph.Node {
+	if n.ReLU {
+		return activation.Relu(x)
+	}
+	return gelu(x)
+}
 
 // layerNorm is γ (x - mean)/sqrt(variance + ε) + β over the channels of each token: [B, T, C] -> [B, T, C]
 // (Ba, Kiros & Hinton 2016).
@@ -105,9 +114,11 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 		move(movingVariance, variance)
 	}
 	channels := func(v *graph.Node) *graph.Node { return graph.Reshape(v, 1, 1, width) }
-	scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, batchNormEpsilon))) // [C]
+	scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, n.batchNormEpsilon()))) // [C]
 	return graph.Add(graph.Mul(graph.Sub(x, channels(mean)), channels(scale)), channels(beta))
 }
+
+func (c Config) batchNormEpsilon() float64 { return cmp.Or(c.BatchNormEpsilon, batchNormEpsilon) }
 
 // moments returns mean and biased variance [C] of [B, T, C] over batch and tokens.
 func moments(x *graph.Node) (mean, variance *graph.Node) {

@@ -4,9 +4,11 @@ import "slices"
 
 // Papers returns architectures at the sizes that their papers report, by the names that timm or the
 // paper gives them: for ImageNet's 1,000 classes at 224 x 224, and for CIFAR-10 at 32 x 32. Trainable
-// parameters are exactly timm's, or the paper's repository's. They have no dropout.
+// parameters are exactly timm's, or the paper's repository's. They have no dropout, and compute what timm
+// computes (package weights reads what it saves).
 //
-// Deviation from timm: BatchNorm's epsilon and momentum are Keras's, as everywhere here.
+// Deviation from timm: BatchNorm's momentum in training is Keras's .99, as everywhere here; PyTorch's
+// comes to .9.
 func Papers() []Config {
 	return slices.Concat(paperViTs(), paperMixers(), paperConvMixers())
 }
@@ -55,19 +57,20 @@ func paperMixers() []Config {
 	}
 }
 
-// paperConvMixers are 768/32 and 1536/20 (Trockman & Kolter 2022, table 1), and 256/8 for small images
-// (the paper's appendix on CIFAR-10).
+// paperConvMixers are 768/32 and 1536/20 (Trockman & Kolter 2022, table 1: the first with ReLU), and 256/8
+// for small images (the paper's appendix on CIFAR-10). BatchNorm's epsilon is PyTorch's.
 func paperConvMixers() []Config {
-	conv := func(id string, image, patch, dim, depth, kernel, classes int) Config {
+	conv := func(id string, image, patch, dim, depth, kernel, classes int, relu bool) Config {
 		return Config{
 			ID: id, ImageSize: image, PatchSize: patch, Dim: dim, Channels: 3, Classes: classes,
 			Normalize: true, Stem: ConvStem, Blocks: Repeat(ConvMixer{Kernel: kernel}, depth),
+			ReLU: relu, BatchNormEpsilon: 1e-5,
 		}
 	}
 	return []Config{
-		conv("convmixer_768_32", 224, 7, 768, 32, 7, 1000),
-		conv("convmixer_1536_20", 224, 7, 1536, 20, 9, 1000),
-		conv("convmixer-256-8", 32, 2, 256, 8, 5, 10),
-		conv("convmixer-256-8-k9-p1", 32, 1, 256, 8, 9, 10),
+		conv("convmixer_768_32", 224, 7, 768, 32, 7, 1000, true),
+		conv("convmixer_1536_20", 224, 7, 1536, 20, 9, 1000, false),
+		conv("convmixer-256-8", 32, 2, 256, 8, 5, 10, false),
+		conv("convmixer-256-8-k9-p1", 32, 1, 256, 8, 9, 10, false),
 	}
 }
