@@ -13,12 +13,14 @@ var ErrUnavailable = errors.New("not available")
 
 // Dataset is a set of labelled pictures of one size, all in memory.
 type Dataset struct {
-	Name                    string   // "cifar10", "fashion-mnist" or "shapes"
+	Name                    string   // "cifar10", "fashion-mnist", "shapes" or "folder:" and a name
 	Classes                 []string // the name of each label
 	Height, Width, Channels int      // of one picture, in pixels
 	Train, Test             Split
-	Digest                  string // SHA-256 in hex over what is in use, see [Dataset.ComputeDigest]
-	Source                  string // where it came from, in words for a person
+	// Validation, where it is not empty, is what [Dataset.Holdout] holds out.
+	Validation Split
+	Digest     string // SHA-256 in hex over what is in use, see [Dataset.ComputeDigest]
+	Source     string // where it came from, in words for a person
 }
 
 // Split is a list of labelled pictures. Images holds Len() pictures one after the other, each in
@@ -32,9 +34,13 @@ type Split struct {
 // Options says where [Load] looks and how much it keeps. The zero value is ready to use.
 type Options struct {
 	// Dir is a folder that holds the dataset in its official layout: for cifar10 the folder
-	// cifar-10-batches-bin or its parent, for fashion-mnist the four IDX files, gzipped or not.
+	// cifar-10-batches-bin or its parent, for fashion-mnist the four IDX files, gzipped or not, for
+	// a folder the one that holds train.
 	// When set, nothing else is tried. The shapes ignore it.
 	Dir string
+	// View is the size of a folder's pictures, which may be of any size in the files; the other
+	// datasets ignore it.
+	View View
 	// CacheDir is where downloads are kept; empty means patchlab/datasets in the user's cache folder.
 	CacheDir string
 	// Seed draws another set of shapes; the real datasets ignore it.
@@ -44,16 +50,17 @@ type Options struct {
 	// Mirror is a base URL to download from in place of the official one, for instance a classroom's
 	// own server; what comes is held against the same checksums.
 	Mirror string
-	// Progress, when set, is told of a download's bytes so far and in all, from one goroutine at a time.
+	// Progress, when set, is told of a download's bytes so far and in all, or of a folder's pictures,
+	// from one goroutine at a time.
 	Progress func(done, total int64)
 	// Offline forbids the network.
 	Offline bool
 }
 
-// Names lists what [Load] knows.
+// Names lists what [Load] knows, besides [FolderPrefix] and a name.
 func Names() []string { return []string{"cifar10", "fashion-mnist", "shapes"} }
 
-// Load brings one of [Names] into memory.
+// Load brings one of [Names], or a folder of pictures, into memory.
 //
 // Errors: an unknown name or a negative limit; [ErrUnavailable] where the dataset is not at hand and
 // can't be downloaded; the context's error; and for a damaged file a [*FormatError] that names the
@@ -64,10 +71,14 @@ func Load(ctx context.Context, name string, o Options) (*Dataset, error) {
 
 // Holdout divides the train split in file order: val is its last fraction, train what comes before.
 // The boundary is floor(n·(1−fraction)), as in Keras's validation_split, which the reference uses:
-// .1 of 50,000 holds out images 45,000 to 49,999. A fraction outside [0, 1) panics.
+// .1 of 50,000 holds out images 45,000 to 49,999. A dataset with a Validation split holds that out,
+// whatever the fraction. A fraction outside [0, 1) panics.
 func (d *Dataset) Holdout(fraction float64) (train, val Split) {
 	if !(fraction >= 0 && fraction < 1) {
 		panic(fmt.Sprintf("datasets: held-out fraction is %g, must be at least 0 and below 1", fraction))
+	}
+	if d.Validation.Len() > 0 {
+		return d.Train, d.Validation
 	}
 	n := d.Train.Len()
 	at := int(math.Floor(float64(n) * (1 - fraction)))

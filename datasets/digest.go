@@ -13,7 +13,7 @@ import (
 //	"patchlab-dataset 1\n"
 //	NAME "\n"
 //	HEIGHT " " WIDTH " " CHANNELS " " NUMBER-OF-CLASSES "\n"   in decimal
-//	for the train split, then the test split:
+//	for the train split, then the test split, then, where there is one, the validation split:
 //	  NUMBER-OF-IMAGES "\n"                                    in decimal
 //	  the labels, one byte each
 //	  the pixels, image by image, row by row, channels innermost
@@ -25,6 +25,9 @@ func (d *Dataset) ComputeDigest() string {
 	fmt.Fprintf(h, "patchlab-dataset 1\n%s\n%d %d %d %d\n", d.Name, d.Height, d.Width, d.Channels, len(d.Classes))
 	for _, s := range []Split{d.Train, d.Test} {
 		s.hashInto(h)
+	}
+	if d.Validation.Len() > 0 {
+		d.Validation.hashInto(h)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

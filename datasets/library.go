@@ -62,21 +62,23 @@ func (l library) load(ctx context.Context, name string, o Options) (*Dataset, er
 		d   *Dataset
 		err error
 	)
-	switch name {
-	case "cifar10":
+	switch {
+	case name == "cifar10":
 		d, err = l.loadCIFAR10(ctx, o)
-	case "fashion-mnist":
+	case name == "fashion-mnist":
 		d, err = l.loadFashion(ctx, o)
-	case "shapes":
+	case name == "shapes":
 		d, err = loadShapes(ctx, o)
+	case IsFolder(name):
+		d, err = loadFolder(ctx, o)
 	default:
-		return nil, fmt.Errorf("load dataset: unknown name %q, allowed are %s", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("load dataset: unknown name %q, allowed are %s, and %sDIR", name, strings.Join(Names(), ", "), FolderPrefix)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load dataset %s: %w", name, err)
 	}
 	d.Name = name
-	d.Train = d.Train.First(o.TrainLimit)
+	d.Train = d.Train.First(o.TrainLimit) // a folder's are limited before they are read
 	d.Test = d.Test.First(o.TestLimit)
 	d.Digest = d.ComputeDigest()
 	return d, nil
