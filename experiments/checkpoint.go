@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"patchlab/weights"
 )
 
 // A run's checkpoint folder holds
@@ -70,7 +72,7 @@ func (t *trainer) writeCheckpoint() error {
 	if err != nil {
 		return err
 	}
-	err = writeFile(filepath.Join(part, variablesFile), func(w io.Writer) error { return writeTensors(w, all) })
+	err = writeFile(filepath.Join(part, variablesFile), func(w io.Writer) error { return weights.Write(w, all) })
 	if err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ func bestPath(dir string, epoch int) string {
 func (t *trainer) writeBest() error {
 	part := filepath.Join(t.CheckpointDir, partPrefix+"best")
 	defer os.Remove(part)
-	err := writeFile(part, func(w io.Writer) error { return writeTensors(w, t.best) })
+	err := writeFile(part, func(w io.Writer) error { return weights.Write(w, t.best) })
 	if err != nil {
 		return err
 	}
@@ -254,7 +256,7 @@ func readTensorFile(path string) (map[string]*tensors.Tensor, error) {
 		return nil, err
 	}
 	defer f.Close()
-	named, err := readTensors(f)
+	named, err := weights.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"patchlab/models"
+	"patchlab/weights"
 )
 
 // record writes down the recipe before the first step.
@@ -36,6 +37,12 @@ func (t *trainer) record() error {
 	}
 	for key, value := range r.modern() {
 		params[key] = value
+	}
+	if r.Init != nil {
+		params["init"], params["freeze"] = r.Init.Weights, strconv.FormatBool(r.Init.Freeze)
+	}
+	if r.frozen() {
+		params["trainable"] = strconv.FormatInt(t.net.headSize(), 10)
 	}
 	if err := t.Recorder.SetParams(params); err != nil {
 		return err
@@ -79,7 +86,7 @@ func (t *trainer) finish(ctx context.Context) (*Result, error) {
 	if err := t.Recorder.Log(int64(t.state.Epochs), r.metrics()); err != nil {
 		return nil, err
 	}
-	if err := t.artifact("weights.safetensors", func(w io.Writer) error { return writeTensors(w, t.best) }); err != nil {
+	if err := t.artifact("weights.safetensors", func(w io.Writer) error { return weights.Write(w, t.best) }); err != nil {
 		return nil, err
 	}
 	if err := t.artifact("predictions.csv", func(w io.Writer) error { return WritePredictions(w, test.Predictions) }); err != nil {

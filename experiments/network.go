@@ -17,6 +17,7 @@ import (
 
 	"patchlab/datasets"
 	"patchlab/models"
+	"patchlab/weights"
 )
 
 // Network is a model with its weights on a backend. It is not safe for
@@ -62,12 +63,12 @@ func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Net
 // LoadNetwork returns a network with the weights of a safetensors file, as a
 // run's artifact weights.safetensors holds them. Every variable of the model
 // must be there with its shape, and none else.
-func LoadNetwork(backend compute.Backend, config models.Config, weights io.Reader) (*Network, error) {
+func LoadNetwork(backend compute.Backend, config models.Config, file io.Reader) (*Network, error) {
 	n, err := NewNetwork(backend, config, 0)
 	if err != nil {
 		return nil, err
 	}
-	named, err := readTensors(weights)
+	named, err := weights.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("load network: %w", err)
 	}
@@ -83,7 +84,7 @@ func (n *Network) SaveWeights(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("save weights: %w", err)
 	}
-	return writeTensors(w, named)
+	return weights.Write(w, named)
 }
 
 // Close frees the compiled graphs and the weights.

@@ -41,17 +41,23 @@ type Recipe struct {
 	// Keep says which epoch's weights the run ends with.
 	Keep Keep  `json:"keep"`
 	Seed int64 `json:"seed"`
+	// Init names the weights to begin with; nil draws them from the seed.
+	Init *Init `json:"init,omitempty"`
 }
 
 // Data names the images of a recipe and how they are divided.
 type Data struct {
-	Name string `json:"name"` // cifar10, fashion-mnist or shapes
+	Name string `json:"name"` // cifar10, fashion-mnist, shapes, or folder: and a name
 	// TrainLimit and TestLimit use the first so many images; 0 means all.
 	TrainLimit int `json:"train_limit,omitempty"`
 	TestLimit  int `json:"test_limit,omitempty"`
 	// Validation is the fraction of the training images, its last ones, that
 	// is held out for validation.
 	Validation float64 `json:"validation"`
+	// View and Classes are those of a folder of pictures, which says neither in
+	// its name.
+	View    *datasets.View `json:"view,omitempty"`
+	Classes []string       `json:"classes,omitempty"`
 }
 
 // Keep says which epoch's weights are kept.
@@ -105,8 +111,8 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("model: %w", err)
 	}
 	switch {
-	case !slices.Contains(datasets.Names(), r.Data.Name):
-		return fmt.Errorf("data %q; allowed: %s", r.Data.Name, strings.Join(datasets.Names(), ", "))
+	case !slices.Contains(datasets.Names(), r.Data.Name) && !datasets.IsFolder(r.Data.Name):
+		return fmt.Errorf("data %q; allowed: %s, %sNAME", r.Data.Name, strings.Join(datasets.Names(), ", "), datasets.FolderPrefix)
 	case r.Data.TrainLimit < 0 || r.Data.TestLimit < 0:
 		return fmt.Errorf("data: limits %d and %d; allowed: 0 (all) or more", r.Data.TrainLimit, r.Data.TestLimit)
 	case !(r.Data.Validation > 0 && r.Data.Validation < 1):
@@ -147,7 +153,32 @@ func (r Recipe) Validate() error {
 	if s := r.EarlyStopping; s != nil && s.Patience < 1 {
 		return fmt.Errorf("early stopping: patience %d; allowed: 1 or more", s.Patience)
 	}
-	return nil
+	if v := r.Data.View; v != nil {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+	}
+	return r.Init.validate()
+}
+
+// Images describes the pictures that the network was made for, without reading
+// any: their size, channels and classes.
+func (r Recipe) Images() (datasets.Dataset, error) {
+	if r.Data.View == nil {
+		return datasets.Describe(r.Data.Name)
+	}
+	d := datasets.Dataset{
+		Name: r.Data.Name, Classes: r.Data.Classes, Height: r.Data.View.Size, Width: r.Data.View.Size, Channels: r.Model.Channels,
+	}
+	if d.Classes == nil {
+		for class := range r.Model.Classes {
+			d.Classes = append(d.Classes, fmt.Sprintf("class %d", class))
+		}
+	}
+	if len(d.Classes) != r.Model.Classes {
+		return d, fmt.Errorf("the model has %d classes and %d names for them", r.Model.Classes, len(d.Classes))
+	}
+	return d, nil
 }
 
 // Digest identifies the recipe: SHA-256 of its compact JSON, in hex.

@@ -33,6 +33,8 @@ type Job struct {
 	// another backend, where the losses would differ.
 	BackendName string
 	Recorder    Recorder
+	// Weights is the file that the recipe's Init names; nil where it names none.
+	Weights io.Reader
 	// CheckpointDir is the run's own folder. Where it holds a checkpoint the
 	// run continues from it. The caller removes it, once the run is recorded as
 	// finished: until then a crash must find it.
@@ -151,7 +153,11 @@ func newTrainer(job Job) (*trainer, error) {
 	if t.net, err = NewNetwork(job.Backend, job.Recipe.Model, job.Recipe.Seed); err != nil {
 		return nil, err
 	}
-	if job.Recipe.Model.Normalize {
+	if job.Recipe.Init != nil {
+		if err := t.net.begin(job.Weights, *job.Recipe.Init); err != nil {
+			return nil, err
+		}
+	} else if job.Recipe.Model.Normalize {
 		// Of the images trained on. Keras's adapt, as the course calls it, also
 		// sees those held out; on CIFAR-10 that moves the mean by less than .1
 		// grey levels.

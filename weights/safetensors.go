@@ -1,4 +1,4 @@
-package experiments
+package weights
 
 import (
 	"bufio"
@@ -15,11 +15,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Weights are files in the safetensors format: eight bytes of header length,
-// a JSON header that maps each name to dtype, shape and byte offsets, then the
-// values, little-endian (github.com/huggingface/safetensors, "Format").
-// Nothing in it is ever executed.
-
 // maxHeader is the longest header that the format's own reader accepts, in bytes.
 const maxHeader = 100_000_000
 
@@ -28,6 +23,7 @@ const maxValues int64 = 16 << 30
 
 var safetensorsDTypes = map[string]dtypes.DType{
 	"F32": dtypes.Float32, "F64": dtypes.Float64, "I32": dtypes.Int32, "I64": dtypes.Int64, "U8": dtypes.Uint8,
+	"F16": dtypes.Float16, "BF16": dtypes.BFloat16,
 }
 
 type tensorEntry struct {
@@ -36,8 +32,11 @@ type tensorEntry struct {
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// writeTensors writes the named tensors, in the order of their names.
-func writeTensors(w io.Writer, named map[string]*tensors.Tensor) error {
+// Write writes the named tensors as a safetensors file: eight bytes of header
+// length, a JSON header that maps each name to dtype, shape and byte offsets,
+// then the values, little-endian, in the order of their names
+// (github.com/huggingface/safetensors, "Format").
+func Write(w io.Writer, named map[string]*tensors.Tensor) error {
 	names := sortedKeys(named)
 	header := map[string]tensorEntry{}
 	offset := int64(0)
@@ -92,9 +91,9 @@ func dtypeCode(t dtypes.DType) (string, bool) {
 	return "", false
 }
 
-// readTensors reads a whole file. A file that is truncated, overlapping,
+// Read reads a whole safetensors file. One that is truncated, overlapping,
 // oversized or of an unknown type is an error that names the tensor.
-func readTensors(r io.Reader) (map[string]*tensors.Tensor, error) {
+func Read(r io.Reader) (map[string]*tensors.Tensor, error) {
 	in := bufio.NewReaderSize(r, 1<<20)
 	var n uint64
 	if err := binary.Read(in, binary.LittleEndian, &n); err != nil {
@@ -116,7 +115,7 @@ func readTensors(r io.Reader) (map[string]*tensors.Tensor, error) {
 	for name, b := range raw {
 		var e tensorEntry
 		if err := json.Unmarshal(b, &e); err != nil {
-			return nil, fmt.Errorf("read tensor %s: header: %w", name, err)
+			return nil, fmt.Errorf("read tensor %q: header: %w", name, err)
 		}
 		entries[name] = e
 	}
@@ -129,19 +128,19 @@ func readTensors(r io.Reader) (map[string]*tensors.Tensor, error) {
 		e := entries[name]
 		shape, err := e.shape()
 		if err != nil {
-			return nil, fmt.Errorf("read tensor %s: %w", name, err)
+			return nil, fmt.Errorf("read tensor %q: %w", name, err)
 		}
 		size := shape.ByteSize()
 		if e.Offsets[0] != next || e.Offsets[1]-e.Offsets[0] != size {
-			return nil, fmt.Errorf("read tensor %s: bytes %d to %d; want %d bytes from %d", name, e.Offsets[0], e.Offsets[1], size, next)
+			return nil, fmt.Errorf("read tensor %q: bytes %d to %d; want %d bytes from %d", name, e.Offsets[0], e.Offsets[1], size, next)
 		}
 		next = e.Offsets[1]
 		if next > maxValues {
-			return nil, fmt.Errorf("read tensor %s: file of more than %d bytes", name, maxValues)
+			return nil, fmt.Errorf("read tensor %q: file of more than %d bytes", name, maxValues)
 		}
 		t, err := readTensor(in, shape)
 		if err != nil {
-			return nil, fmt.Errorf("read tensor %s: %w", name, err)
+			return nil, fmt.Errorf("read tensor %q: %w", name, err)
 		}
 		named[name] = t
 	}
