@@ -202,10 +202,10 @@ func (m *measurement) prepare(ctx context.Context) (step func(i int) error, err 
 	}
 	m.bytes = traffic(g)
 	order := datasets.Order(m.images.Len(), 1, 0)
-	pixels, labels := make([]uint8, m.Batch*m.images.ImageSize()), make([]int32, m.Batch)
+	b := &batch{images: make([]uint8, m.Batch*m.images.ImageSize()), labels: make([]int32, m.Batch), share: 1}
 	return func(i int) error {
-		m.images.Batch(order, i%loading*m.Batch, m.Batch, pixels, labels)
-		_, err := m.steps.run(int64(i+1), optimizer.LearningRate, pixels, side, side, labels)
+		m.images.Batch(order, i%loading*m.Batch, m.Batch, b.images, b.labels)
+		_, err := m.steps.run(int64(i+1), optimizer.LearningRate, b, side, side)
 		return err
 	}, nil
 }

@@ -44,6 +44,14 @@ func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiment
 		return nil, errors.Join(err, run.Finish(tracker.Failed))
 	}
 	job.Recorder = run
+	init, err := openInit(ctx, db, run.ID(), job.Recipe)
+	if err != nil {
+		return nil, errors.Join(err, run.Finish(tracker.Failed))
+	}
+	if init != nil {
+		defer init.Close()
+		job.Weights = init
+	}
 	stop := system.Watch(run, before.Metrics, 10*time.Second)
 	result, err := experiments.Train(ctx, job)
 	stop()

@@ -31,7 +31,7 @@ func findStored(ctx context.Context, dbPath, ref string) (stored, error) {
 		return stored{}, err
 	}
 	s := stored{db: db, info: info}
-	if s.recipe, s.weights, err = lab.Weights(ctx, db, info); err != nil {
+	if s.recipe, s.weights, err = lab.OpenWeights(ctx, db, info); err != nil {
 		if errors.Is(err, lab.ErrNoWeights) {
 			err = fmt.Errorf("%w; finish it with: patchlab train --resume %s", err, info.ID)
 		}

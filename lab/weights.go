@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"patchlab/experiments"
+	"patchlab/models"
+	"patchlab/tracker"
+	"patchlab/weights"
+)
+
+// Artifacts of a run that hold weights, and what they are the weights of.
+const (
+	weightsArtifact = "weights.safetensors" // that the run ended with, or that were imported
+	initArtifact    = "init.safetensors"    // that it began with, where it fine-tunes
+	modelArtifact   = "model.json"          // of an imported run, which has no recipe
+)
+
+// Imported is what an imported run knows of its network, in model.json.
+type Imported struct {
+	Model models.Config `json:"model"`
+	// Data has no name, but the view of a picture that the network is used to,
+	// and its classes where they are known.
+	Data experiments.Data `json:"data"`
+}
+
+// Import records weights that were trained elsewhere, by the names of package
+// models, as a finished run, which can be used as one that was trained here.
+func Import(ctx context.Context, db *tracker.DB, spec tracker.Spec, im Imported, named map[string]*tensors.Tensor) (*tracker.Run, error) {
+	if _, err := im.recipe().Images(); err != nil {
+		return nil, err
+	}
+	counts, err := im.Model.Count()
+	if err != nil {
+		return nil, err
+	}
+	run, err := db.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	record := func() error {
+		model, err := json.MarshalIndent(im, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := run.AddArtifact(modelArtifact, bytes.NewReader(append(model, '\n'))); err != nil {
+			return err
+		}
+		var file bytes.Buffer
+		if err := weights.Write(&file, named); err != nil {
+			return err
+		}
+		if err := run.AddArtifact(weightsArtifact, &file); err != nil {
+			return err
+		}
+		return run.SetParams(map[string]string{
+			"model": im.Model.ID, "image_size": strconv.Itoa(im.Model.ImageSize), "patch_size": strconv.Itoa(im.Model.PatchSize),
+			"dim": strconv.Itoa(im.Model.Dim), "tokens": strconv.Itoa(im.Model.Tokens()), "classes": strconv.Itoa(im.Model.Classes),
+			"params": strconv.FormatInt(counts.Total, 10), "trainable": strconv.FormatInt(counts.Trainable, 10),
+			"flops": strconv.FormatInt(im.Model.FLOPs(), 10), "precision": "float32",
+		})
+	}
+	if err := record(); err != nil {
+		return nil, errors.Join(err, run.Finish(tracker.Failed))
+	}
+	return run, run.Finish(tracker.Finished)
+}
+
+// recipe is as much of one as is known.
+func (im Imported) recipe() experiments.Recipe {
+	return experiments.Recipe{Model: im.Model, Data: im.Data, Batch: 32}
+}
+
+// Describe tells what network a run has, and of what pictures: its recipe, or
+// of an imported run one that holds model and data alone.
+func Describe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experiments.Recipe, error) {
+	recipe, err := Recipe(ctx, db, info)
+	if !errors.Is(err, tracker.ErrNotFound) {
+		return recipe, err
+	}
+	file, missing := db.OpenArtifact(ctx, info.ID, modelArtifact)
+	if missing != nil {
+		return recipe, err
+	}
+	defer file.Close()
+	var im Imported
+	if err := json.NewDecoder(file).Decode(&im); err != nil {
+		return recipe, fmt.Errorf("%s of run %s: %w", modelArtifact, info.Name, err)
+	}
+	if err := im.Model.Validate(); err != nil {
+		return recipe, fmt.Errorf("%s of run %s: %w", modelArtifact, info.Name, err)
+	}
+	return im.recipe(), nil
+}
+
+// FineTuning is the recipe's Init that begins with what a run ended with. A run
+// that has no weights is [ErrNoWeights].
+func FineTuning(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (*experiments.Init, error) {
+	artifacts, err := db.Artifacts(ctx, info.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range artifacts {
+		if a.Name == weightsArtifact {
+			return &experiments.Init{Weights: a.SHA256}, nil
+		}
+	}
+	return nil, fmt.Errorf("run %s has %w (it is %s)", info.Name, ErrNoWeights, info.Status)
+}
+
+// KeepInit makes the weights of a recipe's Init an artifact of the run that
+// begins with them, so that it can be resumed and rerun whatever becomes of the
+// run that they come from: of is a run that ended with them or began with them.
+func KeepInit(ctx context.Context, db *tracker.DB, run *tracker.Run, of string, init experiments.Init) error {
+	artifacts, err := db.Artifacts(ctx, of)
+	if err != nil {
+		return err
+	}
+	for _, a := range artifacts {
+		if a.SHA256 != init.Weights {
+			continue
+		}
+		file, err := db.OpenArtifact(ctx, of, a.Name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(run.AddArtifact(initArtifact, file), file.Close())
+	}
+	return fmt.Errorf("run %s has no weights with the digest %.12s, which the recipe begins with", of, init.Weights)
+}
+
+// openInit opens what a run begins with; nil where it draws its weights.
+func openInit(ctx context.Context, db *tracker.DB, run string, recipe experiments.Recipe) (io.ReadCloser, error) {
+	if recipe.Init == nil {
+		return nil, nil
+	}
+	return db.OpenArtifact(ctx, run, initArtifact)
+}
