@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/datasets"
+	"patchlab/experiments"
 	"patchlab/tracker"
 )
 
@@ -58,14 +61,34 @@ func (f *dataFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.dir, "data-dir", os.Getenv(envDataDir), "`folder` with the dataset in its official layout ($"+envDataDir+")")
 }
 
-// load loads a dataset, with a progress bar while it downloads.
-func (f *dataFlags) load(cmd *cobra.Command, name string, trainLimit, testLimit int) (*datasets.Dataset, error) {
-	bar := newDownloadBar(cmd.ErrOrStderr(), name)
+// load loads a recipe's dataset, with a progress bar while it downloads.
+func (f *dataFlags) load(cmd *cobra.Command, data experiments.Data) (*datasets.Dataset, error) {
+	bar := newDownloadBar(cmd.ErrOrStderr(), data.Name)
 	defer bar.finish()
-	return datasets.Load(cmd.Context(), name, datasets.Options{
-		Dir: f.dir, TrainLimit: trainLimit, TestLimit: testLimit,
+	o := datasets.Options{
+		Dir: f.dir, TrainLimit: data.TrainLimit, TestLimit: data.TestLimit,
 		Offline: backend.Offline(), Progress: bar.progress,
-	})
+	}
+	if data.View != nil {
+		o.View = *data.View
+	}
+	return datasets.Load(cmd.Context(), data.Name, o)
+}
+
+// folder takes the path out of --data folder:DIR, unless --data-dir names
+// another: the recipe names the folder, and not where it lies.
+func (f *dataFlags) folder(data string) (name string, err error) {
+	if !datasets.IsFolder(data) {
+		return data, nil
+	}
+	dir, err := filepath.Abs(strings.TrimPrefix(data, datasets.FolderPrefix))
+	if err != nil {
+		return "", err
+	}
+	if f.dir == os.Getenv(envDataDir) {
+		f.dir = dir
+	}
+	return datasets.FolderPrefix + filepath.Base(dir), nil
 }
 
 // readRun opens the database for reading and finds a run in it.

@@ -113,12 +113,17 @@ func (in *inspection) dataset() (*datasets.Dataset, error) {
 		return in.set, nil
 	}
 	data := in.data
-	if recorded := in.runs[0].info.Environment["data_dir"]; data.dir == "" && recorded != "" {
-		if _, err := os.Stat(recorded); err == nil { // it may lie on another machine
-			data.dir = recorded
+	if dir := in.runs[0].info.Environment["data_dir"]; data.dir == "" && dir != "" {
+		if _, err := os.Stat(dir); err == nil { // it may lie on another machine
+			data.dir = dir
 		}
 	}
-	set, err := data.load(in.cmd, in.runs[0].recipe.Data.Name, 1, 0)
+	recorded := in.runs[0].recipe.Data
+	if recorded.Name == "" {
+		return nil, fmt.Errorf("run %s was imported and has no images of its own: show a picture of yours with --image", oneLine(in.runs[0].info.Name))
+	}
+	recorded.TrainLimit, recorded.TestLimit = 1, 0
+	set, err := data.load(in.cmd, recorded)
 	in.set = set
 	return set, err
 }
@@ -161,7 +166,7 @@ func (in *inspection) pickFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("image %q is no index of the test split, and as a file: %w", path, err)
 	}
-	shape, err := datasets.Describe(in.runs[0].recipe.Data.Name)
+	shape, err := in.runs[0].recipe.Images()
 	if err != nil {
 		return err
 	}
@@ -171,7 +176,7 @@ func (in *inspection) pickFile(path string) error {
 		tag = fmt.Sprintf("%s-%d", fileName(base[:len(base)-len(filepath.Ext(base))]), n)
 	}
 	in.shown = append(in.shown, shownImage{
-		Image: viz.Image{Height: shape.Height, Width: shape.Width, Channels: shape.Channels, Pixels: fit(pictures[0], shape.Height, shape.Channels)},
+		Image: viz.Image{Height: shape.Height, Width: shape.Width, Channels: shape.Channels, Pixels: viewOf(in.runs[0].recipe, shape).Apply(pictures[0], shape.Channels)},
 		tag:   tag, words: base,
 	})
 	return nil

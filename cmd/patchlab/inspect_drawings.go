@@ -22,6 +22,7 @@ func drawings() []drawing {
 	attends := func(r *inspected) bool { return has[models.ViT](r) }
 	mixes := func(r *inspected) bool { return has[models.Mixer](r) }
 	any := func(*inspected) bool { return true }
+	tested := func(r *inspected) bool { return r.recipe.Data.Name != "" } // an imported network is not
 	return []drawing{
 		{name: "patches", about: "the image cut into the network's patches", fits: any, each: drawPatches},
 		{name: "views", about: "which parts matter to the answer, side by side", fits: any}, // drawn by inspection.draw
@@ -29,8 +30,10 @@ func drawings() []drawing {
 		{name: "queries", about: "where each patch looks, a map a patch", needs: "a ViT block", fits: attends, each: drawQueries},
 		{name: "animation", about: "the query patch boxed beside its maps, moving", needs: "a ViT block", fits: attends, each: drawAnimation},
 		{name: "rollout", about: "attention followed through all layers", needs: "a ViT block", fits: attends, each: drawRollout},
-		{name: "distance", about: "how far each head looks, over test images", needs: "a ViT block", fits: attends, once: drawDistance},
-		{name: "entropy", about: "how widely each head looks, over test images", needs: "a ViT block", fits: attends, once: drawEntropy},
+		{name: "distance", about: "how far each head looks, over test images", needs: "a ViT block and test images", once: drawDistance,
+			fits: func(r *inspected) bool { return attends(r) && tested(r) }},
+		{name: "entropy", about: "how widely each head looks, over test images", needs: "a ViT block and test images", once: drawEntropy,
+			fits: func(r *inspected) bool { return attends(r) && tested(r) }},
 		{name: "position", about: "how like the position embeddings are", needs: "a position embedding",
 			fits: func(r *inspected) bool { return r.recipe.Model.Position }, once: drawPosition},
 		{name: "units", about: "hidden units of each token-mixing layer", needs: "a Mixer block", fits: mixes, once: drawUnits},
@@ -45,7 +48,7 @@ func drawings() []drawing {
 			fits: func(r *inspected) bool { return len(r.answers) > 0 }, once: drawConfusion},
 		{name: "mistakes", about: "the test images that it gets most wrong", needs: "recorded predictions",
 			fits: func(r *inspected) bool { return len(r.answers) > 0 }, once: drawMistakes},
-		{name: "images", about: "test images with their classes", fits: any, once: drawImages},
+		{name: "images", about: "test images with their classes", needs: "test images", fits: tested, once: drawImages},
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"patchlab/compare/report"
-	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/models"
 	"patchlab/viz"
@@ -57,7 +56,7 @@ func (in *inspection) scene(r *inspected, m shownImage) (viz.Scene, error) {
 	if err != nil {
 		return viz.Scene{}, err
 	}
-	d, err := datasets.Describe(r.recipe.Data.Name)
+	d, err := r.recipe.Images()
 	if err != nil {
 		return viz.Scene{}, err
 	}

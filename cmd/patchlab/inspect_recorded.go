@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/viz"
 )
@@ -30,7 +29,7 @@ func drawCurves(in *inspection, r *inspected) error {
 }
 
 func drawConfusion(in *inspection, r *inspected) error {
-	d, err := datasets.Describe(r.recipe.Data.Name)
+	d, err := r.recipe.Images()
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 
-	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/viz"
 )
 
 // drawViews shows an image as every run sees it.
 func (in *inspection) drawViews(m shownImage) error {
-	d, err := datasets.Describe(in.runs[0].recipe.Data.Name)
+	d, err := in.runs[0].recipe.Images()
 	if err != nil {
 		return err
 	}

@@ -4,15 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/color"
-	_ "image/jpeg" // decoders
-	_ "image/png"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/image/draw"
 
 	"patchlab/backend"
 	"patchlab/datasets"
@@ -30,8 +25,9 @@ func newPredictCommand() *cobra.Command {
 		Short: "Say what a run's network sees in pictures of yours",
 		Long: `Say what a run's network sees in pictures of yours.
 
-PNG or JPEG of any size: the largest centred square is scaled to the size of the
-images that the network was trained on. Transparent parts become white.`,
+PNG or JPEG of any size: the largest centred square, or as much of it as the
+network was trained on, is scaled to the size of the images that it was trained
+on. Transparent parts become white.`,
 		Example: `  patchlab predict latest cat.png
   patchlab predict mixer-4-1 *.jpg --format json`,
 		Args: cobra.MinimumNArgs(2),
@@ -48,13 +44,13 @@ images that the network was trained on. Transparent parts become white.`,
 				return err
 			}
 			defer t.close()
-			shape, err := datasets.Describe(t.recipe.Data.Name)
+			shape, err := t.recipe.Images()
 			if err != nil {
 				return err
 			}
 			var pixels []uint8
 			for _, p := range pictures {
-				pixels = append(pixels, fit(p, shape.Height, shape.Channels)...)
+				pixels = append(pixels, viewOf(t.recipe, shape).Apply(p, shape.Channels)...)
 			}
 			logits, err := t.network.Logits(cmd.Context(), pixels, shape.Height, shape.Width, min(len(pictures), 64))
 			if err != nil {
@@ -87,41 +83,22 @@ images that the network was trained on. Transparent parts become white.`,
 func readPictures(files []string) ([]image.Image, error) {
 	var pictures []image.Image
 	for _, name := range files {
-		f, err := os.Open(name)
+		p, err := datasets.ReadPicture(name)
 		if err != nil {
 			return nil, err
-		}
-		p, _, err := image.Decode(f)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w; allowed: PNG, JPEG", name, err)
 		}
 		pictures = append(pictures, p)
 	}
 	return pictures, nil
 }
 
-// fit scales the largest centred square of a picture to side × side pixels and
-// returns them row by row, channels last.
-func fit(p image.Image, side, channels int) []uint8 {
-	b := p.Bounds()
-	edge := min(b.Dx(), b.Dy())
-	x, y := b.Min.X+(b.Dx()-edge)/2, b.Min.Y+(b.Dy()-edge)/2
-	small := image.NewRGBA(image.Rect(0, 0, side, side))
-	draw.Draw(small, small.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
-	draw.CatmullRom.Scale(small, small.Bounds(), p, image.Rect(x, y, x+edge, y+edge), draw.Over, nil)
-	out := make([]uint8, 0, side*side*channels)
-	for y := range side {
-		for x := range side {
-			c := small.RGBAAt(x, y)
-			if channels == 1 {
-				out = append(out, color.GrayModel.Convert(c).(color.Gray).Y)
-			} else {
-				out = append(out, c.R, c.G, c.B)
-			}
-		}
+// viewOf is how a network is shown pictures of any size: as the folder that it
+// was trained on, or whole in the size of its dataset's.
+func viewOf(recipe experiments.Recipe, images datasets.Dataset) datasets.View {
+	if recipe.Data.View != nil {
+		return *recipe.Data.View
 	}
-	return out
+	return datasets.View{Size: images.Height}
 }
 
 // guess is what the network makes of one picture.

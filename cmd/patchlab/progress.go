@@ -9,6 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"patchlab/datasets"
 	"patchlab/experiments"
 )
 
@@ -83,12 +84,17 @@ func newDownloadBar(w io.Writer, name string) *downloadBar { return &downloadBar
 
 func (b *downloadBar) progress(done, total int64) {
 	if b.bar == nil {
-		fmt.Fprintf(b.w, "Downloading %s (%d MB)\n", b.name, total>>20)
+		folder := datasets.IsFolder(b.name)
+		if folder {
+			fmt.Fprintf(b.w, "Reading %d pictures of %s\n", total, b.name)
+		} else {
+			fmt.Fprintf(b.w, "Downloading %s (%d MB)\n", b.name, total>>20)
+		}
 		w := b.w
 		if !isTerminal(w) {
 			w = io.Discard
 		}
-		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
+		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(!folder),
 			progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	}
 	b.bar.Set64(done)

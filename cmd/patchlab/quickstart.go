@@ -14,6 +14,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/datasets"
+	"patchlab/experiments"
 	"patchlab/tracker"
 )
 
@@ -111,11 +112,11 @@ The report is in %s, every run in %s. What to try next, with %s:
 // findData says which images are used; out loud where they are the built-in ones.
 func (q *quickstart) findData(cmd *cobra.Command, slow bool) (*datasets.Dataset, error) {
 	train, test := quickImages(slow)
-	d, err := q.data.load(cmd, "cifar10", train, test)
+	d, err := q.data.load(cmd, experiments.Data{Name: "cifar10", TrainLimit: train, TestLimit: test})
 	if errors.Is(err, datasets.ErrUnavailable) && q.data.dir == "" {
 		fmt.Fprintln(cmd.OutOrStdout(), "CIFAR-10 is not here and can't be downloaded: the built-in shapes stand in for it.\n"+
 			"(With CIFAR-10's official binary files, give their folder: --data-dir DIR.)")
-		return q.data.load(cmd, "shapes", train, test)
+		return q.data.load(cmd, experiments.Data{Name: "shapes", TrainLimit: train, TestLimit: test})
 	}
 	return d, err
 }

@@ -30,13 +30,14 @@ type recipeFlags struct {
 	dropout      float64
 	position     bool
 	pool         string
+	tuning       tuningFlags
 }
 
 func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&r.file, "recipe", "", "start from the recipe in this `file` instead of a named one")
 	f.StringVar(&r.by, "recipe-name", courseRecipe, "course, or modern: that with which others reached most with such a model")
 	f.StringVarP(&r.model, "model", "m", "mixer-4", "a named `model` or a stack of blocks such as mixer:2,vit(heads=1):1")
-	f.StringVar(&r.data.Name, "data", "cifar10", "cifar10, fashion-mnist or shapes")
+	f.StringVar(&r.data.Name, "data", "cifar10", "cifar10, fashion-mnist, shapes, or folder:`DIR` with your pictures in train/CLASS/")
 	f.IntVar(&r.data.TrainLimit, "train-limit", 0, "use the first `n` training images, 0 for all")
 	f.IntVar(&r.data.TestLimit, "test-limit", 0, "use the first `n` test images, 0 for all")
 	f.Float64Var(&r.data.Validation, "validation", .1, "`fraction` of the training images held out")
@@ -53,6 +54,7 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&r.position, "position", false, "add a learned position embedding to the tokens (default: the model's)")
 	f.StringVar(&r.pool, "pool", "", "average, flatten or class: what the head takes of the tokens (default: the model's)")
 	r.modernFlags.add(f)
+	r.tuning.add(f)
 }
 
 // recipe is what the flags come to, validated.
@@ -96,6 +98,9 @@ func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
 
 // base is the recipe before changes.
 func (r *recipeFlags) base(f *pflag.FlagSet) (experiments.Recipe, error) {
+	if r.tuning.start != nil {
+		return r.tuning.recipe(r.data, r.seed), nil
+	}
 	if r.file != "" {
 		if f.Changed("model") {
 			return experiments.Recipe{}, fmt.Errorf("--recipe and --model both name a model; give one of them")

@@ -75,7 +75,7 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	if old.Status == tracker.Running || old.Status == tracker.Damaged {
 		return fmt.Errorf("run %s is %s; only a run that has ended and is whole can be rerun", oneLine(old.Name), old.Status)
 	}
-	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+	d, err := o.data.load(cmd, recipe.Data)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	start := starts(tracker.Spec{
 		Experiment: old.Experiment, Name: old.Name + " again", Parent: old.ID,
 		Tags: map[string]string{tagRerunOf: old.ID}, Inputs: old.Inputs,
-	})
+	}, recipe.Init, old.ID)
 	var id string
 	err = o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
 		run, err := start(ctx, db, env, diff)

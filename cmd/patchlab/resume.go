@@ -31,7 +31,7 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+	d, err := o.data.load(cmd, recipe.Data)
 	if err != nil {
 		return err
 	}

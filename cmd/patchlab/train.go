@@ -51,6 +51,7 @@ does after a crash.`,
   patchlab train --model mixer-128-8 --recipe-name modern --epochs 20
   patchlab train --model vit:4 --crop 4 --flip --mixup 0.2 --warmup 2
   patchlab train --recipe recipe.json
+  patchlab train --init latest --data folder:pets --epochs 5
   patchlab train --resume latest`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -92,20 +93,31 @@ does after a crash.`,
 
 // newRun starts a run from the flags.
 func (o *trainOptions) newRun(cmd *cobra.Command) error {
+	var err error
+	if o.recipeFlags.data.Name, err = o.data.folder(o.recipeFlags.data.Name); err != nil {
+		return err
+	}
+	if err := o.tuning.open(cmd, o.db); err != nil {
+		return err
+	}
 	recipe, err := o.recipe(cmd.Flags())
 	if err != nil {
 		return err
 	}
+	o.tuning.fitView(&recipe)
 	if o.dryRun {
 		_, err := recipe.WriteTo(cmd.OutOrStdout())
 		return err
 	}
-	d, err := o.data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+	d, err := o.data.load(cmd, recipe.Data)
 	if err != nil {
 		return err
 	}
 	// The network takes the images as the dataset has them.
 	recipe.Model.Channels, recipe.Model.Classes = d.Channels, len(d.Classes)
+	if recipe.Data.View != nil {
+		recipe.Data.Classes = d.Classes // which the name does not tell
+	}
 	if err := recipe.Validate(); err != nil {
 		return err
 	}
@@ -114,19 +126,27 @@ func (o *trainOptions) newRun(cmd *cobra.Command) error {
 		name = fmt.Sprintf("%s-%d", recipe.Model.ID, recipe.Seed)
 	}
 	return o.carryOut(cmd, recipe, d, starts(tracker.Spec{
-		Experiment: o.experiment, Name: name, Tags: o.tags,
+		Experiment: o.experiment, Name: name, Tags: o.tags, Parent: o.tuning.of,
 		Inputs: []tracker.Input{{Name: d.Name, Digest: d.Digest, Context: "train and test"}},
-	}))
+	}, recipe.Init, o.tuning.of))
 }
 
 // begin starts or resumes the run that a training is recorded in.
 type begin func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error)
 
-// starts begins a new run, which keeps the environment and uncommitted changes.
-func starts(spec tracker.Spec) begin {
+// starts begins a new run, which keeps the environment and uncommitted changes,
+// and the weights to begin with, which another run has.
+func starts(spec tracker.Spec, init *experiments.Init, of string) begin {
 	return func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
 		spec.Environment = env
-		return lab.Start(ctx, db, spec, diff)
+		run, err := lab.Start(ctx, db, spec, diff)
+		if err != nil || init == nil {
+			return run, err
+		}
+		if err := lab.KeepInit(ctx, db, run, of, *init); err != nil {
+			return nil, errors.Join(err, run.Finish(tracker.Failed))
+		}
+		return run, nil
 	}
 }
 
