@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,8 +21,7 @@ const lookTime = 100 * time.Millisecond
 func (c *Child) serveInput(r *run) {
 	tick := time.NewTicker(lookTime)
 	defer tick.Stop()
-	before := 0
-	for {
+	for pid, waited := 0, false; ; {
 		select {
 		case <-r.done:
 			return
@@ -29,12 +29,12 @@ func (c *Child) serveInput(r *run) {
 			return
 		case <-tick.C:
 		}
-		pid := c.reader()
-		if pid == 0 || pid != before { // twice, so that it waits
-			before = pid
+		pid = c.program(pid)
+		before := waited
+		if waited = pid != 0 && reads(pid); !waited || !before { // twice, so that it waits
 			continue
 		}
-		before = 0
+		waited = false
 		value, err := r.outputs.Input("", false, r.done)
 		if err != nil {
 			return // the cell has ended, or is about to
@@ -46,27 +46,37 @@ func (c *Child) serveInput(r *run) {
 	}
 }
 
-// reader returns the process of a cell's program that waits to read its standard input, 0 where none does.
-func (c *Child) reader() int {
-	for _, pid := range process.Descendants(c.process.Pid) {
-		proc := "/proc/" + strconv.Itoa(pid)
-		exe, err := os.Readlink(proc + "/exe")
-		if err != nil || !strings.HasPrefix(exe, c.config.temp()+string(filepath.Separator)) {
-			continue // a shell, a compiler
-		}
-		calls, err := filepath.Glob(proc + "/task/*/syscall")
-		if err != nil {
-			continue
-		}
-		for _, file := range calls {
-			// The call's number and its arguments: read(0, …).
-			b, err := os.ReadFile(file)
-			if f := strings.Fields(string(b)); err == nil && len(f) > 1 && f[0] == strconv.Itoa(syscall.SYS_READ) && f[1] == "0x0" {
-				return pid
-			}
-		}
+// program returns the process of a cell's program, 0 where none runs. To look through all processes costs milliseconds,
+// so that it is given the last one that was found.
+func (c *Child) program(last int) int {
+	isCell := func(pid int) bool {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		return err == nil && strings.HasPrefix(exe, c.config.temp()+string(filepath.Separator)) // no shell, no compiler
+	}
+	if last != 0 && isCell(last) {
+		return last
+	}
+	all := process.Descendants(c.process.Pid)
+	if i := slices.IndexFunc(all, isCell); i >= 0 {
+		return all[i]
 	}
 	return 0
+}
+
+// reads tells whether a process waits to read its standard input.
+func reads(pid int) bool {
+	calls, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	if err != nil {
+		return false
+	}
+	for _, file := range calls {
+		// The call's number and its arguments: read(0, …).
+		b, err := os.ReadFile(file)
+		if f := strings.Fields(string(b)); err == nil && len(f) > 1 && f[0] == strconv.Itoa(syscall.SYS_READ) && f[1] == "0x0" {
+			return true
+		}
+	}
+	return false
 }
 
 // feed writes a line into a process's standard input.
