@@ -41,43 +41,54 @@ const minAnswers = 200
 //   - every point with the microsecond at which it was logged;
 //   - the measured times, such as those of steps, to the last bit;
 //   - the microsecond at which a run began;
-//   - of notebooks: the file, the times at which cells were executed, and answers
-//     of some length that are equal but for white space.
+//   - of notebooks: the times at which cells were executed; and, which may be
+//     chance, a file with outputs, and answers of some length that are equal but
+//     for white space.
 //
+// A submission that cannot be read any more is said in unread and stops no other.
 // It shows that something was handed in twice, not who made it. Who records wrong
 // times by hand, or trains a copied recipe again, is not found.
-func (c *Course) Copies(ctx context.Context) ([]Copied, error) {
+func (c *Course) Copies(ctx context.Context) (copies []Copied, unread []error, err error) {
 	assignments, err := c.Assignments()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var runs []handedRun
-	var copies []Copied
 	for _, assignment := range assignments {
 		students, err := c.handedIn(assignment)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		var notebooks []handedNotebook
 		a, err := c.Assignment(assignment)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		given := c.given(a)
+		var notebooks []handedNotebook
+		given, err := c.given(a)
+		if err != nil {
+			unread = append(unread, fmt.Errorf("without the notebook that was handed out, notebooks are not compared: %w", err))
+		}
 		for _, student := range students {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			m, err := ReadManifest(c.path(submittedFolder, student, assignment, submissionFile), DefaultLimit)
 			if err != nil {
-				return nil, fmt.Errorf("the submission of %s for %s: %w", student, assignment, err)
+				unread = append(unread, fmt.Errorf("the submission of %s for %s: %w", student, assignment, err))
+				continue
 			}
 			for _, r := range m.Runs {
 				runs = append(runs, handedRun{student, assignment, r})
 			}
-			if h, err := c.readAnswers(student, a, given); err == nil { // else somebody changed it after it was collected
-				notebooks = append(notebooks, h)
+			if given == nil {
+				continue
 			}
+			h, err := c.readAnswers(student, a, given)
+			if err != nil {
+				unread = append(unread, fmt.Errorf("the notebook of %s for %s: %w", student, assignment, err))
+				continue
+			}
+			notebooks = append(notebooks, h)
 		}
 		copies = append(copies, sameNotebooks(assignment, notebooks)...)
 	}
@@ -86,7 +97,7 @@ func (c *Course) Copies(ctx context.Context) ([]Copied, error) {
 	for _, d := range copies {
 		rows = append(rows, []string{strings.Join(d.Assignments, " "), d.What, d.Evidence, fmt.Sprint(d.Certain), strings.Join(d.Students, " ")})
 	}
-	return copies, c.writeTable(rows, "copies.csv")
+	return copies, unread, c.writeTable(rows, "copies.csv")
 }
 
 // handedRun is a run in a student's submission.
@@ -139,41 +150,35 @@ func unique(texts []string) []string { return slices.Compact(slices.Sorted(slice
 
 // handedNotebook is what of a student's notebook is the student's own.
 type handedNotebook struct {
-	student, digest string
-	executed        []string // times of executions, to the microsecond
-	answers         string   // the cells that the released notebook has not, without white space
+	student  string
+	digest   string   // of the file, where it has outputs
+	executed []string // times of executions, to the microsecond
+	answers  string   // the cells that the released notebook has not, without white space
 }
 
 // released is what every student was given.
 type released struct {
-	digest string
-	cells  map[string]bool // their sources, without white space
-	times  map[string]bool
+	cells map[string]bool // their sources, without white space
+	times map[string]bool
 }
 
-// given reads the notebook as it was released; without it all is taken for the
-// students' own.
-func (c *Course) given(a Assignment) released {
-	g := released{cells: map[string]bool{}, times: map[string]bool{}}
-	text, err := os.ReadFile(c.path(releaseFolder, a.Name, a.Notebook))
+// given reads the notebook as it was released.
+func (c *Course) given(a Assignment) (*released, error) {
+	n, err := notebook.Read(c.path(releaseFolder, a.Name, a.Notebook))
 	if err != nil {
-		return g
+		return nil, err
 	}
-	n, err := notebook.Parse(text)
-	if err != nil {
-		return g
-	}
-	g.digest = digestOf(text)
+	g := &released{cells: map[string]bool{}, times: map[string]bool{}}
 	for _, cell := range n.Cells {
 		g.cells[squeeze(cell.Source())] = true
 		if at := executedAt(cell); at != "" {
 			g.times[at] = true
 		}
 	}
-	return g
+	return g, nil
 }
 
-func (c *Course) readAnswers(student string, a Assignment, given released) (h handedNotebook, err error) {
+func (c *Course) readAnswers(student string, a Assignment, given *released) (h handedNotebook, err error) {
 	text, err := os.ReadFile(c.path(submittedFolder, student, a.Name, a.Notebook))
 	if err != nil {
 		return h, err
@@ -183,11 +188,11 @@ func (c *Course) readAnswers(student string, a Assignment, given released) (h ha
 		return h, err
 	}
 	h = handedNotebook{student: student}
-	if digest := digestOf(text); digest != given.digest {
-		h.digest = digest
-	}
 	var answers strings.Builder
 	for _, cell := range n.Cells {
+		if len(cell.Outputs()) > 0 {
+			h.digest = digestOf(text)
+		}
 		if source := squeeze(cell.Source()); !given.cells[source] {
 			answers.WriteString(source)
 		}
@@ -245,8 +250,8 @@ func sameNotebooks(assignment string, all []handedNotebook) (copies []Copied) {
 			answers[h.answers] = append(answers[h.answers], h.student)
 		}
 	}
-	add("the same file", true, files)
 	add("cells were executed at the same instants", true, executions)
+	add("the same file, with its outputs", false, files)
 	add("the same answers", false, answers)
 	slices.SortStableFunc(copies, func(a, b Copied) int {
 		return cmp.Compare(strings.Join(a.Students, " "), strings.Join(b.Students, " "))

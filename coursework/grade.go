@@ -112,7 +112,7 @@ func (c *Course) Grade(ctx context.Context, assignment string, o GradeOptions) (
 	if err := g.rerunAll(ctx); err != nil {
 		return nil, err
 	}
-	copies, err := c.Copies(ctx)
+	copies, _, err := c.Copies(ctx) // what cannot be read is said in the grades
 	if err != nil {
 		return nil, err
 	}

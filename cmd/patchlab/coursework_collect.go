@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -51,7 +52,7 @@ code is then 1.`,
 			if err != nil {
 				return err
 			}
-			copies, err := course.Copies(cmd.Context())
+			copies, unread, err := course.Copies(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -63,9 +64,9 @@ code is then 1.`,
 				}
 			}
 			if refused > 0 {
-				return fmt.Errorf("%d of %d files were refused; the others were taken", refused, len(all))
+				unread = append(unread, fmt.Errorf("%d of %d files were refused; the others were taken", refused, len(all)))
 			}
-			return nil
+			return errors.Join(unread...)
 		},
 	}
 	courseFlag(cmd.Flags(), &dir)

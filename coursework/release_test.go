@@ -1,0 +1,159 @@
+package coursework
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"patchlab/kernel/jupytertest"
+	"patchlab/kernel/notebook"
+	"patchlab/kernel/notebook/ordered"
+)
+
+// marked is a cell with nbgrader's marks.
+func marked(t *testing.T, kind, source string, marks map[string]any) *notebook.Cell {
+	t.Helper()
+	c := notebook.NewCell(kind, source)
+	if marks != nil {
+		marks["schema_version"] = 3
+		marks["task"] = false
+		v, err := ordered.From(marks)
+		must(t, err)
+		c.Metadata().Set("nbgrader", v)
+	}
+	return c
+}
+
+func solution(id string) map[string]any {
+	return map[string]any{"grade": false, "grade_id": id, "locked": false, "solution": true}
+}
+
+func teachersNotebook(t *testing.T) *notebook.Notebook {
+	t.Helper()
+	n := notebook.New("patchlab", "Patchlab (Go)", "go")
+	for i, c := range []*notebook.Cell{
+		marked(t, notebook.Markdown, "# Squares", nil),
+		marked(t, notebook.Code, "func square(x int) int {\n\t// BEGIN SOLUTION\n\treturn x * x\n\t// END SOLUTION\n}", solution("square")),
+		marked(t, notebook.Code, "var four = 4", solution("four")),
+		marked(t, notebook.Markdown, "Because it is.", map[string]any{"grade": true, "grade_id": "why", "locked": false, "solution": true, "points": 2}),
+		marked(t, notebook.Code, "%%\ncheck(square(2))\n// BEGIN HIDDEN TESTS\ncheck(square(-2))\n// END HIDDEN TESTS",
+			map[string]any{"grade": true, "grade_id": "test", "locked": true, "solution": false, "points": 1}),
+		marked(t, notebook.Code, "two := 2\n  // BEGIN SOLUTION\n  a()\n  // END SOLUTION\nb()\n// BEGIN SOLUTION\nc()\n// END SOLUTION\n", solution("two")),
+	} {
+		n.Insert(i, c)
+	}
+	n.Cells[2].SetCount(3)
+	n.Cells[2].SetOutputs([]*notebook.Output{notebook.NewStream("stdout", "4\n")})
+	n.Cells[2].Metadata().Sub("execution").Set("iopub.execute_input", ordered.String("2026-01-02T03:04:05Z"))
+	return n
+}
+
+// TestReleaseIsThatOfNbgrader: the two make the same of a notebook.
+func TestReleaseIsThatOfNbgrader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nbgrader takes seconds")
+	}
+	n := teachersNotebook(t)
+	path := filepath.Join(t.TempDir(), "squares.ipynb")
+	must(t, n.Write(path))
+	text := jupytertest.Python(t, `
+import json, sys, nbformat
+from traitlets.config import Config
+from nbgrader.preprocessors import ClearSolutions, ClearHiddenTests, ClearMarkScheme, ClearOutput
+nb = nbformat.read(sys.argv[1], 4)
+config = Config()
+config.ClearSolutions.code_stub = json.loads(sys.argv[2])
+for step in ClearSolutions, ClearOutput, ClearHiddenTests, ClearMarkScheme:
+    nb, _ = step(config=config).preprocess(nb, {})
+print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count")] for c in nb.cells]))
+`, path, stubsJSON(t))
+	var theirs [][3]any
+	must(t, json.Unmarshal([]byte(text), &theirs))
+	done, err := Release(n)
+	if err != nil || done != (Released{Solutions: 4, Hidden: 1}) {
+		t.Errorf("released %+v, %v", done, err)
+	}
+	if len(theirs) != len(n.Cells) {
+		t.Fatalf("nbgrader gives %d cells", len(theirs))
+	}
+	for i, c := range n.Cells {
+		if theirs[i][0] != c.Source() || theirs[i][1] != float64(len(c.Outputs())) || theirs[i][2] != nil || c.Count() != 0 {
+			t.Errorf("cell %d: nbgrader gives %q, we %q", i, theirs[i], c.Source())
+		}
+		if executedAt(c) != "" {
+			t.Errorf("cell %d tells when it was executed", i)
+		}
+	}
+}
+
+func stubsJSON(t *testing.T) string {
+	t.Helper()
+	text, err := json.Marshal(stubs)
+	must(t, err)
+	return string(text)
+}
+
+func TestReleaseRefuses(t *testing.T) {
+	for source, want := range map[string]string{
+		"// BEGIN SOLUTION\nx": "BEGIN SOLUTION has no END SOLUTION",
+		"// BEGIN SOLUTION\n// BEGIN SOLUTION\nx\n// END SOLUTION":      "stands inside another",
+		"// BEGIN HIDDEN TESTS\nx":                                      "BEGIN HIDDEN TESTS has no END",
+		"// BEGIN SOLUTION\n// END SOLUTION\n// BEGIN MARK SCHEME\nx\n": "BEGIN MARK SCHEME has no END",
+	} {
+		n := notebook.New("patchlab", "Patchlab (Go)", "go")
+		n.Insert(0, notebook.NewCell(notebook.Code, source))
+		if _, err := Release(n); err == nil || !strings.Contains(err.Error(), "cell 1: "+want) && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", source, err)
+		}
+	}
+	n := notebook.New("r", "R", "r")
+	n.Insert(0, notebook.NewCell(notebook.Code, "# BEGIN SOLUTION\n# END SOLUTION"))
+	if _, err := Release(n); err == nil || !strings.Contains(err.Error(), `no stub is known in "r"`) {
+		t.Error(err)
+	}
+}
+
+// TestAdd: students get no answer, and an assignment is never changed.
+func TestAdd(t *testing.T) {
+	c := newClassroom(t)
+	text := func(folder, file string) string {
+		t.Helper()
+		return read(t, c.path(folder, "hw", file))
+	}
+	if strings.Contains(text(releaseFolder, "hw.ipynb"), "42") || !strings.Contains(text(releaseFolder, "hw.ipynb"), "YOUR CODE HERE") {
+		t.Error("the answer was handed out")
+	}
+	if !strings.Contains(text(sourceFolder, "hw.ipynb"), "42") {
+		t.Error("the answer is lost")
+	}
+	if page := text(releaseFolder, "README.md"); !strings.Contains(page, "patchlab coursework submit") || !strings.Contains(page, "At least 1 finished training, recorded in the experiment `hw`") {
+		t.Errorf("students read:\n%s", page)
+	}
+	if _, err := c.Add(c.path(sourceFolder, "hw", "hw.ipynb"), NewAssignment("hw.ipynb")); err == nil || !strings.Contains(err.Error(), "is there") {
+		t.Errorf("added twice: %v", err)
+	}
+	if a, err := ReadAssignment(c.ReleaseDir("hw")); err != nil || fmt.Sprint(a) != fmt.Sprint(NewAssignment("hw.ipynb")) {
+		t.Errorf("the description is %+v, %v", a, err)
+	}
+}
+
+func TestAssignmentValidate(t *testing.T) {
+	for want, change := range map[string]func(*Assignment){
+		"version 2":          func(a *Assignment) { a.Version = 2 },
+		`the assignment "X"`: func(a *Assignment) { a.Name = "X" },
+		`../x.ipynb`:         func(a *Assignment) { a.Notebook = "../x.ipynb" },
+		"no experiment":      func(a *Assignment) { a.Experiment = "" },
+		"-1 runs":            func(a *Assignment) { a.Runs = -1 },
+		"no metric":          func(a *Assignment) { a.Claims = nil },
+		"a sample of -1":     func(a *Assignment) { a.Sample = -1 },
+		"the tolerance -1":   func(a *Assignment) { a.Tolerance = -1 },
+	} {
+		a := NewAssignment("hw.ipynb")
+		change(&a)
+		if err := a.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
