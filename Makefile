@@ -3,7 +3,7 @@
 .PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
-RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/...
+RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/...
 
 ## test: lint, install what the tests need, the race detector, then all tests
 test: lint deps race
