@@ -277,7 +277,7 @@ func TestHostileSubmissions(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != ".lock class.artifacts class.db collected.csv nbgrader_config.py release roster.csv source submitted" {
+	if got := strings.Join(names, " "); got != ".lock class.artifacts class.db collected collected.csv nbgrader_config.py release roster.csv source submitted" {
 		t.Errorf("the course has %s", got)
 	}
 	class, err := tracker.Open(c.Database(), tracker.ReadOnly())

@@ -53,7 +53,7 @@ type CollectOptions struct {
 }
 
 // Collect checks submissions and takes them in: their runs into class.db, and
-// themselves into submitted. Folders are searched for files, also those below. What
+// themselves into collected, their notebooks into submitted. Folders are searched for files, also those below. What
 // cannot be taken is listed as Refused, and never stops the others; an error is
 // about the course itself, or says that ctx ended. Collecting again changes nothing.
 func (c *Course) Collect(ctx context.Context, paths []string, o CollectOptions) (all []Collected, err error) {
@@ -204,7 +204,7 @@ func (in *intake) fail(err error) error {
 
 // compare sets a submission beside the one that the student handed in before.
 func (in *intake) compare(path string, m *Manifest) (Status, error) {
-	earlier := in.course.path(submittedFolder, m.Student, m.Assignment, submissionFile)
+	earlier := in.course.submission(m.Student, m.Assignment)
 	before, err := ReadManifest(earlier, DefaultLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return New, nil
@@ -264,8 +264,8 @@ func (in *intake) merge(ctx context.Context, s *submission) (others int, err err
 
 // keep stores the notebook where nbgrader looks for it and, last, the submission.
 func (in *intake) keep(path string, s *submission, a Assignment) error {
-	dir := in.course.path(submittedFolder, s.Student, s.Assignment)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, kept := in.course.path(submittedFolder, s.Student, s.Assignment), in.course.submission(s.Student, s.Assignment)
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(filepath.Dir(kept), 0o755)); err != nil {
 		return in.fail(err)
 	}
 	if roster, grew := in.roster.with(s.Manifest); grew {
@@ -282,7 +282,7 @@ func (in *intake) keep(path string, s *submission, a Assignment) error {
 		return err
 	}
 	defer file.Close()
-	return report.Save(filepath.Join(dir, submissionFile), func(w io.Writer) error {
+	return report.Save(kept, func(w io.Writer) error {
 		_, err := io.Copy(w, file)
 		return err
 	})
@@ -298,12 +298,12 @@ func collectedTable(all []Collected) [][]string {
 
 // handedIn lists the students who handed an assignment in.
 func (c *Course) handedIn(assignment string) (students []string, err error) {
-	entries, err := os.ReadDir(c.path(submittedFolder))
+	entries, err := os.ReadDir(c.path(collectedFolder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	for _, e := range entries {
-		if _, err := os.Stat(c.path(submittedFolder, e.Name(), assignment, submissionFile)); err == nil {
+		if _, err := os.Stat(c.submission(e.Name(), assignment)); err == nil {
 			students = append(students, e.Name())
 		}
 	}

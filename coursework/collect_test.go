@@ -57,7 +57,7 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%s: %+v", step.file, got)
 		}
 	}
-	m, err := ReadManifest(c.path(submittedFolder, "ada", "hw", submissionFile), DefaultLimit)
+	m, err := ReadManifest(c.submission("ada", "hw"), DefaultLimit)
 	if err != nil || len(m.Runs) != 1 || m.Runs[0].ID != second {
 		t.Errorf("kept: %+v, %v", m, err)
 	}

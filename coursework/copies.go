@@ -72,7 +72,7 @@ func (c *Course) Copies(ctx context.Context) (copies []Copied, unread []error, e
 			if err := ctx.Err(); err != nil {
 				return nil, nil, err
 			}
-			m, err := ReadManifest(c.path(submittedFolder, student, assignment, submissionFile), DefaultLimit)
+			m, err := ReadManifest(c.submission(student, assignment), DefaultLimit)
 			if err != nil {
 				unread = append(unread, fmt.Errorf("the submission of %s for %s: %w", student, assignment, err))
 				continue

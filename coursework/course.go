@@ -23,11 +23,11 @@ type Course struct{ dir string }
 const (
 	sourceFolder    = "source"    // assignments with their answers
 	releaseFolder   = "release"   // as students get them
-	submittedFolder = "submitted" // STUDENT/ASSIGNMENT: the notebook, and the whole submission
-	feedbackFolder  = "feedback"  // STUDENT/ASSIGNMENT
+	submittedFolder = "submitted" // STUDENT/ASSIGNMENT: the notebook, where nbgrader looks for it
+	collectedFolder = "collected" // STUDENT: the submissions, by assignment
+	feedbackFolder  = "verdicts"  // STUDENT: feedback, by assignment; nbgrader's own lies in feedback
 	gradingFolder   = "grading"   // reruns
 	databaseFile    = "class.db"
-	submissionFile  = "submission" + Extension
 )
 
 // Create opens a course's folder, and makes it where there is none.
@@ -72,6 +72,11 @@ func Open(dir string) (*Course, error) {
 
 func (c *Course) path(parts ...string) string {
 	return filepath.Join(append([]string{c.dir}, parts...)...)
+}
+
+// submission is the latest one that a student handed in.
+func (c *Course) submission(student, assignment string) string {
+	return c.path(collectedFolder, student, assignment+Extension)
 }
 
 // Database is the tracker's file with the runs of all students.

@@ -33,7 +33,7 @@
 // # Where it lies
 //
 // A course's folder is laid out as nbgrader lays it out: source/ASSIGNMENT,
-// release/ASSIGNMENT, submitted/STUDENT/ASSIGNMENT, feedback/STUDENT/ASSIGNMENT.
-// Beside them are class.db with all runs, roster.csv with the students' keys,
-// and the tables as CSV.
+// release/ASSIGNMENT, submitted/STUDENT/ASSIGNMENT. Beside them are
+// collected/STUDENT with the submissions, verdicts/STUDENT with our feedback,
+// class.db with all runs, roster.csv with the students' keys, and the tables as CSV.
 package coursework

@@ -37,7 +37,7 @@ type feedbackRow struct {
 	Checked *Checked // nil where the run was not in the sample
 }
 
-// writeFeedback writes runs.md and runs.html for a student.
+// writeFeedback writes ASSIGNMENT.md and ASSIGNMENT.html for a student.
 func (c *Course) writeFeedback(a Assignment, g Grade) error {
 	f := feedback{Assignment: a, Grade: g}
 	for _, r := range g.Runs {
@@ -52,7 +52,7 @@ func (c *Course) writeFeedback(a Assignment, g Grade) error {
 		}
 		f.Rows = append(f.Rows, row)
 	}
-	dir := c.path(feedbackFolder, g.Student, a.Name)
+	dir := c.path(feedbackFolder, g.Student)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -63,10 +63,10 @@ func (c *Course) writeFeedback(a Assignment, g Grade) error {
 	if err := feedbackPage.Execute(&page, f); err != nil {
 		return err
 	}
-	if err := notebook.WriteFile(filepath.Join(dir, "runs.md"), text.Bytes()); err != nil {
+	if err := notebook.WriteFile(filepath.Join(dir, a.Name+".md"), text.Bytes()); err != nil {
 		return err
 	}
-	return notebook.WriteFile(filepath.Join(dir, "runs.html"), page.Bytes())
+	return notebook.WriteFile(filepath.Join(dir, a.Name+".html"), page.Bytes())
 }
 
 // markdown keeps a text that a student chose from being taken for Markdown.

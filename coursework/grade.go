@@ -177,7 +177,7 @@ func (g *grading) draw(student string) Grade {
 }
 
 func (g *grading) submission(student string) string {
-	return g.course.path(submittedFolder, student, g.assignment.Name, submissionFile)
+	return g.course.submission(student, g.assignment.Name)
 }
 
 // rerunAll gives every run of the sample that has none a verdict.

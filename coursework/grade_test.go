@@ -51,7 +51,7 @@ func TestGrade(t *testing.T) {
 	}
 	c.collect(files...)
 	must(t, os.WriteFile(c.path(rosterFile), []byte(read(t, c.path(rosterFile))+"zoe\n"), 0o644))
-	must(t, os.Truncate(c.path(submittedFolder, "bob", "hw", submissionFile), 100)) // after it was collected
+	must(t, os.Truncate(c.submission("bob", "hw"), 100)) // after it was collected
 	if _, unread, err := c.Copies(t.Context()); err != nil || len(unread) != 1 || !strings.Contains(unread[0].Error(), "the submission of bob for hw") {
 		t.Errorf("copies with a damaged submission: %v, %v", unread, err)
 	}
@@ -82,7 +82,7 @@ func TestGrade(t *testing.T) {
 			t.Errorf("the grades lack %q:\n%s", line, table)
 		}
 	}
-	page, text := read(t, c.path(feedbackFolder, "eve", "hw", "runs.html")), read(t, c.path(feedbackFolder, "eve", "hw", "runs.md"))
+	page, text := read(t, c.path(feedbackFolder, "eve", "hw.html")), read(t, c.path(feedbackFolder, "eve", "hw.md"))
 	if strings.Contains(page, "<script>") || !strings.Contains(page, "=odd &lt;script&gt;") || !strings.Contains(page, "no images | of &lt;it&gt;") {
 		t.Errorf("the page is\n%s", page)
 	}

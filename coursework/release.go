@@ -25,7 +25,7 @@ const textStub = "YOUR ANSWER HERE"
 
 // Release makes of a notebook with answers the one that students get, by
 // nbgrader's conventions (its preprocessors ClearSolutions, ClearHiddenTests,
-// ClearMarkScheme and ClearOutput): what stands between lines with BEGIN SOLUTION
+// ClearMarkScheme, ClearOutput and LockCells): what stands between lines with BEGIN SOLUTION
 // and END SOLUTION, or all of a cell that is marked as a solution and has no such
 // lines, is replaced by a stub; hidden tests, mark schemes and outputs go. When
 // and how long cells ran goes too, which nbgrader keeps.
@@ -66,6 +66,7 @@ func Release(n *notebook.Notebook) (done Released, err error) {
 			c.SetOutputs(nil)
 			c.SetCount(0)
 		}
+		lock(c)
 		for _, key := range []string{"execution", "papermill", "collapsed", "scrolled"} {
 			c.Metadata().Delete(key)
 		}
@@ -75,9 +76,23 @@ func Release(n *notebook.Notebook) (done Released, err error) {
 }
 
 // isSolution tells whether nbgrader takes the cell for one to be answered.
-func isSolution(c *notebook.Cell) bool {
-	marks := c.Metadata().Object("nbgrader")
-	return marks != nil && marks.Get("solution") == ordered.Scalar("true") && marks.Get("task") != ordered.Scalar("true")
+func isSolution(c *notebook.Cell) bool { return hasMark(c, "solution") }
+
+func hasMark(c *notebook.Cell, mark string) bool {
+	return c.Metadata().Object("nbgrader").Get(mark) == ordered.Scalar("true")
+}
+
+// lock keeps Jupyter from removing cells that count, and from changing those that
+// test.
+func lock(c *notebook.Cell) {
+	const no = ordered.Scalar("false")
+	tests := !isSolution(c) && (hasMark(c, "grade") || hasMark(c, "locked"))
+	if isSolution(c) || tests {
+		c.Metadata().Set("deletable", no)
+	}
+	if tests {
+		c.Metadata().Set("editable", no)
+	}
 }
 
 var leading = regexp.MustCompile(`^\s*`)

@@ -61,15 +61,15 @@ func TestReleaseIsThatOfNbgrader(t *testing.T) {
 	text := jupytertest.Python(t, `
 import json, sys, nbformat
 from traitlets.config import Config
-from nbgrader.preprocessors import ClearSolutions, ClearHiddenTests, ClearMarkScheme, ClearOutput
+from nbgrader.preprocessors import ClearSolutions, ClearHiddenTests, ClearMarkScheme, ClearOutput, LockCells
 nb = nbformat.read(sys.argv[1], 4)
 config = Config()
 config.ClearSolutions.code_stub = json.loads(sys.argv[2])
-for step in ClearSolutions, ClearOutput, ClearHiddenTests, ClearMarkScheme:
+for step in LockCells, ClearSolutions, ClearOutput, ClearHiddenTests, ClearMarkScheme:
     nb, _ = step(config=config).preprocess(nb, {})
-print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count")] for c in nb.cells]))
+print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count"), c.metadata.get("deletable", True), c.metadata.get("editable", True)] for c in nb.cells]))
 `, path, stubsJSON(t))
-	var theirs [][3]any
+	var theirs [][5]any
 	must(t, json.Unmarshal([]byte(text), &theirs))
 	done, err := Release(n)
 	if err != nil || done != (Released{Solutions: 4, Hidden: 1}) {
@@ -81,6 +81,11 @@ print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count")
 	for i, c := range n.Cells {
 		if theirs[i][0] != c.Source() || theirs[i][1] != float64(len(c.Outputs())) || theirs[i][2] != nil || c.Count() != 0 {
 			t.Errorf("cell %d: nbgrader gives %q, we %q", i, theirs[i], c.Source())
+		}
+		for k, key := range []string{"deletable", "editable"} {
+			if theirs[i][3+k] != (c.Metadata().Get(key) != ordered.Scalar("false")) {
+				t.Errorf("cell %d is %s: nbgrader says %v", i, key, theirs[i][3+k])
+			}
 		}
 		if executedAt(c) != "" {
 			t.Errorf("cell %d tells when it was executed", i)

@@ -41,7 +41,7 @@ func newCourseworkGradeCommand() *cobra.Command {
 
   ASSIGNMENT-grades.csv              a line a student: claims, verdicts, remarks
   ASSIGNMENT-reruns.csv              a line a run of the sample, with its verdict
-  feedback/STUDENT/ASSIGNMENT/       runs.md and runs.html, to give back
+  verdicts/STUDENT/ASSIGNMENT.html   the same for the student, and as .md
 
 The sample is drawn once for each submission and kept. Ctrl-C loses nothing: what
 has a verdict keeps it, and the same command goes on. Each rerun is a process of its

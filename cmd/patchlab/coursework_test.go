@@ -193,7 +193,7 @@ func TestCourseworkGrade(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", line, out)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(course, "feedback", "ada", "vit", "runs.md"))
+	text, err := os.ReadFile(filepath.Join(course, "verdicts", "ada", "vit.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
