@@ -29,6 +29,7 @@ type Child struct {
 	key     message.Key
 	session *message.Session
 	pipe    *cellPipe
+	behind  []*background // one for each of streams
 
 	shell, stdin, published *zmtp.Client
 	receiving               sync.WaitGroup
@@ -38,6 +39,7 @@ type Child struct {
 
 	mu      sync.Mutex
 	current *run
+	owner   string     // Request.ID of the cell that left something running last
 	late    sync.Mutex // one call of Config.Late at a time
 	once    sync.Once
 }
@@ -69,6 +71,13 @@ func (c *Child) start(ctx context.Context, file string, connection message.Conne
 	var err error
 	if c.pipe, err = openPipe(c.config.pipe(), c.cellMessage, c.config.Logf); err != nil {
 		return err
+	}
+	for _, stream := range streams {
+		b, err := openBackground(c.config.pipe()+"."+stream, func(text string) { c.backgroundText(stream, text) })
+		if err != nil {
+			return err
+		}
+		c.behind = append(c.behind, b)
 	}
 	args := []string{"--kernel", file, "--raw_error"}
 	if c.config.Module != "" {
@@ -239,6 +248,9 @@ func (c *Child) Close() error {
 		c.receiving.Wait()
 		if c.pipe != nil {
 			c.pipe.close()
+		}
+		for _, b := range c.behind {
+			b.close()
 		}
 		err = os.RemoveAll(c.config.Folder)
 	})

@@ -17,6 +17,7 @@ type Request struct {
 	Silent     bool
 	Store      bool // GoNB counts the cell; in its messages cells bear these numbers
 	AllowStdin bool
+	Background bool // it has a line for a shell that begins with ShellBackground
 }
 
 // Outputs is given what a cell publishes while it runs. Its methods are called by several goroutines, Publish by one at
@@ -29,9 +30,11 @@ type Outputs interface {
 	Input(prompt string, password bool, cancel <-chan struct{}) (string, error)
 }
 
-// Outcome is how a cell ended: Error is nil where it ended well.
+// Outcome is how a cell ended: Error is nil where it ended well, as far as GoNB says. Of a line for a shell, Exit is its
+// exit status, "" where it did not tell.
 type Outcome struct {
 	Error *message.Error
+	Exit  string
 }
 
 // run is a cell that runs.
@@ -80,7 +83,11 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	c.pipe.forget()
 	c.mu.Lock()
 	c.current = r
+	if request.Background {
+		c.owner = request.ID
+	}
 	c.mu.Unlock()
+	c.takeExit()
 	defer func() {
 		r.ending.Lock()
 		r.over = true
@@ -106,7 +113,7 @@ func (c *Child) Execute(request Request, outputs Outputs) (Outcome, error) {
 	c.awaitIdle(r)
 	c.finish(r)
 	if reply.Status == message.StatusOK {
-		return Outcome{}, nil
+		return Outcome{Exit: c.takeExit()}, nil
 	}
 	return Outcome{Error: &message.Error{Name: reply.Name, Value: reply.Value, Traceback: reply.Traceback}}, nil
 }
@@ -139,6 +146,9 @@ func (c *Child) awaitIdle(r *run) {
 // finish publishes what is left of a cell that GoNB says no more of.
 func (c *Child) finish(r *run) {
 	c.pipe.drain()
+	for _, b := range c.behind {
+		b.drain()
+	}
 	r.publishing.Lock()
 	results := r.results
 	r.publishing.Unlock()

@@ -153,6 +153,7 @@ func (k *Kernel) runCell(ctx context.Context, e *execution, start func() error) 
 	}
 	count := k.queue.count
 	out := &outputs{kernel: k, execution: e, count: count, stored: stored, before: k.before}
+	defer k.keepCount(out)
 	code := e.ask.Code
 	if len(code) > MaxCell {
 		return k.failure(out, &message.Error{Name: "CellTooLarge", Value: fmt.Sprintf("the cell has %d bytes, allowed are %d", len(code), MaxCell)})
@@ -214,15 +215,58 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 		}
 		code = rest
 	}
+	if name, known := source.Unknown(code, k.options.Magic); name != "" {
+		return &message.Error{Name: "UnknownCommand", Value: fmt.Sprintf("there is no command %s; there are %s", name, strings.Join(known, ", "))}
+	}
 	if k.child == nil {
 		if err := start(); err != nil {
 			return &message.Error{Name: "StartError", Value: err.Error()}
 		}
+		if k.before = out.count; out.stored {
+			k.before--
+		}
+		out.before = k.before
 	}
-	out.code = source.Prepare(code).Code
-	allow := e.ask.AllowStdin == nil || *e.ask.AllowStdin
 	prepared := source.Prepare(code)
-	outcome, err := k.child.Execute(child.Request{Code: prepared.Code, Shows: prepared.Shows, Silent: e.ask.Silent, Store: out.stored, AllowStdin: allow}, out)
+	out.code = prepared.Code
+	for i, step := range source.Steps(prepared.Code, child.ShellStatus, child.ShellBackground) {
+		err := k.runStep(e, out, step, child.Request{
+			ID: e.request.Header.ID, Code: step.Code, Shows: prepared.Shows && step.Shell == "", Background: step.Background,
+			Silent: e.ask.Silent, Store: out.stored && i == 0, AllowStdin: e.ask.AllowStdin == nil || *e.ask.AllowStdin,
+		}, start)
+		if err != nil {
+			return err
+		}
+	}
+	if text, err := k.child.Source(); err == nil {
+		if declared, ok := source.Declarations(text); ok {
+			k.mu.Lock()
+			k.declared = declared
+			k.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// keepCount has GoNB count a cell that it was not given, so that it gives the next ones their numbers.
+func (k *Kernel) keepCount(out *outputs) {
+	if !out.stored || out.counted || k.child == nil {
+		return
+	}
+	if _, err := k.child.Execute(child.Request{Silent: true, Store: true}, nil); err != nil {
+		k.options.Logf("counting a cell: %v", err)
+	}
+}
+
+// runStep has GoNB run a part of a cell; the error is what went wrong with it.
+func (k *Kernel) runStep(e *execution, out *outputs, step source.Step, request child.Request, start func() error) *message.Error {
+	if step.Background {
+		k.mu.Lock()
+		k.behind = out
+		k.mu.Unlock()
+	}
+	out.counted = out.counted || request.Store
+	outcome, err := k.child.Execute(request, out)
 	k.mu.Lock()
 	interrupted, refused := e.interrupted, e.refused
 	k.mu.Unlock()
@@ -236,23 +280,17 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 		out.flush()
 		return &message.Error{Name: "KernelError", Value: err.Error()}
 	}
+	if outcome.Error == nil && (step.Shell != "" || step.Foreign) {
+		outcome.Error = out.shellError(step, outcome.Exit)
+	}
 	failure := out.end(outcome.Error)
 	switch {
 	case refused != "":
 		return &message.Error{Name: "StdinNotAllowed", Value: refused}
 	case interrupted:
 		return &message.Error{Name: "Interrupted", Value: "the cell was interrupted"}
-	case failure != nil:
-		return failure
 	}
-	if text, err := k.child.Source(); err == nil {
-		if declared, ok := source.Declarations(text); ok {
-			k.mu.Lock()
-			k.declared = declared
-			k.mu.Unlock()
-		}
-	}
-	return nil
+	return failure
 }
 
 // failure publishes the one error of a cell, and returns its reply.
@@ -280,7 +318,7 @@ func (k *Kernel) evaluate(expression string) json.RawMessage {
 	case err != nil:
 		value = message.Error{Status: message.StatusError, Name: "ProcessDied", Value: err.Error(), Traceback: []string{}}
 	case outcome.Error != nil:
-		e := compileError(outcome.Error, k.before)
+		e := compileError(outcome.Error, 0, k.before)
 		e.Status = message.StatusError
 		value = e
 	default:

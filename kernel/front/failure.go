@@ -2,7 +2,10 @@ package front
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,12 +81,13 @@ func renumber(text string, before int) string {
 	})
 }
 
-// compileError makes the error of a cell from GoNB's; before is the number of the last cell before GoNB counted.
-func compileError(gonb *message.Error, before int) *message.Error {
+// compileError makes the error of a cell from GoNB's; count is the cell's number, and before that of the last cell before
+// GoNB counted.
+func compileError(gonb *message.Error, count, before int) *message.Error {
 	e := &message.Error{Name: "Error", Value: strings.TrimSpace(gonb.Value)}
-	switch first := compilerLine.FindStringSubmatch(gonb.Value); {
-	case first != nil:
-		e.Name, e.Value = "CompileError", first[1]
+	switch head := headline(gonb, count-before); {
+	case head != "":
+		e.Name, e.Value = "CompileError", head
 	case exitStatus.MatchString(e.Value):
 		e.Name = "ExitError"
 	case strings.HasPrefix(e.Value, "signal: "):
@@ -96,6 +100,54 @@ func compileError(gonb *message.Error, before int) *message.Error {
 		}
 		e.Traceback = append(e.Traceback, renumber(buildPath.ReplaceAllString(line, "$1"), before))
 	}
+	return e
+}
+
+// headline returns the message of the compiler that most likely is the cause of the others, and how many those are; empty
+// where the compiler has no message. The compiler says them in the order of the file that GoNB made of all cells. What is
+// not used often is not because its use does not compile, and what the cell itself has wrong comes before what that breaks
+// in earlier ones.
+func headline(gonb *message.Error, cell int) string {
+	found := compilerLine.FindAllStringSubmatch(gonb.Value, -1)
+	if len(found) == 0 {
+		return ""
+	}
+	own := fmt.Sprintf("Cell[%d]: ", cell)
+	rank := func(text string) int {
+		switch {
+		case strings.Contains(text, " and not used"):
+			return 2
+		case slices.ContainsFunc(gonb.Traceback, func(t string) bool { return strings.HasPrefix(t, own) && strings.HasSuffix(stripColor(t), text) }):
+			return 0
+		}
+		return 1
+	}
+	head := slices.MinFunc(found, func(a, b []string) int { return rank(a[1]) - rank(b[1]) })[1]
+	if more := len(found) - 1; more > 0 {
+		head += fmt.Sprintf(" (and %d more)", more)
+	}
+	return head
+}
+
+// ownPackage finds that the compiler misses one of the packages that cells have from Patchlab's module.
+var ownPackage = regexp.MustCompile(`undefined: (keep|show|track|weights)\b|package patchlab/`)
+
+// explained adds to an error what is known of its cause.
+func (k *Kernel) explained(e *message.Error) *message.Error {
+	module := k.options.Child.Module
+	if e.Name != "CompileError" || !ownPackage.MatchString(e.Value) {
+		return e
+	}
+	if _, err := os.Stat(filepath.Join(module, "kernel", "cell")); module != "" && err == nil {
+		return e
+	}
+	where := "without a module"
+	if module != "" {
+		where = "for the module in " + module
+	}
+	hint := "keep, show, track and weights are packages of Patchlab's module, and this kernel is " + where +
+		`: "patchlab kernel install --module FOLDER", with the folder of Patchlab's source, makes one that has them`
+	e.Traceback = append(e.Traceback, hint)
 	return e
 }
 

@@ -92,7 +92,8 @@ type Kernel struct {
 	child    *child.Child
 	declared string // Go source of what the cells have declared
 	comms    map[string]string
-	slows    string // what slows cells down
+	slows    string   // what slows cells down
+	behind   *outputs // of the cell that left something running last
 	waiting  *question
 }
 
@@ -298,7 +299,7 @@ func (k *Kernel) startChild(ctx context.Context, number int) error {
 	config := k.options.Child
 	config.Folder = filepath.Join(k.options.Folder, fmt.Sprint(number))
 	config.Logf = k.options.Logf
-	config.Late = func(_, kind string, content json.RawMessage) { k.publishLate(kind, content) }
+	config.Late = k.publishLate
 	begin := time.Now()
 	c, err := child.Start(ctx, config)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"patchlab/kernel/message"
+	"patchlab/kernel/source"
 )
 
 // holdTime is how long the text of a panic is held back for the cell's error; a cell that goes on after it has printed
@@ -21,8 +22,10 @@ type outputs struct {
 	execution *execution
 	count     int
 	stored    bool // count is the cell's own
+	counted   bool // GoNB has it, too
 	before    int  // the number of the last cell before GoNB began to count
 	code      string
+	limit     limit
 
 	mu       sync.Mutex
 	result   string // the plain text of the cell's result
@@ -87,6 +90,12 @@ func (o *outputs) publish(kind string, content any) {
 	if o.execution.ask.Silent {
 		return
 	}
+	if ok, say := o.limit.admit(kind, content); !ok {
+		if say == "" {
+			return
+		}
+		kind, content = message.TypeStream, message.Stream{Name: "stderr", Text: say}
+	}
 	o.kernel.publish(o.execution.request.Header, kind, content)
 	o.observe(kind, content)
 }
@@ -127,8 +136,15 @@ func (o *outputs) command(line string) *message.Error {
 	return nil
 }
 
-// publishLate publishes what came while no cell ran.
-func (k *Kernel) publishLate(kind string, content json.RawMessage) {
+// publishLate publishes what came when its cell had ended.
+func (k *Kernel) publishLate(parent, kind string, content json.RawMessage) {
+	k.mu.Lock()
+	behind := k.behind
+	k.mu.Unlock()
+	if behind != nil && behind.execution.request.Header.ID == parent {
+		behind.Publish(kind, content)
+		return
+	}
 	var c message.Comm
 	if strings.HasPrefix(kind, "comm_") && json.Unmarshal(content, &c) == nil {
 		k.track(kind, c)
@@ -228,9 +244,15 @@ func (o *outputs) flushLocked() {
 func (o *outputs) end(err *message.Error) *message.Error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if rest := o.limit.rest(); rest != "" && !o.execution.ask.Silent {
+		s := message.Stream{Name: "stderr", Text: rest}
+		o.kernel.publish(o.execution.request.Header, message.TypeStream, s)
+		o.observe(message.TypeStream, s)
+	}
 	if err == nil {
 		o.flushLocked()
 		o.release()
+		o.released = false
 		return nil
 	}
 	if m := exitPattern.FindStringSubmatch(o.pending); m != nil && m[2] == err.Value {
@@ -248,7 +270,33 @@ func (o *outputs) end(err *message.Error) *message.Error {
 		return e
 	}
 	o.release()
-	return compileError(err, o.before)
+	if err.Name == "ShellError" {
+		return err
+	}
+	return o.kernel.explained(compileError(err, o.count, o.before))
+}
+
+// shellError is the error of a shell that failed, which GoNB says in a line of text only; exit is the status that the
+// shell itself told, if it did.
+func (o *outputs) shellError(step source.Step, exit string) *message.Error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := exitPattern.FindStringSubmatch(o.pending)
+	if exit == "0" || exit == "" && m == nil {
+		return nil
+	}
+	how := "exit status " + exit
+	if exit == "" {
+		how = m[2]
+	}
+	if m != nil && m[2] == how {
+		o.pending = ""
+	}
+	what := "the script"
+	if step.Shell != "" {
+		what = "!" + step.Shell
+	}
+	return &message.Error{Name: "ShellError", Value: what + " ended with " + how}
 }
 
 // question is an input request that waits for its answer.

@@ -19,8 +19,9 @@ const (
 
 // line is one line of a cell.
 type line struct {
-	text string
-	kind kind
+	text      string
+	kind      kind
+	continues bool // the command of the line before
 }
 
 // Cell is a cell, split into lines.
@@ -44,7 +45,7 @@ func Parse(code string) *Cell {
 	}
 	continued := false
 	for _, text := range texts {
-		l := line{text: text}
+		l := line{text: text, continues: continued}
 		trimmed := strings.TrimPrefix(text, commentPrefix)
 		switch {
 		case continued, len(trimmed) > 1 && (trimmed[0] == '%' || trimmed[0] == '!'):

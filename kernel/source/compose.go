@@ -264,30 +264,3 @@ func Word(code string, cursor int) int {
 	}
 	return at
 }
-
-// commands are what a line may begin with that is no Go.
-var commands = [...]string{
-	"%%", "%%bash", "%%script", "%%sh", "%%writefile", "%args", "%autoget", "%capture", "%cd", "%env", "%exec", "%goflags", "%goworkfix",
-	"%help", "%list", "%ls", "%main", "%noautoget", "%remove", "%reset", "%rm", "%test", "%track", "%untrack", "%version",
-	"%wasm", "%widgets", "%with_inputs", "%with_password",
-}
-
-// Commands returns the commands that begin like the line up to the cursor, and where the line begins, in code points.
-func Commands(code string, cursor int) (matches []string, start int) {
-	runes := []rune(code)
-	if cursor < 0 || cursor > len(runes) {
-		return nil, cursor
-	}
-	for start = cursor; start > 0 && runes[start-1] != '\n'; start-- {
-	}
-	prefix := string(runes[start:cursor])
-	if !strings.HasPrefix(prefix, "%") {
-		return nil, cursor
-	}
-	for _, c := range commands {
-		if strings.HasPrefix(c, prefix) {
-			matches = append(matches, c)
-		}
-	}
-	return matches, start
-}

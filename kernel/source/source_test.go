@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -95,6 +96,50 @@ func TestTake(t *testing.T) {
 	for _, code := range []string{"x", "%%bash\n%patchlab", ""} {
 		if taken, rest, bare := Take(code, "%patchlab"); len(taken) != 0 || rest != code || bare {
 			t.Errorf("%q: %q, %q, %v", code, taken, rest, bare)
+		}
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	for code, want := range map[string]string{
+		"%matplotlib inline\n%%\nx": "%matplotlib", "!a \\\n%b\n% foo x": "%foo", "%%html\n<b>": "%%html", "//gonb:%nope": "%nope",
+		"%patchlab run a\n%env A=1\n%%\nx := 5\n%main\n %c": "", "%%bash\n%nope": "", "x\n%%": "", "%": "", "%patchlabs": "%patchlabs",
+	} {
+		if got, known := Unknown(code, "%patchlab"); got != want || want != "" && !strings.Contains(strings.Join(known, " "), " %patchlab ") {
+			t.Errorf("%q: %q of %v, want %q", code, got, known, want)
+		}
+	}
+	if got, _ := Unknown("%patchlab", ""); got != "%patchlab" {
+		t.Errorf("without an own command: %q", got)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	for _, test := range []struct {
+		code string
+		want []Step
+	}{
+		{"import \"fmt\"\n%%\nx", []Step{{Code: "import \"fmt\"\n%%\nx"}}},
+		{"", []Step{{}}},
+		{"!ls -l", []Step{{Code: "!S;ls -l", Shell: "ls -l"}}},
+		{"//gonb:!* ls", []Step{{Code: "//gonb:!*S; ls", Shell: "ls"}}},
+		{"%%bash\n!a", []Step{{Code: "%%bash\n!a", Foreign: true}}},
+		{"%%writefile a\n!a", []Step{{Code: "%%writefile a\n!a"}}},
+		{"%env A=1\n!a \\\n b\n%%\nx\n!c", []Step{
+			{Code: "%env A=1\n!S;a \\\n b\n\n\n", Shell: "a  b"}, {Code: "\n\n\n\n\n!S;c", Shell: "c"}, {Code: "\n\n\n%%\nx\n"},
+		}},
+		{"!a\n%test\n%cd /", []Step{{Code: "!S;a\n\n", Shell: "a"}, {Code: "\n%test\n%cd /"}}},
+		{"!server &\n\n", []Step{{Code: "!S;B;server &\n\n", Shell: "server &", Background: true}}},
+	} {
+		if got := Steps(test.code, "S;", "B;"); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %+v, want %+v", test.code, got, test.want)
+		}
+	}
+	for shell, want := range map[string]bool{
+		"a &": true, "a & b": true, "(a &)": true, "a&": true, "a && b": false, "a 2>&1": false, "a &>f": false, "a <&3": false, `a \& b`: false, "a |& b": false, "&": true, "a": false,
+	} {
+		if got := Steps("!"+shell, "", ""); len(got) != 1 || got[0].Background != want {
+			t.Errorf("%q: %+v", shell, got)
 		}
 	}
 }
