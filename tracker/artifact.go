@@ -68,7 +68,7 @@ func checkArtifactName(name string) error {
 	}
 	if name == "." || path.Clean(name) != name || path.IsAbs(name) || strings.HasPrefix(name, "../") || name == ".." ||
 		strings.ContainsRune(name, '\\') {
-		return fmt.Errorf("the name %q is not a plain relative path such as plots/loss.png", name)
+		return invalidf("the name %q is not a plain relative path such as plots/loss.png", name)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func (db *DB) SetParams(ctx context.Context, id string, params map[string]string
 	return db.changeFields(ctx, id, "params", func(fields map[string]string) error {
 		for k, v := range params {
 			if old, set := fields[k]; set && old != v {
-				return fmt.Errorf("parameter %q is %q already and cannot become %q", k, old, v)
+				return invalidf("parameter %q is %q already and cannot become %q", k, old, v)
 			}
 			fields[k] = v
 		}
@@ -86,7 +86,7 @@ func (db *DB) AddInputs(ctx context.Context, id string, inputs ...Input) error {
 // SetNote replaces the Markdown note of any run.
 func (db *DB) SetNote(ctx context.Context, id, markdown string) error {
 	if !utf8.ValidString(markdown) {
-		return fmt.Errorf("noting run %s: the note is not valid UTF-8", id)
+		return invalidf("noting run %s: the note is not valid UTF-8", id)
 	}
 	return db.changeRun(ctx, id, "noting", "note", markdown)
 }

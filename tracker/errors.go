@@ -20,11 +20,20 @@ var (
 	ErrWriting = errors.New("another process is writing it")
 	// ErrFinished is wrapped where a finished run is written to.
 	ErrFinished = errors.New("the run is finished")
+	// ErrInvalid is wrapped where a name or a value is none that is kept, or that a parameter may still take.
+	ErrInvalid = errors.New("not allowed")
 	// ErrReadOnly is wrapped where a database that is open for reading is to be changed.
 	ErrReadOnly = errors.New("the database is open for reading only")
 )
 
 var errForeign = errors.New("it is a SQLite database of another program")
+
+// invalid is an error that wraps ErrInvalid without its words.
+type invalid struct{ error }
+
+func (invalid) Is(target error) bool { return target == ErrInvalid }
+
+func invalidf(format string, args ...any) error { return invalid{fmt.Errorf(format, args...)} }
 
 // explained is SQLite's error behind a sentence that says what it means here.
 type explained struct {

@@ -3,7 +3,6 @@ package tracker
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -22,7 +21,7 @@ func encodeFields(fields map[string]string) (string, error) {
 			return "", err
 		}
 		if !utf8.ValidString(v) {
-			return "", fmt.Errorf("the value of %q is not valid UTF-8", k)
+			return "", invalidf("the value of %q is not valid UTF-8", k)
 		}
 	}
 	return encodeJSON(fields)
@@ -42,13 +41,13 @@ func encodeJSON(value any) (string, error) {
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return errors.New("a name is empty")
+		return invalidf("a name is empty")
 	case len(name) > 1000:
-		return fmt.Errorf("the name %.40q… has %d bytes, at most 1000 are allowed", name, len(name))
+		return invalidf("the name %.40q… has %d bytes, at most 1000 are allowed", name, len(name))
 	case !utf8.ValidString(name):
-		return fmt.Errorf("the name %q is not valid UTF-8", name)
+		return invalidf("the name %q is not valid UTF-8", name)
 	case strings.ContainsRune(name, 0):
-		return fmt.Errorf("the name %q contains a NUL byte", name)
+		return invalidf("the name %q contains a NUL byte", name)
 	}
 	return nil
 }

@@ -55,3 +55,31 @@ func TestEmptyFileIsNoDatabase(t *testing.T) {
 		t.Errorf("an empty file: %v", err)
 	}
 }
+
+func TestCount(t *testing.T) {
+	db := newDB(t)
+	for i := range 5 {
+		run := start(t, db, Spec{Name: string(rune('a' + i)), Experiment: []string{"one", "two"}[i%2]})
+		must(t, run.Finish(Finished))
+		if i == 0 {
+			must(t, db.Delete(t.Context(), run.ID()))
+		}
+		if i == 1 {
+			must(t, db.Archive(t.Context(), run.ID(), true))
+		}
+	}
+	for _, test := range []struct {
+		query Query
+		want  int
+	}{
+		{Query{}, 3}, {Query{IncludeArchived: true}, 4}, {Query{IncludeDeleted: true, IncludeArchived: true, Limit: 1, Offset: 3}, 5}, {Query{DeletedOnly: true}, 1},
+		{Query{Experiment: "two"}, 1}, {Query{Filter: "name = 'c'"}, 1}, {Query{Filter: "name != 'c'"}, 2},
+	} {
+		if n, err := db.Count(t.Context(), test.query); err != nil || n != test.want {
+			t.Errorf("%+v: %d, %v", test.query, n, err)
+		}
+	}
+	if _, err := db.Count(t.Context(), Query{Filter: "name"}); err == nil {
+		t.Error("a wrong filter is no error")
+	}
+}

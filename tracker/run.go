@@ -112,7 +112,7 @@ func insertRun(ctx context.Context, tx *sql.Tx, id string, spec Spec, now int64)
 		}
 	}
 	if !utf8.ValidString(spec.Parent) {
-		return 0, fmt.Errorf("the parent's ID %q is not valid UTF-8", spec.Parent)
+		return 0, invalidf("the parent's ID %q is not valid UTF-8", spec.Parent)
 	}
 	params, err := encodeFields(spec.Params)
 	if err != nil {

@@ -66,30 +66,11 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("order: %w", err)
 	}
-	where := []string{"true"}
-	var args []any
-	names := query.Experiments
-	if query.Experiment != "" {
-		names = append(slices.Clone(names), query.Experiment)
+	where, args, err := query.where()
+	if err != nil {
+		return nil, fmt.Errorf("listing runs: %w", err)
 	}
-	if len(names) > 0 {
-		list, err := encodeJSON(names)
-		if err != nil {
-			return nil, fmt.Errorf("listing runs: %w", err)
-		}
-		where = append(where, "run.experiment IN (SELECT id FROM experiment WHERE name IN (SELECT value FROM json_each(?)))")
-		args = append(args, list)
-	}
-	switch {
-	case query.DeletedOnly:
-		where = append(where, "run.deleted IS NOT NULL")
-	case !query.IncludeDeleted:
-		where = append(where, "run.deleted IS NULL")
-	}
-	if !query.IncludeArchived {
-		where = append(where, "run.archived IS NULL")
-	}
-	c := choice{where: strings.Join(where, " AND "), args: args, wanted: wanted}
+	c := choice{where: where, args: args, wanted: wanted}
 	if order == nil { // then the order of reading is that of the result
 		c.skip, c.limit = query.Offset, query.Limit
 	}
@@ -105,6 +86,51 @@ func (db *DB) Runs(ctx context.Context, query Query) ([]RunInfo, error) {
 		}
 	}
 	return runs, nil
+}
+
+// where is the part of the query that SQLite answers.
+func (query Query) where() (condition string, args []any, err error) {
+	conditions := []string{"true"}
+	names := query.Experiments
+	if query.Experiment != "" {
+		names = append(slices.Clone(names), query.Experiment)
+	}
+	if len(names) > 0 {
+		list, err := encodeJSON(names)
+		if err != nil {
+			return "", nil, err
+		}
+		conditions = append(conditions, "run.experiment IN (SELECT id FROM experiment WHERE name IN (SELECT value FROM json_each(?)))")
+		args = append(args, list)
+	}
+	switch {
+	case query.DeletedOnly:
+		conditions = append(conditions, "run.deleted IS NOT NULL")
+	case !query.IncludeDeleted:
+		conditions = append(conditions, "run.deleted IS NULL")
+	}
+	if !query.IncludeArchived {
+		conditions = append(conditions, "run.archived IS NULL")
+	}
+	return strings.Join(conditions, " AND "), args, nil
+}
+
+// Count returns how many runs a query without limits lists. Without a filter
+// no run is read for it.
+func (db *DB) Count(ctx context.Context, query Query) (count int, err error) {
+	query.OrderBy, query.Limit, query.Offset = "", 0, 0
+	if strings.TrimSpace(query.Filter) != "" {
+		runs, err := db.Runs(ctx, query)
+		return len(runs), err
+	}
+	where, args, err := query.where()
+	if err == nil {
+		err = explain(db.readers.QueryRowContext(ctx, `SELECT count(*) FROM run WHERE `+where, args...).Scan(&count))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("counting runs: %w", err)
+	}
+	return count, nil
 }
 
 // Find returns the run that ref names: a full ID, the beginning of one, a

@@ -70,10 +70,13 @@ func (h *Handler) listInOrder(ctx context.Context, l listing) (found, error) {
 	query.Offset, query.Limit = (l.Page-1)*pageRows, pageRows+1
 	runs, err := h.db.Runs(ctx, query)
 	f := found{runs: runs, total: -1}
-	if f.more = len(runs) > pageRows; f.more {
-		f.runs = runs[:pageRows]
-	} else {
+	if f.more = len(runs) > pageRows; !f.more {
 		f.total = query.Offset + len(runs)
+		return f, err
+	}
+	f.runs = runs[:pageRows]
+	if l.Filter == "" { // else all runs would have to be read
+		f.total, err = h.db.Count(ctx, query)
 	}
 	return f, err
 }

@@ -61,6 +61,7 @@ type runsView struct {
 	Columns  []columnView
 	Rows     []row
 	Span     string
+	Total    int // of the runs found; -1: not counted
 	Previous string
 	Next     string
 	Blank    bool // there are no runs at all
@@ -115,7 +116,7 @@ func (h *Handler) runsPage(w http.ResponseWriter, r *http.Request) error {
 	shown.Filter = view.Good
 	view.Rows = h.rows(r.Context(), f.runs)
 	view.Columns = columnViews(shown)
-	view.Span = span(f, shown.Page)
+	view.Span, view.Total = span(f, shown.Page), f.total
 	if shown.Page > 1 {
 		view.Previous = shown.turned(-1).address()
 	}

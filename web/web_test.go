@@ -269,7 +269,8 @@ func TestPaging(t *testing.T) {
 			t.Errorf("%s: %d runs on %d pages, want 230 on 3", query, len(seen), pages)
 		}
 	}
-	wants(t, l.get("/", 200), "runs 1–100, more follow")
+	wants(t, l.get("/", 200), "runs 1–100 of 230", `data-total="230"`)
+	wants(t, l.get("/?q=status+%3D+%27finished%27", 200), "runs 1–100, more follow")
 	wants(t, l.get("/?page=3", 200), "runs 201–230 of 230", `rel="prev"`)
 	wants(t, l.get("/?sort=name&page=2", 200), "runs 101–200 of 230")
 	wants(t, l.get("/?page=-3", 200), "runs 1–100")

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -202,8 +203,7 @@ func moment(field string, ms mlflow.Integer) (time.Time, error) {
 
 // badName turns what the tracker says of names and values into the client's fault.
 func badName(err error) error {
-	if err != nil && (strings.Contains(err.Error(), "the name ") || strings.Contains(err.Error(), "a name is empty") ||
-		strings.Contains(err.Error(), "not valid UTF-8") || strings.Contains(err.Error(), "cannot become")) {
+	if errors.Is(err, tracker.ErrInvalid) {
 		return &apiError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", err.Error()}
 	}
 	return err

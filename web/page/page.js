@@ -176,7 +176,10 @@
     addEventListener("pageshow", count);
 
     const next = () => document.querySelector(".pages [rel=next]");
-    const tell = () => { byId("count").textContent = (rows.rows.length - 1).toLocaleString("en") + " runs" + (next() ? ", more follow" : ""); };
+    const tell = () => {
+      const shown = (rows.rows.length - 1).toLocaleString("en"), total = Number(byId("count").dataset.total);
+      byId("count").textContent = !next() ? shown + " runs" : total ? shown + " of " + total.toLocaleString("en") + " runs" : shown + " runs, more follow";
+    };
     const put = fresh => {
       for (const row of fresh) {
         const old = byId(row.id);
@@ -201,7 +204,9 @@
         if (!fresh.length) return;
         byId("fresh").textContent = "new: " + rows.querySelector("tbody th a").textContent;
         byId("fresh").hidden = false;
-        if (!next()) tell();
+        const found = byId("count").dataset;
+        if (found.total) found.total = Number(found.total) + fresh.length;
+        tell();
       },
     });
 
