@@ -162,6 +162,12 @@ func (b *tab) mouse(kind input.DispatchMouseEventType, x, y float64) {
 	b.do(chromedp.MouseEvent(kind, x, y, chromedp.ButtonLeft))
 }
 
+// press presses a key where the focus is.
+func (b *tab) press(key string) {
+	b.Helper()
+	b.await(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "` + key + `", bubbles: true, cancelable: true})) || true`)
+}
+
 // await waits until an expression is true on the page, loads in between included.
 func (b *tab) await(expression string) {
 	b.Helper()
@@ -244,6 +250,17 @@ func TestInBrowser(t *testing.T) {
 	b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
 	b.says("#tip", "epoch 10val_accuracy 0.5train_accuracy 0.6")
 	b.await(`document.querySelector(".cross")`)
+	b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 2, 2))
+	b.await(`document.getElementById("tip").hidden`)
+	b.await(`(document.querySelector("svg.wide").focus(), document.activeElement === document.querySelector("svg.wide"))`)
+	b.press("End")
+	b.says("#tip", "epoch 10val_accuracy 0.5train_accuracy 0.6")
+	b.press("ArrowLeft")
+	b.says("#tip", "epoch 9")
+	b.press("Home")
+	b.says("#tip", "epoch 1")
+	b.press("Escape")
+	b.await(`document.getElementById("tip").hidden`)
 	from, _ := at(.4)
 	to, _ := at(.8)
 	b.mouse(input.DispatchMouseEventTypeMousePressed, from, y)

@@ -45,9 +45,9 @@ func Inline(chart Chart, size Size, class string) (string, error) {
 	switch lines := chart.(type) {
 	case Curves:
 		fmt.Fprintf(c, ` data-x="%s" data-y="%s"`, escape(lines.XTitle), escape(lines.YTitle))
-	case Traces:
+	case Traces: // whose values a page shows, by the keyboard too
 		x, y := lines.axes(size, f)
-		fmt.Fprintf(c, ` data-x="%s" data-from="%s" data-to="%s" data-low="%s" data-high="%s" data-top="%s" data-bottom="%s"`, escape(lines.XTitle),
+		fmt.Fprintf(c, ` tabindex="0" data-x="%s" data-from="%s" data-to="%s" data-low="%s" data-high="%s" data-top="%s" data-bottom="%s"`, escape(lines.XTitle),
 			num(x.from), num(x.to), exact(x.low), exact(x.high), num(y.to), num(y.from))
 		canvas = &titled{c}
 	}

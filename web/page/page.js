@@ -54,12 +54,17 @@
   const controls = byId("controls");
   function swap(fresh) {
     const open = [...document.querySelectorAll("[data-part] details")].map(d => d.open);
+    const focused = charts().indexOf(document.activeElement), shown = !tip.hidden;
     for (const part of fresh.querySelectorAll("[data-part]")) {
       const old = byId(part.id);
       if (old && !(drag && old.contains(drag.svg)) && old.outerHTML !== part.outerHTML) old.replaceWith(document.adoptNode(part));
     }
     [...document.querySelectorAll("[data-part] details")].forEach((d, i) => { if (open[i] !== undefined) d.open = open[i]; });
     hide();
+    const chart = charts()[focused];
+    if (!chart) return;
+    chart.focus({preventScroll: true});
+    if (shown) step(chart, 0);
   }
   if (controls) {
     const query = () => new URLSearchParams([...new FormData(controls)].filter(([, v]) => v !== "")).toString();
@@ -103,15 +108,16 @@
     if (cross) cross.remove();
     cross = null;
   }
-  function values(svg, event) {
-    const at = inside(svg, event), d = svg.dataset;
+  // values shows what the lines have nearest to a place on the axis, beside the pointer.
+  function values(svg, at, pointer) {
+    const d = svg.dataset;
     hide();
-    if (at.x < d.from - 4 || at.x > Number(d.to) + 4) return;
+    if (at < d.from - 4 || at > Number(d.to) + 4) return;
     const found = [];
     for (const line of svg.querySelectorAll("[data-at]")) {
       let best, least = Infinity;
       for (const part of line.dataset.at.split(";")) {
-        const place = part.split(" "), far = Math.abs(place[0] - at.x);
+        const place = part.split(" "), far = Math.abs(place[0] - at);
         if (far < least) { least = far; best = place; }
       }
       if (best) found.push({name: line.querySelector("title").textContent.split(": ")[0], far: least, place: best});
@@ -128,9 +134,22 @@
     cross = element(svg, "path", {class: "l muted cross", d: "M" + x + " " + d.top + "V" + d.bottom});
     tip.hidden = false;
     const box = tip.getBoundingClientRect();
-    const left = event.clientX + 14 + box.width < innerWidth ? event.clientX + 14 : event.clientX - box.width - 14;
+    const left = pointer.x + 14 + box.width < innerWidth ? pointer.x + 14 : pointer.x - box.width - 14;
     tip.style.left = Math.max(4, left) + "px";
-    tip.style.top = Math.min(Math.max(4, event.clientY - box.height / 2), innerHeight - box.height - 4) + "px";
+    tip.style.top = Math.min(Math.max(4, pointer.y - box.height / 2), innerHeight - box.height - 4) + "px";
+  }
+  // step goes along the points of the chart that has the focus, by so many. Live charts are replaced: their place counts.
+  function charts() { return [...document.querySelectorAll("svg.chart")]; }
+  let stepped = {};
+  function step(svg, by) {
+    const at = [...svg.querySelectorAll("[data-at]")].flatMap(line => line.dataset.at.split(";").map(part => Number(part.split(" ")[0])));
+    const places = [...new Set(at)].sort((a, b) => a - b);
+    if (!places.length) return;
+    const chart = charts().indexOf(svg), last = stepped.chart === chart ? stepped.at : by > 0 ? -1 : places.length;
+    const now = Math.min(Math.max(last + by, 0), places.length - 1);
+    stepped = {chart, at: now};
+    const d = svg.dataset, pointer = new DOMPoint(places[now], (Number(d.top) + Number(d.bottom)) / 2).matrixTransform(svg.getScreenCTM());
+    values(svg, places[now], pointer);
   }
   document.addEventListener("pointermove", event => {
     if (drag) {
@@ -141,7 +160,7 @@
       return;
     }
     const svg = chartOf(event);
-    if (svg && event.pointerType !== "touch") values(svg, event); else hide();
+    if (svg && event.pointerType !== "touch") values(svg, inside(svg, event).x, {x: event.clientX, y: event.clientY}); else hide();
   });
   document.addEventListener("pointerdown", event => {
     const svg = chartOf(event);
@@ -162,6 +181,7 @@
     zoomTo(value(a), value(b));
   });
   document.addEventListener("dblclick", event => { if (chartOf(event) && zoomTo) zoomTo("", ""); });
+  document.addEventListener("focusout", event => { if (event.target.closest && event.target.closest("svg.chart")) hide(); });
   document.addEventListener("scroll", hide, {passive: true});
 
   // --- the list of runs ---
@@ -229,6 +249,12 @@
 
   document.addEventListener("keydown", event => {
     if (event.key === "Escape") hide();
+    const chart = event.target.closest && event.target.closest("svg.chart");
+    const by = {ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity}[event.key];
+    if (chart && by && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      step(chart, by);
+    }
     const field = document.querySelector("input[type=search]");
     if (event.key === "/" && field && !event.ctrlKey && !event.metaKey && !event.target.closest("input,textarea,select")) {
       event.preventDefault();
