@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/notebook/export"
+	"patchlab/kernel/spec"
 )
 
 func newNotebookExportCommand() *cobra.Command {
@@ -26,7 +30,8 @@ MathML, code is highlighted, dark or light as the reader's system is. HTML
 outputs stay, but their scripts run only with --scripts, and then without
 network too. markdown is one file likewise. go is a program with the cells'
 declarations and a function for the statements of each cell; it compiles where
-the cells do.
+the cells do. What cells use without importing it is found in the module of the
+notebook's folder, else in that of the installed kernel.
 
 Nothing is run: export what "patchlab notebook run" or Jupyter saved.`,
 		Example: `  patchlab notebook export out.ipynb --to html
@@ -47,6 +52,35 @@ Nothing is run: export what "patchlab notebook run" or Jupyter saved.`,
 	return cmd
 }
 
+// inModule does something in the module whose packages a folder's notebooks
+// import, which is where Go looks for them.
+func inModule(ctx context.Context, folder string, do func() error) (err error) {
+	folder, err = filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	root, _ := spec.Module(folder)
+	if root == "" {
+		for _, kernel := range spec.Find(spec.Places(ctx)) {
+			if root = kernel.Spec.Module; root != "" {
+				break
+			}
+		}
+	}
+	if root == "" {
+		return do()
+	}
+	back, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(root); err != nil {
+		return fmt.Errorf("looking for the packages of the module in %s: %w", root, err)
+	}
+	defer func() { err = errors.Join(err, os.Chdir(back)) }()
+	return do()
+}
+
 func exportNotebook(cmd *cobra.Command, input, to, output string, o export.Options) error {
 	endings := map[string]string{"html": ".html", "markdown": ".md", "go": ".go"}
 	if !slices.Contains([]string{"html", "markdown", "go"}, to) {
@@ -65,7 +99,7 @@ func exportNotebook(cmd *cobra.Command, input, to, output string, o export.Optio
 	case "markdown":
 		err = export.Markdown(&b, n, o)
 	case "go":
-		err = export.Go(&b, n)
+		err = inModule(cmd.Context(), o.Dir, func() error { return export.Go(&b, n) })
 	}
 	if err != nil {
 		return fmt.Errorf("exporting %s: %w", input, err)
