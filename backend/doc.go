@@ -17,5 +17,8 @@
 // Built with the tag noxla, without cgo, or for a platform that go-xla does not know, the package has only the
 // pure-Go backend and needs no C compiler.
 //
+// What XLA compiles for the CPU is kept in the user's cache folder ([ProgramsEnv]), under the digest of the program, of
+// the plugin and of the processor: the next process that runs the same network begins with its first step.
+//
 // [ReexecTuned] gives the process the memory-allocator settings that training is fastest with.
 package backend

@@ -17,6 +17,11 @@ import (
 // OfflineEnv is the environment variable that forbids every download when it is set to anything but "" and "0".
 const OfflineEnv = "PATCHLAB_OFFLINE"
 
+// ProgramsEnv is the environment variable that names another folder than "patchlab/programs" in the user's cache
+// folder for the programs that XLA has compiled for the CPU, which later processes then need not compile; "off" keeps
+// none. Only on Linux are any kept.
+const ProgramsEnv = "PATCHLAB_PROGRAMS"
+
 // Offline reports whether the user forbids downloads.
 func Offline() bool {
 	v := os.Getenv(OfflineEnv)
@@ -202,6 +207,11 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 		}
 		for _, f := range failures {
 			o.say("backend: passed over a broken %v", f)
+		}
+		if kind == XLA {
+			if err := keepPrograms(c.path, info.PluginVersion); err != nil {
+				o.say("backend: compiled programs are not kept for the next time: %v", err)
+			}
 		}
 		return b, info, nil
 	}

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"patchlab/backend"
 )
 
 // tool is one row of the table: how it is started.
@@ -138,6 +140,7 @@ func environment(folder string, threads int) []string {
 		"OMP_NUM_THREADS="+n, "MKL_NUM_THREADS="+n, "GOMAXPROCS="+n,
 		"CUDA_VISIBLE_DEVICES=", "JAX_PLATFORMS=cpu", "TF_CPP_MIN_LOG_LEVEL=3",
 		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(folder, "inductor"), "KERAS_HOME="+filepath.Join(folder, "keras"),
+		backend.ProgramsEnv+"="+filepath.Join(folder, "programs"),
 	)
 }
 
