@@ -203,7 +203,7 @@ func (o *benchOptions) measure(cmd *cobra.Command, kind backend.Kind, places []p
 	defer func() { // also after an error, for what was measured
 		for i, place := range places {
 			if len(rounds[i]) > 0 {
-				r.add(place, middle(rounds[i]))
+				r.add(place, rounds[i])
 			}
 		}
 	}()

@@ -33,6 +33,7 @@ type benchResult struct {
 	experiments.Workload   `json:"workload"`
 	Params                 int64 `json:"params"`
 	experiments.Throughput `json:"measured"`
+	Rounds                 int `json:"rounds"` // of which this is the one of the median cost
 	// FLOPsPerSecond is at the median step; OfPeak its share of the matrix
 	// product's, and OfPeakByProcessor the share where both are divided by
 	// processor time; 0 where that isn't known.
@@ -62,8 +63,9 @@ func newBenchReport(machine backend.Machine, info backend.Info) *benchReport {
 }
 
 // add takes a measurement in.
-func (r *benchReport) add(p place, t experiments.Throughput) {
-	one := benchResult{Name: p.model, Workload: p.Workload, Throughput: t, FLOPsPerSecond: t.FLOPsPerSecond()}
+func (r *benchReport) add(p place, rounds []experiments.Throughput) {
+	t := middle(rounds)
+	one := benchResult{Name: p.model, Workload: p.Workload, Throughput: t, Rounds: len(rounds), FLOPsPerSecond: t.FLOPsPerSecond()}
 	if counts, err := p.Model.Count(); err == nil {
 		one.Params = counts.Total
 	}

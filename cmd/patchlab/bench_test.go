@@ -91,10 +91,10 @@ func TestBenchTable(t *testing.T) {
 	r.Peak = experiments.Peak{FLOPsPerSecond: 123.4e9, BytesPerSecond: 56.7e9, Side: 2048, FLOPsPerProcessorSecond: 99e9}
 	for i, p := range places {
 		ms := float64(1 + 123*i)
-		r.add(p, experiments.Throughput{
+		r.add(p, []experiments.Throughput{{
 			FirstStep: 123.45, StepMedian: ms, StepP95: 12345.67, ProcessorMedian: ms, ImagesPerSecond: 1234567, Steps: 9,
 			FLOPs: p.FLOPs(), Bytes: 1e9, StartMemory: 1e8, PeakMemory: 2e8 + int64(i)<<30,
-		})
+		}})
 	}
 	r.finish()
 	r.Load = [2]string{"12.34", "23.45"}
