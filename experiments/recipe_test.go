@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"patchlab/datasets/augment"
 	"patchlab/experiments"
 	"patchlab/models"
 )
@@ -66,6 +67,15 @@ func TestValidateSaysWhatIsAllowed(t *testing.T) {
 		"early stopping: patience 0":                func(r *experiments.Recipe) { r.EarlyStopping.Patience = 0 },
 		"patch size 5 does not divide image size":   func(r *experiments.Recipe) { r.Model.PatchSize = 5 },
 		"limits -1 and 0; allowed: 0 (all) or more": func(r *experiments.Recipe) { r.Data.TrainLimit = -1 },
+		"plateau and cosine both set":               func(r *experiments.Recipe) { r.Cosine = &experiments.Cosine{} },
+		"warm-up of 3 epochs; allowed: 0 or more, fewer than the 3": func(r *experiments.Recipe) {
+			r.Plateau, r.Cosine = nil, &experiments.Cosine{Warmup: 3}
+		},
+		"label smoothing 1; allowed":            func(r *experiments.Recipe) { r.LabelSmoothing = 1 },
+		"EMA decay -1; allowed":                 func(r *experiments.Recipe) { r.EMA = -1 },
+		"clip norm -1; allowed":                 func(r *experiments.Recipe) { r.Optimizer.ClipNorm = -1 },
+		"augment: erase: probability 2":         func(r *experiments.Recipe) { r.Augment = &augment.Policy{Erase: 2} },
+		"stochastic depth is 1, but must be at": func(r *experiments.Recipe) { r.Model.StochasticDepth = 1 },
 	} {
 		r := tiny()
 		change(&r)
