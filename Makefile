@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
+.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/...
@@ -15,6 +15,7 @@ deps:
 	scripts/python-env.sh keras models/testdata/requirements.txt
 	scripts/python-env.sh mlflow tracker/server/testdata/requirements.txt
 	scripts/python-env.sh jupyter kernel/testdata/requirements.txt
+	scripts/python-env.sh onnx weights/testdata/onnx.txt
 	go run ./cmd/patchlab kernel install --tools-only
 	scripts/chromium.sh
 
@@ -32,6 +33,12 @@ race:
 test-pytorch:
 	scripts/python-env.sh pytorch tracker/server/testdata/pytorch.txt
 	PATCHLAB_PYTORCH=1 go test -run TestPyTorch -count=1 -v ./tracker/server
+
+## test-timm: every architecture of papers beside timm on PyTorch, which the system's Python must have:
+##            apt-get install python3-torch python3-torchvision (150 MB, without CUDA)
+test-timm:
+	PATCHLAB_PYTHON=$${PATCHLAB_PYTHON:-/usr/bin/python3} scripts/python-env.sh timm weights/testdata/timm.txt --system-site-packages
+	PATCHLAB_TIMM=1 go test -run 'TestTimm$$' -count=1 -v -timeout 30m ./weights
 
 ## bench-trackers: the same recording work in seven trackers, side by side, into results/
 bench-trackers:

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Makes the Python environment .venv/NAME from a requirements file whose every line is pinned by hash.
 #
-#     scripts/python-env.sh NAME REQUIREMENTS
+#     scripts/python-env.sh NAME REQUIREMENTS [--system-site-packages]
 #
-# It does nothing where that environment stands already: a stamp in it holds the digest of the
+# The file names all packages, those that others need too; with the option the environment has the
+# system's besides. It does nothing where that environment stands already: a stamp in it holds the digest of the
 # requirements and the version of Python. PATCHLAB_PYTHON names another interpreter than python3.
 # pip finds its packages where the machine's own configuration tells it to.
 set -eu
 
-if [ $# -ne 2 ]; then
-	echo "usage: $0 NAME REQUIREMENTS" >&2
+if [ $# -ne 2 ] && [ "$# ${3:-}" != "3 --system-site-packages" ]; then
+	echo "usage: $0 NAME REQUIREMENTS [--system-site-packages]" >&2
 	exit 2
 fi
 name=$1
@@ -38,11 +39,11 @@ fi
 # One installer at a time; the second finds the first one's stamp.
 mkdir -p "$root/.venv"
 if command -v flock >/dev/null && [ "${PATCHLAB_ENV_LOCKED:-}" != "$name" ]; then
-	PATCHLAB_ENV_LOCKED=$name exec flock "$root/.venv/$name.lock" "$0" "$name" "$requirements"
+	PATCHLAB_ENV_LOCKED=$name exec flock "$root/.venv/$name.lock" "$0" "$@"
 fi
 
 echo "making Python environment $venv (hundreds of megabytes, once)" >&2
 rm -rf "$venv"
-"$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r "$requirements"
+"$python" -m venv ${3:-} "$venv"
+"$venv/bin/python" -m pip install --progress-bar off --disable-pip-version-check --require-hashes --no-deps -r "$requirements"
 printf '%s\n' "$stamp" >"$venv/stamp"

@@ -37,6 +37,7 @@ where each head attends. With several runs, one image is shown as each sees it.
 
 Pictures (--what), and what they need:
 ` + drawingsHelp() + `
+A class token is left out of attention, which is then among the patches alone.
 An image is its index in the test split of the run's dataset, or a PNG or JPEG
 of yours, whose largest centred square is used.`,
 		Example: `  patchlab inspect latest

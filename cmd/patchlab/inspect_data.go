@@ -67,7 +67,7 @@ func (in *inspection) add(found stored, b compute.Backend) (err error) {
 	r := &inspected{trained: t, histories: map[string][]tracker.Point{}}
 	in.runs = append(in.runs, r)
 	for _, key := range []string{"train_loss", "val_loss", "train_accuracy", "val_accuracy"} {
-		if r.histories[key], err = db.History(ctx, t.info.ID, key); err != nil {
+		if r.histories[key], err = db.History(ctx, t.info.ID, key); err != nil && !errors.Is(err, tracker.ErrNotFound) {
 			return err
 		}
 	}

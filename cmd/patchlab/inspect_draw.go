@@ -101,19 +101,45 @@ func (in *inspection) attention(r *inspected, m viz.Image) ([]viz.Attention, err
 	if err != nil {
 		return nil, err
 	}
-	return attentionOf(inside, 0)
+	return attentionOf(r.recipe.Model, inside, 0)
 }
 
-func attentionOf(inside experiments.Inside, image int) ([]viz.Attention, error) {
+func attentionOf(config models.Config, inside experiments.Inside, image int) ([]viz.Attention, error) {
 	var out []viz.Attention
 	for _, l := range inside.Attention {
-		a, err := viz.NewAttention(blockName(l.Block), l.Dims[1], l.Image(image))
+		scores := l.Image(image)
+		if config.Head.Pool == models.ClassPool {
+			scores = amongPatches(scores, config.Tokens())
+		}
+		a, err := viz.NewAttention(blockName(l.Block), l.Dims[1], scores)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// amongPatches leaves the class token, the first, out of scores [heads, T, T]:
+// what is left of each row is scaled to the sum 1 again.
+func amongPatches(scores []float32, tokens int) []float32 {
+	var out []float32
+	for row := range slices.Chunk(scores, tokens) {
+		at := len(out)
+		out = append(out, row[1:]...)
+		sum := float32(0)
+		for _, v := range out[at:] {
+			sum += v
+		}
+		for i := range out[at:] {
+			out[at+i] /= sum
+		}
+	}
+	heads, rest := len(scores)/(tokens*tokens), tokens-1
+	for h := range heads { // and the row of its own
+		copy(out[h*rest*rest:], out[(h*tokens+1)*rest:(h+1)*tokens*rest])
+	}
+	return out[:heads*rest*rest]
 }
 
 func drawPatches(in *inspection, r *inspected, m shownImage) error {
@@ -197,7 +223,7 @@ func (in *inspection) headValues(r *inspected, of func(viz.Attention) []float64)
 			return nil, 0, err
 		}
 		for i := range batch {
-			layers, err := attentionOf(inside, i)
+			layers, err := attentionOf(r.recipe.Model, inside, i)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -229,7 +255,7 @@ func drawEntropy(in *inspection, r *inspected) error {
 	if err != nil {
 		return err
 	}
-	p, err := viz.AttentionEntropy(r.title("attention entropy"), values, n, r.recipe.Model.Tokens())
+	p, err := viz.AttentionEntropy(r.title("attention entropy"), values, n, r.recipe.Model.Grid()*r.recipe.Model.Grid())
 	return in.keep(r, "entropy", p, err)
 }
 
@@ -237,6 +263,9 @@ func drawPosition(in *inspection, r *inspected) error {
 	table, dims, err := r.network.Weight("position/embedding")
 	if err != nil {
 		return err
+	}
+	if r.recipe.Model.Head.Pool == models.ClassPool { // whose row is of no place
+		table, dims[0] = table[dims[1]:], dims[0]-1
 	}
 	p, err := viz.PositionSimilarity(r.title("position embeddings"), table, dims[0], dims[1])
 	return in.keep(r, "position", p, err)

@@ -52,7 +52,7 @@ func (in *inspection) scene(r *inspected, m shownImage) (viz.Scene, error) {
 	if err != nil {
 		return viz.Scene{}, err
 	}
-	layers, err := attentionOf(inside, 0)
+	layers, err := attentionOf(r.recipe.Model, inside, 0)
 	if err != nil {
 		return viz.Scene{}, err
 	}
