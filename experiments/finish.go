@@ -38,6 +38,9 @@ func (t *trainer) record() error {
 	for key, value := range r.modern() {
 		params[key] = value
 	}
+	if r.Devices > 1 {
+		params["devices"] = strconv.Itoa(r.Devices)
+	}
 	if r.Init != nil {
 		params["init"], params["freeze"] = r.Init.Weights, strconv.FormatBool(r.Init.Freeze)
 	}

@@ -41,6 +41,9 @@ type Recipe struct {
 	// Keep says which epoch's weights the run ends with.
 	Keep Keep  `json:"keep"`
 	Seed int64 `json:"seed"`
+	// Devices is how many devices of the backend share each batch in training; 0
+	// is 1. The losses are the same to rounding. Evaluation takes one device.
+	Devices int `json:"devices,omitempty"`
 	// Init names the weights to begin with; nil draws them from the seed.
 	Init *Init `json:"init,omitempty"`
 }
@@ -119,6 +122,8 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("data: validation fraction %g; allowed: more than 0, less than 1", r.Data.Validation)
 	case r.Batch < 1:
 		return fmt.Errorf("batch size %d; allowed: 1 or more", r.Batch)
+	case r.Devices < 0 || r.Devices > 1 && r.Batch%r.Devices != 0:
+		return fmt.Errorf("%d devices for batches of %d; allowed: divisors of the batch size", r.Devices, r.Batch)
 	case r.Epochs < 1:
 		return fmt.Errorf("%d epochs; allowed: 1 or more", r.Epochs)
 	case r.Keep != KeepLoss && r.Keep != KeepAccuracy && r.Keep != KeepLast:

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -19,6 +20,7 @@ type stepper struct {
 	net    *Network
 	recipe Recipe
 	exec   *model.Exec
+	spread *spread // nil on one device
 }
 
 func newStepper(net *Network, recipe Recipe) (*stepper, error) {
@@ -31,6 +33,11 @@ func newStepper(net *Network, recipe Recipe) (*stepper, error) {
 		return nil, err
 	}
 	s.exec.WithName("step").SetMaxCache(-1)
+	if recipe.Devices > 1 {
+		if s.spread, err = newSpread(s.exec, recipe.Devices); err != nil {
+			return nil, fmt.Errorf("build the training step for %d devices: %w", recipe.Devices, err)
+		}
+	}
 	return s, nil
 }
 
@@ -96,8 +103,11 @@ func (s *stepper) compile(batch, height, width int) error {
 // compiled returns the step's graph for a batch size.
 func (s *stepper) compiled(batch, height, width int) (g *graph.Graph, err error) {
 	err = guard("compile the training step", func() (err error) {
-		g, err = s.exec.Compile(s.net.inputShape(batch, height, width), shapes.Make(dtypes.Int32, batch),
-			shapes.Make(dtypes.Float32, 4), shapes.Make(dtypes.Uint32))
+		inputs := []shapes.Shape{s.net.inputShape(batch, height, width), shapes.Make(dtypes.Int32, batch), shapes.Make(dtypes.Float32, 4), shapes.Make(dtypes.Uint32)}
+		if s.spread != nil {
+			inputs = s.spread.shapes(inputs)
+		}
+		g, err = s.exec.Compile(inputs...)
 		return err
 	})
 	return g, err
@@ -117,7 +127,7 @@ func (s *stepper) run(step int64, learningRate float64, b *batch, height, width 
 	}
 	var out []*tensors.Tensor
 	err := guard(fmt.Sprintf("training step %d", step), func() (err error) {
-		out, err = s.exec.Exec(inputs[0], inputs[1], inputs[2], inputs[3])
+		out, err = s.call(inputs)
 		return err
 	})
 	if err != nil {
@@ -127,7 +137,7 @@ func (s *stepper) run(step int64, learningRate float64, b *batch, height, width 
 	if err != nil {
 		return stepResult{}, fmt.Errorf("training step %d: %w", step, err)
 	}
-	if err := finalize(append(inputs, out[0])...); err != nil {
+	if err := finalize(append(inputs, out...)...); err != nil {
 		return stepResult{}, err
 	}
 	r := stepResult{loss: float64(v[0]), top1: float64(v[1]), top5: float64(v[2])}
@@ -135,6 +145,19 @@ func (s *stepper) run(step int64, learningRate float64, b *batch, height, width 
 		return r, &DivergedError{Step: step, Loss: r.loss, LearningRate: learningRate}
 	}
 	return r, nil
+}
+
+// call runs the step's graph, and returns its result once a device.
+func (s *stepper) call(inputs []*tensors.Tensor) ([]*tensors.Tensor, error) {
+	if s.spread == nil {
+		return s.exec.Exec(inputs[0], inputs[1], inputs[2], inputs[3])
+	}
+	shards, err := s.spread.shard(inputs)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.exec.Exec(shards...)
+	return out, errors.Join(err, free(shards))
 }
 
 // dropoutSeed mixes the run's seed and the step into the 32 bits that decide

@@ -145,6 +145,9 @@ func newTrainer(job Job) (*trainer, error) {
 		return nil, fmt.Errorf("%d training images leave %d to train on and %d to validate with; both must be 1 or more",
 			job.Dataset.Train.Len(), t.train.Len(), t.val.Len())
 	}
+	if err := job.Recipe.checkDevices(job.Backend, t.train.Len()); err != nil {
+		return nil, err
+	}
 	t.state = state{
 		Recipe: job.Recipe.Digest(), Dataset: job.Dataset.Digest, Backend: job.BackendName,
 		LearningRate: job.Recipe.Optimizer.LearningRate,
