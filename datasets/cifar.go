@@ -140,7 +140,7 @@ func readCIFARFiles(ctx context.Context, dir string, names []string, limit int) 
 	if limit > 0 {
 		total = min(total, limit)
 	}
-	split := Split{Images: make([]uint8, total*cifarImage), Labels: make([]uint8, total), Channels: 3}
+	split := Split{Images: make([]uint8, total*cifarImage), Labels: make([]uint16, total), Channels: 3}
 
 	const chunk = 256 // records: three quarters of a megabyte, which stays in a core's cache
 	type job struct{ file, first, into int }
@@ -238,7 +238,7 @@ func decodeCIFAR(path string, content io.ReaderAt, first int, buffer []byte, int
 			return &FormatError{File: path, Offset: start + int64(i)*cifarRecord,
 				Reason: fmt.Sprintf("label is %d, must be 0 to 9", record[0])}
 		}
-		into.Labels[i] = record[0]
+		into.Labels[i] = uint16(record[0])
 		interleave(into.Images[i*cifarImage:(i+1)*cifarImage], record[1:])
 	}
 	return nil

@@ -66,10 +66,10 @@ func TestCIFAR10LayoutAndOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []uint8{0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5, 4, 5, 6}; !slices.Equal(d.Train.Labels, want) {
+	if want := []uint16{0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5, 4, 5, 6}; !slices.Equal(d.Train.Labels, want) {
 		t.Errorf("train labels %v, want the files' in order %v", d.Train.Labels, want)
 	}
-	if want := []uint8{5, 6, 7}; !slices.Equal(d.Test.Labels, want) {
+	if want := []uint16{5, 6, 7}; !slices.Equal(d.Test.Labels, want) {
 		t.Errorf("test labels %v, want %v", d.Test.Labels, want)
 	}
 	for n := range d.Train.Len() {
@@ -103,7 +103,7 @@ func TestCIFAR10LimitsReadAPrefix(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := all.Train.First(limit)
-		if !bytes.Equal(some.Train.Images, want.Images) || !bytes.Equal(some.Train.Labels, want.Labels) {
+		if !bytes.Equal(some.Train.Images, want.Images) || !slices.Equal(some.Train.Labels, want.Labels) {
 			t.Errorf("limit %d isn't the first %[1]d images", limit)
 		}
 		if some.Test.Len() != 2 {
@@ -184,10 +184,10 @@ func TestRealCIFAR10(t *testing.T) {
 	if d.Train.Len() != 50_000 || d.Test.Len() != 10_000 || d.Height != 32 || d.Width != 32 || d.Channels != 3 {
 		t.Errorf("got %d train, %d test of %d×%d×%d", d.Train.Len(), d.Test.Len(), d.Height, d.Width, d.Channels)
 	}
-	if got, want := d.Train.Labels[:10], []uint8{6, 9, 9, 4, 1, 1, 2, 7, 8, 3}; !slices.Equal(got, want) {
+	if got, want := d.Train.Labels[:10], []uint16{6, 9, 9, 4, 1, 1, 2, 7, 8, 3}; !slices.Equal(got, want) {
 		t.Errorf("first train labels %v, want %v", got, want)
 	}
-	if got, want := d.Test.Labels[:10], []uint8{3, 8, 8, 0, 6, 6, 1, 6, 3, 1}; !slices.Equal(got, want) {
+	if got, want := d.Test.Labels[:10], []uint16{3, 8, 8, 0, 6, 6, 1, 6, 3, 1}; !slices.Equal(got, want) {
 		t.Errorf("first test labels %v, want %v", got, want)
 	}
 	if name := d.Classes[d.Train.Labels[0]]; name != "frog" {
@@ -249,7 +249,7 @@ func FuzzCIFAR(f *testing.F) {
 			}
 			return
 		}
-		split := Split{Images: make([]uint8, records*cifarImage), Labels: make([]uint8, records), Channels: 3}
+		split := Split{Images: make([]uint8, records*cifarImage), Labels: make([]uint16, records), Channels: 3}
 		err = decodeCIFAR("fuzz", bytes.NewReader(content), 0, make([]byte, len(content)), split)
 		if err != nil {
 			var format *FormatError
@@ -259,7 +259,7 @@ func FuzzCIFAR(f *testing.F) {
 			return
 		}
 		for r := range records { // what was read, put back, is the file
-			record := []byte{split.Labels[r]}
+			record := []byte{byte(split.Labels[r])}
 			for c := range 3 {
 				for i := range cifarPlane {
 					record = append(record, split.Image(r)[3*i+c])

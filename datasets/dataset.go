@@ -27,7 +27,7 @@ type Dataset struct {
 // the order row, column, channel; Labels holds one class index a picture.
 type Split struct {
 	Images   []uint8
-	Labels   []uint8
+	Labels   []uint16
 	Channels int // values a pixel
 }
 

@@ -19,7 +19,7 @@ func tiny(n int) *Dataset {
 	d.Train.Channels, d.Test.Channels = 1, 1
 	for i := range n {
 		d.Train.Images = append(d.Train.Images, uint8(i), uint8(100+i))
-		d.Train.Labels = append(d.Train.Labels, uint8(i%10))
+		d.Train.Labels = append(d.Train.Labels, uint16(i%10))
 	}
 	return d
 }
@@ -84,7 +84,7 @@ func TestHoldoutIsTheLastFraction(t *testing.T) {
 		}
 	}
 	// The reference's split.
-	d := &Dataset{Train: Split{Images: make([]uint8, 50_000), Labels: make([]uint8, 50_000)}}
+	d := &Dataset{Train: Split{Images: make([]uint8, 50_000), Labels: make([]uint16, 50_000)}}
 	if train, val := d.Holdout(.1); train.Len() != 45_000 || val.Len() != 5_000 {
 		t.Errorf("%d train and %d val, want 45,000 and 5,000", train.Len(), val.Len())
 	}
@@ -209,7 +209,7 @@ func TestBatchPanicsOnSmallBuffers(t *testing.T) {
 }
 
 func TestChannelMoments(t *testing.T) {
-	s := Split{Images: []uint8{0, 10, 255, 4, 20, 255}, Labels: []uint8{0, 0}, Channels: 3}
+	s := Split{Images: []uint8{0, 10, 255, 4, 20, 255}, Labels: []uint16{0, 0}, Channels: 3}
 	mean, variance := s.ChannelMoments()
 	if !slices.Equal(mean, []float32{2, 15, 255}) || !slices.Equal(variance, []float32{4, 25, 0}) {
 		t.Errorf("mean %v, variance %v, want [2 15 255], [4 25 0]", mean, variance)
@@ -223,7 +223,7 @@ func TestChannelMoments(t *testing.T) {
 // TestChannelMomentsAreExact compares with two passes in float64 over enough pixels that a sum in
 // float32, or of squares in 32 bits, would be far off.
 func TestChannelMomentsAreExact(t *testing.T) {
-	s := Split{Images: make([]uint8, 300*32*32*3), Labels: make([]uint8, 300), Channels: 3}
+	s := Split{Images: make([]uint8, 300*32*32*3), Labels: make([]uint16, 300), Channels: 3}
 	keyed("patchlab: tests ", 1, 2).Read(s.Images)
 	mean, variance := s.ChannelMoments()
 	for c := range 3 {
@@ -285,7 +285,7 @@ func TestSliceIsBounded(t *testing.T) {
 
 func BenchmarkBatch128(b *testing.B) {
 	const n = 20_000
-	s := Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint8, n), Channels: 3}
+	s := Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint16, n), Channels: 3}
 	images, labels := make([]uint8, 128*32*32*3), make([]int32, 128)
 	order := Order(n, 1, 0)
 	b.SetBytes(int64(len(images)))
@@ -306,7 +306,7 @@ func BenchmarkOrder50000(b *testing.B) {
 
 func BenchmarkChannelMoments(b *testing.B) {
 	const n = 20_000
-	s := Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint8, n), Channels: 3}
+	s := Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint16, n), Channels: 3}
 	b.SetBytes(int64(len(s.Images)))
 	for b.Loop() {
 		s.ChannelMoments()

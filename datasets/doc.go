@@ -7,8 +7,8 @@
 // Where a dataset can't be had at all the error is [ErrUnavailable], so that a caller can go on with
 // "shapes".
 //
-// Pictures are bytes, 0 to 255, in the order image, row, column, channel (NHWC). Labels are bytes
-// that index [Dataset.Classes].
+// Pictures are bytes, 0 to 255, in the order image, row, column, channel (NHWC). Labels are
+// numbers that index [Dataset.Classes].
 //
 // Everything here is a pure function of its inputs, the same on every machine: the held-out part is
 // the last fraction of the train split, [Order] draws the shuffle of an epoch from a generator that

@@ -63,7 +63,7 @@ func ExampleOrder() {
 }
 
 func ExampleSplit_ChannelMoments() {
-	s := datasets.Split{Images: []uint8{0, 10, 4, 20}, Labels: []uint8{0, 1}, Channels: 2}
+	s := datasets.Split{Images: []uint8{0, 10, 4, 20}, Labels: []uint16{0, 1}, Channels: 2}
 	mean, variance := s.ChannelMoments()
 	fmt.Println(mean, variance)
 	// Output: [2 15] [4 25]

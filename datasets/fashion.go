@@ -122,7 +122,10 @@ func readFashionSplit(dir, images, labels string, limit int) (Split, error) {
 				Reason: fmt.Sprintf("label is %d, must be 0 to 9", label)}
 		}
 	}
-	split := Split{Images: pixels, Labels: classes, Channels: 1}
+	split := Split{Images: pixels, Labels: make([]uint16, len(classes)), Channels: 1}
+	for i, class := range classes {
+		split.Labels[i] = uint16(class)
+	}
 	if limit > 0 && limit < split.Len() {
 		split = split.First(limit)
 		split.Images = slices.Clone(split.Images) // lets go of the rest

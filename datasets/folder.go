@@ -24,8 +24,8 @@ func IsFolder(name string) bool {
 	return ok && rest != ""
 }
 
-// maxClasses is how many a label, one byte, can tell apart.
-const maxClasses = 256
+// maxClasses is how many labels can tell apart.
+const maxClasses = 1 << 16
 
 // maxBytes bounds the pictures of a folder, which are all held in memory.
 const maxBytes = 64 << 30
@@ -33,7 +33,7 @@ const maxBytes = 64 << 30
 // labelled is a picture that is still a file.
 type labelled struct {
 	path  string
-	label uint8
+	label uint16
 }
 
 // loadFolder reads a folder in ImageNet's layout,
@@ -157,7 +157,7 @@ func listSplit(dir string, classes []string) ([]labelled, error) {
 			switch strings.ToLower(filepath.Ext(e.Name())) {
 			case ".png", ".jpg", ".jpeg":
 				if !strings.HasPrefix(e.Name(), ".") {
-					list = append(list, labelled{filepath.Join(dir, class, e.Name()), uint8(label)})
+					list = append(list, labelled{filepath.Join(dir, class, e.Name()), uint16(label)})
 				}
 			}
 		}
@@ -179,7 +179,7 @@ func limited(list []labelled, limit int) []labelled {
 // readSplit reads pictures, all cores at work, and tells report how many it has.
 func readSplit(ctx context.Context, list []labelled, view View, report func(int)) (Split, error) {
 	size := 3 * view.Size * view.Size
-	s := Split{Images: make([]uint8, len(list)*size), Labels: make([]uint8, len(list)), Channels: 3}
+	s := Split{Images: make([]uint8, len(list)*size), Labels: make([]uint16, len(list)), Channels: 3}
 	var (
 		wait  sync.WaitGroup
 		next  atomic.Int64

@@ -175,3 +175,29 @@ func TestFolderRefuses(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// More classes than a byte tells apart, as ImageNet has.
+func TestFolderOfManyClasses(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 300 {
+		pictureFile(t, filepath.Join(dir, "train", fmt.Sprintf("%03d", i), "1.png"), 2, 2, color.RGBA{uint8(i), uint8(i >> 8 * 200), 0, 255})
+	}
+	pictureFile(t, filepath.Join(dir, "test", "299", "1.png"), 2, 2, colours["red"])
+	d, err := loadDir(t, dir, Options{View: View{Size: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Test.Labels[0] != 299 || slices.Max(d.Train.Labels) != 299 || len(d.Classes) != 300 {
+		t.Errorf("the last class has the label %d of %d", d.Test.Labels[0], len(d.Classes))
+	}
+	for i, label := range d.Train.Labels {
+		if p := d.Train.Image(i); p[0] != uint8(label) || (p[1] > 0) != (label > 255) {
+			t.Fatalf("picture %d of class %d is %v", i, label, p[:3])
+		}
+	}
+	before := d.ComputeDigest()
+	d.Test.Labels[0] -= 256
+	if d.ComputeDigest() == before {
+		t.Error("labels 43 and 299 have one digest")
+	}
+}

@@ -83,7 +83,7 @@ func TestFashionPlainAndZipped(t *testing.T) {
 		if d.Height != 28 || d.Width != 28 || d.Channels != 1 || d.Train.Channels != 1 {
 			t.Errorf("shape %d×%d×%d, want 28×28×1", d.Height, d.Width, d.Channels)
 		}
-		if !slices.Equal(d.Train.Labels, []uint8{9, 0, 3}) || !slices.Equal(d.Test.Labels, []uint8{2, 1}) {
+		if !slices.Equal(d.Train.Labels, []uint16{9, 0, 3}) || !slices.Equal(d.Test.Labels, []uint16{2, 1}) {
 			t.Errorf("labels %v and %v", d.Train.Labels, d.Test.Labels)
 		}
 		if !bytes.Equal(d.Train.Images, plain[fashionTrainImages][16:]) || !bytes.Equal(d.Test.Images, plain[fashionTestImages][16:]) {
@@ -228,10 +228,10 @@ func TestRealFashionMNIST(t *testing.T) {
 	for _, s := range []struct {
 		split Split
 		each  int
-		first []uint8
+		first []uint16
 	}{
-		{d.Train, 6000, []uint8{9, 0, 0, 3, 0, 2, 7, 2, 5, 5}},
-		{d.Test, 1000, []uint8{9, 2, 1, 1, 6, 1, 4, 6, 5, 7}},
+		{d.Train, 6000, []uint16{9, 0, 0, 3, 0, 2, 7, 2, 5, 5}},
+		{d.Test, 1000, []uint16{9, 2, 1, 1, 6, 1, 4, 6, 5, 7}},
 	} {
 		if !slices.Equal(s.split.Labels[:10], s.first) {
 			t.Errorf("first labels %v, want %v", s.split.Labels[:10], s.first)

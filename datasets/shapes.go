@@ -77,7 +77,7 @@ func loadShapes(ctx context.Context, o Options) (*Dataset, error) {
 
 // drawSplit draws n pictures, all cores at work, in blocks of ten that hold each class once.
 func drawSplit(ctx context.Context, domain string, seed int64, n int) (Split, error) {
-	split := Split{Images: make([]uint8, n*side*side*3), Labels: make([]uint8, n), Channels: 3}
+	split := Split{Images: make([]uint8, n*side*side*3), Labels: make([]uint16, n), Channels: 3}
 	const block = 10 // the number of classes
 	var (
 		wait sync.WaitGroup
@@ -99,7 +99,7 @@ func drawSplit(ctx context.Context, domain string, seed int64, n int) (Split, er
 				}
 				for i := first; i < min(first+block, n); i++ {
 					label := labels[i-first]
-					split.Labels[i] = label
+					split.Labels[i] = uint16(label)
 					p.draw(int(label))
 					p.develop(split.Image(i))
 				}

@@ -73,7 +73,7 @@ func TestShapesLimitsAreAPrefix(t *testing.T) {
 	for _, limit := range []int{1, 9, 10, 11, 63} {
 		some := loadedShapes(t, Options{Seed: 5, TrainLimit: limit, TestLimit: limit})
 		for _, s := range [][2]Split{{some.Train, all.Train}, {some.Test, all.Test}} {
-			if want := s[1].First(limit); !bytes.Equal(s[0].Images, want.Images) || !bytes.Equal(s[0].Labels, want.Labels) {
+			if want := s[1].First(limit); !bytes.Equal(s[0].Images, want.Images) || !slices.Equal(s[0].Labels, want.Labels) {
 				t.Errorf("limit %d isn't the first %[1]d pictures", limit)
 			}
 		}
@@ -86,16 +86,16 @@ func TestShapesAreBalanced(t *testing.T) {
 		for first := 0; first < s.Len(); first += 10 {
 			block := slices.Clone(s.Labels[first : first+10])
 			slices.Sort(block)
-			if !slices.Equal(block, []uint8{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+			if !slices.Equal(block, []uint16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
 				t.Fatalf("pictures %d to %d have labels %v", first, first+9, s.Labels[first:first+10])
 			}
 		}
 	}
 	// The orders within blocks differ: no class has its fixed place.
-	var places [10]map[uint8]bool
+	var places [10]map[uint16]bool
 	for i, l := range d.Train.Labels {
 		if places[i%10] == nil {
-			places[i%10] = map[uint8]bool{}
+			places[i%10] = map[uint16]bool{}
 		}
 		places[i%10][l] = true
 	}

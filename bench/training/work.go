@@ -79,8 +79,8 @@ func writeData(ctx context.Context, folder, dataDir string) (Data, error) {
 		name    string
 		content []uint8
 	}{
-		{&data.TrainImages, "train-images", d.Train.Images}, {&data.TrainLabels, "train-labels", d.Train.Labels},
-		{&data.TestImages, "test-images", d.Test.Images}, {&data.TestLabels, "test-labels", d.Test.Labels},
+		{&data.TrainImages, "train-images", d.Train.Images}, {&data.TrainLabels, "train-labels", asBytes(d.Train.Labels)},
+		{&data.TestImages, "test-images", d.Test.Images}, {&data.TestLabels, "test-labels", asBytes(d.Test.Labels)},
 	} {
 		*f.path = filepath.Join(folder, f.name)
 		if err := os.WriteFile(*f.path, f.content, 0o600); err != nil {
@@ -88,6 +88,23 @@ func writeData(ctx context.Context, folder, dataDir string) (Data, error) {
 		}
 	}
 	return data, nil
+}
+
+// asBytes writes the labels of at most 256 classes as the peers read them.
+func asBytes(labels []uint16) []uint8 {
+	out := make([]uint8, len(labels))
+	for i, l := range labels {
+		out[i] = uint8(l)
+	}
+	return out
+}
+
+func fromBytes(labels []uint8) []uint16 {
+	out := make([]uint16, len(labels))
+	for i, l := range labels {
+		out[i] = uint16(l)
+	}
+	return out
 }
 
 // newWork is the work of one tool on one reference configuration.
@@ -127,17 +144,19 @@ func read(path string) (Work, *datasets.Dataset, error) {
 	d := &datasets.Dataset{
 		Name: w.Dataset, Classes: about.Classes, Height: w.Height, Width: w.Width, Channels: w.Model.Channels, Digest: w.Digest,
 	}
+	var train, test []uint8 // labels
 	for _, f := range []struct {
 		path string
 		into *[]uint8
 	}{
-		{w.TrainImages, &d.Train.Images}, {w.TrainLabels, &d.Train.Labels},
-		{w.TestImages, &d.Test.Images}, {w.TestLabels, &d.Test.Labels},
+		{w.TrainImages, &d.Train.Images}, {w.TrainLabels, &train},
+		{w.TestImages, &d.Test.Images}, {w.TestLabels, &test},
 	} {
 		if *f.into, err = os.ReadFile(f.path); err != nil {
 			return w, nil, err
 		}
 	}
+	d.Train.Labels, d.Test.Labels = fromBytes(train), fromBytes(test)
 	d.Train.Channels, d.Test.Channels = d.Channels, d.Channels
 	return w, d, nil
 }
