@@ -4,7 +4,8 @@
 #
 #     bench/epoch/run.sh [RESULTS]
 #
-# COUNT is how often each configuration is measured (3). PATCHLAB_TEST_DATA names
+# COUNT is how often each configuration is measured (3), BENCH which (all: .), and
+# PATCHLAB_BENCH_IMAGES how many images train (all). PATCHLAB_TEST_DATA names
 # CIFAR-10's folder; without it the built-in shapes serve. A quarter of an hour on
 # two cores left alone.
 set -eu
@@ -19,7 +20,7 @@ go test -c -o "$binary" ./cmd/patchlab
 # As the program sets them for itself (backend.ReexecTuned).
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1
 {
-	echo "command: COUNT=${COUNT:-3} bench/epoch/run.sh"
+	echo "command: COUNT=${COUNT:-3} BENCH=${BENCH:-.} PATCHLAB_BENCH_IMAGES=${PATCHLAB_BENCH_IMAGES:-0} bench/epoch/run.sh"
 	echo "date: $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 	echo "commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 	echo "images: ${PATCHLAB_TEST_DATA:+CIFAR-10}${PATCHLAB_TEST_DATA:-the built-in shapes}" | sed 's|CIFAR-10/.*|CIFAR-10|'
@@ -28,7 +29,7 @@ export GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_TRIM_THRESHOLD_=8000000000 M
 	echo "system: $(uname -srm), $(go version | cut -d ' ' -f 3)"
 	echo "load before: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 	echo
-	"$binary" -test.run '^$' -test.bench "Epoch/${BENCH:-}" -test.count "${COUNT:-3}" -test.benchtime 1x -test.timeout 180m
+	"$binary" -test.run '^$' -test.bench "Epoch/(${BENCH:-.})" -test.count "${COUNT:-3}" -test.benchtime 1x -test.timeout 180m
 	echo
 	echo "load after: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 } >"$lines"

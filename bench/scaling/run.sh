@@ -6,16 +6,26 @@
 #     bench/scaling/run.sh [RESULTS]
 #
 # The table is written to RESULTS/scaling.md, its numbers to scaling.csv, a figure
-# to scaling.svg. ROUNDS (3) is how often all is measured, in turn; Ctrl-C ends
-# the measuring and keeps what is there. An hour or so on two cores; other work on
-# the machine is noted, and hardly changes the exponents, for they are fitted to
-# processor time.
+# to scaling.svg. ROUNDS (1) is how often all is measured, in turn, NICE (10) the
+# priority. Ctrl-C ends it; what is in build/scaling already is not measured
+# again. A quarter of an hour on two cores; other work on the machine is noted,
+# and hardly changes the exponents, for they are fitted to processor time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 results=${1:-results}
-mkdir -p build/scaling
-go build -o build/scaling/patchlab ./cmd/patchlab
-trap : INT # ends the measuring, not the script
-nice -n 10 build/scaling/patchlab bench mixer:2 vit:2 convmixer:2 mixer:1,vit:1 --image-size 32 --patch-size 4 --dim 64 \
-	--against tokens,dim,depth,batch --rounds "${ROUNDS:-3}" --format json >build/scaling/bench.json || true
-go run ./bench/scaling build/scaling/bench.json "$results"
+out=build/scaling
+mkdir -p "$out"
+go build -o "$out/patchlab" ./cmd/patchlab
+files=()
+for config in mixer:2 vit:2 convmixer:2 mixer:1,vit:1; do
+	file=$out/$config.json
+	files+=("$file")
+	if [ -s "$file" ]; then
+		echo "$file is there"
+		continue
+	fi
+	nice -n "${NICE:-10}" "$out/patchlab" bench "$config" --image-size 32 --patch-size 4 --dim 64 \
+		--against tokens,dim,depth,batch --rounds "${ROUNDS:-1}" --format json >"$file.part"
+	mv "$file.part" "$file"
+done
+go run ./bench/scaling "$results" "${files[@]}"

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ import (
 //
 //	go test -run '^$' -bench Epoch -benchtime 1x ./cmd/patchlab
 //
-// bench/epoch/run.sh does it with the allocator's settings of the program.
+// bench/epoch/run.sh does it with the allocator's settings of the program. Batches
+// are gathered on another goroutine while a step computes; data is what gathering
+// takes, were nothing of it hidden behind the steps. PATCHLAB_BENCH_IMAGES trains
+// on the first so many images only: what comes once an epoch then weighs more.
 func BenchmarkEpoch(b *testing.B) {
 	for _, id := range []string{"mixer-4", "mixer1-vit1", "convmixer"} {
 		b.Run(id, func(b *testing.B) { benchmarkEpoch(b, id) })
@@ -39,7 +43,8 @@ func benchmarkEpoch(b *testing.B, id string) {
 	if data := os.Getenv("PATCHLAB_TEST_DATA"); data != "" {
 		name, dir = "cifar10", filepath.Join(data, "jpeg")
 	}
-	images, err := datasets.Load(b.Context(), name, datasets.Options{Dir: dir, Offline: true})
+	limit, _ := strconv.Atoi(os.Getenv("PATCHLAB_BENCH_IMAGES"))
+	images, err := datasets.Load(b.Context(), name, datasets.Options{Dir: dir, TrainLimit: limit, Offline: true})
 	if err != nil {
 		b.Fatal(err)
 	}
