@@ -3,7 +3,6 @@ package experiments
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -214,12 +213,12 @@ func (m *measurement) prepare(ctx context.Context) (step func(i int) error, err 
 func noise(w Workload) datasets.Split {
 	count := loading * w.Batch
 	random := rand.New(rand.NewPCG(1, 2))
-	s := datasets.Split{Channels: w.Model.Channels, Images: make([]uint8, count*side*side*w.Model.Channels), Labels: make([]uint8, count)}
+	s := datasets.Split{Channels: w.Model.Channels, Images: make([]uint8, count*side*side*w.Model.Channels), Labels: make([]uint16, count)}
 	for i := range s.Images {
 		s.Images[i] = uint8(random.Uint32())
 	}
 	for i := range s.Labels {
-		s.Labels[i] = uint8(random.IntN(min(w.Model.Classes, math.MaxUint8+1)))
+		s.Labels[i] = uint16(random.IntN(min(w.Model.Classes, 1<<16)))
 	}
 	return s
 }
