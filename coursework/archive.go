@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"crypto/ed25519"
@@ -211,10 +212,11 @@ func (a *archive) header() (*tar.Header, error) {
 
 // broken says in a sentence what an error of reading means.
 func broken(err error) error {
+	var corrupt flate.CorruptInputError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it is cut short: it was not copied to its end")
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, tar.ErrHeader):
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, tar.ErrHeader), errors.As(err, &corrupt):
 		return fmt.Errorf("it is damaged: %w", err)
 	}
 	return err

@@ -159,7 +159,7 @@ func hostile(t testing.TB, s *student, good string) map[string]struct {
 		"text":           {[]byte("no archive"), "it is no submission"},
 		"cut":            {whole[:len(whole)/2], "cut short"},
 		"without end":    {whole[:len(whole)-4], "cut short"},
-		"a bit flipped":  {flipped, "it"},
+		"a bit flipped":  {flipped, ""}, // what it hits differs from key to key
 		"more behind":    {append(bytes.Clone(whole), 'x'), "more behind its end"},
 		"twice":          {append(bytes.Clone(whole), whole...), "more behind its end"},
 		"an empty tar":   {packAll(t, nil), "cut short"},
@@ -216,6 +216,14 @@ func hostile(t testing.TB, s *student, good string) map[string]struct {
 			"is not what the manifest claims"},
 		"another digest of points": {claims(func(_ string, m *Manifest) { m.Runs[0].Points = strings.Repeat("0", 64) }),
 			"is not what the manifest claims"},
+		"a run's name upwards": {claims(func(dir string, m *Manifest) {
+			m.Runs[0].ID = "../../../../evil"
+			statement(t, dir, `UPDATE run SET ulid = '../../../../evil'`)
+		}), `the run's ID "../../../../evil"`},
+		"a run called latest": {claims(func(dir string, m *Manifest) {
+			m.Runs[0].ID = "latest"
+			statement(t, dir, `UPDATE run SET ulid = 'latest'`)
+		}), `the run's ID "latest"`},
 		"another run":       {claims(func(_ string, m *Manifest) { m.Runs[0].ID = "01JD8ZK3T5WXYZ0123456789AB" }), "has no run"},
 		"a tampered run":    {sqlite(`UPDATE run SET note = 'better'`), "is damaged"},
 		"an unfinished run": {sqlite(`UPDATE run SET status = 1, ended = NULL, digest = NULL, points = NULL`), "is not a finished run"},

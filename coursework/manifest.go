@@ -68,6 +68,7 @@ const (
 
 var (
 	artifactName = regexp.MustCompile(`^runs\.artifacts/[0-9a-f]{2}/[0-9a-f]{62}$`)
+	runID        = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`) // a ULID; files are named by it
 	hexDigest    = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
@@ -119,6 +120,11 @@ func (m *Manifest) check() error {
 	}
 	if hasRuns := len(m.Files) > 1; hasRuns != (len(m.Runs) > 0) || hasRuns && m.Files[1].Name != databaseName {
 		return fmt.Errorf("it lists %d runs, which does not fit its files", len(m.Runs))
+	}
+	for _, r := range m.Runs {
+		if !runID.MatchString(r.ID) {
+			return fmt.Errorf("the run's ID %q is not a ULID of 26 characters", brief(r.ID))
+		}
 	}
 	for i, f := range m.Files {
 		switch {

@@ -205,7 +205,7 @@ out. Handing in again replaces what you handed in before.`,
 			}
 			out := cmd.OutOrStdout()
 			for _, r := range done.Manifest.Runs {
-				fmt.Fprintf(out, "%s  %-30s", r.ID, cut(oneLine(r.Name), 30))
+				fmt.Fprintf(out, "%-30s", cut(oneLine(r.Name), 30))
 				for _, claim := range a.Claims {
 					fmt.Fprintf(out, "  %s %s", claim, r.Claim(claim))
 				}
