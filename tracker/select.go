@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -48,9 +47,14 @@ func (db *DB) selectRuns(ctx context.Context, c choice) ([]RunInfo, error) {
 
 // readAll reads the chosen runs: this goroutine reads rows, another decodes them.
 func (db *DB) readAll(ctx context.Context, q querier, d *runDecoder) error {
-	query := selectRun + "WHERE " + d.where + " ORDER BY run.started DESC, run.id DESC"
-	if d.skip > 0 && d.wanted == nil { // SQLite passes over rows faster than we read them
-		query += " LIMIT -1 OFFSET " + strconv.Itoa(d.skip)
+	const order = " ORDER BY run.started DESC, run.id DESC"
+	query := selectRun + "WHERE " + d.where + order
+	if d.skip > 0 && d.wanted == nil { // SQLite passes over rows faster than we read them, and over an index faster than over rows
+		limit := -1
+		if d.limit > 0 {
+			limit = d.limit
+		}
+		query = selectRun + fmt.Sprintf("WHERE run.id IN (SELECT id FROM run WHERE %s%s LIMIT %d OFFSET %d)%s", d.where, order, limit, d.skip, order)
 		d.skip = 0
 	}
 	rows, err := q.QueryContext(ctx, query, d.args...)
