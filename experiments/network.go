@@ -78,6 +78,16 @@ func LoadNetwork(backend compute.Backend, config models.Config, file io.Reader) 
 	return n, nil
 }
 
+// Adapt gives the network's normalisation the moments of images, where it has one:
+// what training begins with.
+func (n *Network) Adapt(s datasets.Split) error {
+	if !n.Config.Normalize {
+		return nil
+	}
+	mean, variance := s.ChannelMoments()
+	return models.SetNormalization(n.store, mean, variance)
+}
+
 // SaveWeights writes the model's variables as a safetensors file.
 func (n *Network) SaveWeights(w io.Writer) error {
 	named, err := n.snapshot(n.names)

@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"patchlab/datasets"
-	"patchlab/models"
 )
 
 // Recorder takes what a run yields. The tracker's run is one. Log may buffer;
@@ -157,17 +156,14 @@ func newTrainer(job Job) (*trainer, error) {
 		return nil, err
 	}
 	if job.Recipe.Init != nil {
-		if err := t.net.begin(job.Weights, *job.Recipe.Init); err != nil {
-			return nil, err
-		}
-	} else if job.Recipe.Model.Normalize {
-		// Of the images trained on. Keras's adapt, as the course calls it, also
-		// sees those held out; on CIFAR-10 that moves the mean by less than .1
-		// grey levels.
-		mean, variance := t.train.ChannelMoments()
-		if err := models.SetNormalization(t.net.store, mean, variance); err != nil {
-			return nil, err
-		}
+		err = t.net.begin(job.Weights, *job.Recipe.Init)
+	} else {
+		// To the images trained on. Keras's adapt, as the course calls it, also sees
+		// those held out; on CIFAR-10 that moves the mean by less than .1 grey levels.
+		err = t.net.Adapt(t.train)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if t.steps, err = newStepper(t.net, job.Recipe); err != nil {
 		return nil, err

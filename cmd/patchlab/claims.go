@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"patchlab/backend"
+	"patchlab/claims"
+	"patchlab/datasets"
+	"patchlab/experiments"
+	"patchlab/tracker"
+)
+
+// claimsOptions are the flags of patchlab claims.
+type claimsOptions struct {
+	data   dataFlags
+	name   string
+	kind   backend.Kind
+	db     string
+	only   []string
+	quick  bool
+	scale  claims.Scale
+	report string
+}
+
+func newClaimsCommand() *cobra.Command {
+	o := &claimsOptions{scale: claims.Default()}
+	cmd := &cobra.Command{
+		Use:   "claims",
+		Short: "Measure what the course claims: a quarter of an hour",
+		Long: `Measure what the course claims: about a quarter of an hour on two cores.
+
+Each of the eight claims is a statement with a criterion written down beforehand
+and a measurement: networks are trained, timed or looked into, several seeds
+each. The verdict is supported, not supported, or not decidable here, with the
+interval that says so. Every training and every finding is recorded; run again,
+it measures only what is missing. Ctrl-C loses nothing.`,
+		Example: `  patchlab claims
+  patchlab claims --only cost,inference
+  patchlab claims --data shapes --seeds 8
+  patchlab claims --quick                      does everything work?`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.name, "data", "cifar10", "cifar10, fashion-mnist or shapes")
+	o.data.add(f)
+	backendFlag(f, &o.kind)
+	dbFlag(f, &o.db)
+	f.StringSliceVar(&o.only, "only", nil, "these `claims`: "+strings.Join(claims.Names(), ", "))
+	f.BoolVar(&o.quick, "quick", false, "so little of everything that hardly a claim is decided")
+	f.IntVar(&o.scale.Seeds, "seeds", o.scale.Seeds, "networks a configuration, 2 or more")
+	f.IntVar(&o.scale.Images, "images", o.scale.Images, "images to train on")
+	f.IntVar(&o.scale.Tests, "tests", o.scale.Tests, "images to test on")
+	f.IntVarP(&o.scale.Epochs, "epochs", "e", o.scale.Epochs, "epochs to train for")
+	f.IntVar(&o.scale.Steps, "steps", o.scale.Steps, "steps of the networks of sequences")
+	f.StringVarP(&o.report, "output", "o", "claims.md", "the report's `file`")
+	for _, name := range []string{"seeds", "images", "tests", "epochs", "steps"} {
+		cmd.MarkFlagsMutuallyExclusive("quick", name)
+	}
+	completeWords(cmd, "data", datasets.Names()...)
+	completeWords(cmd, "only", claims.Names()...)
+	return cmd
+}
+
+func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
+	wanted, err := claims.Pick(o.only)
+	if err != nil {
+		return err
+	}
+	if o.quick {
+		o.scale = claims.Quick()
+	}
+	if err := o.scale.Validate(); err != nil {
+		return err
+	}
+	b, info, err := openBackend(cmd, o.kind)
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	d, err := o.data.load(cmd, o.name, o.scale.Images, o.scale.Tests) // before anything is recorded
+	if err != nil {
+		return err
+	}
+	db, err := tracker.Open(o.db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	out, errs := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	p := newProgress(errs, errs)
+	bench := &claims.Bench{
+		Scale: o.scale, Data: o.name, Backend: b, Info: info, DB: db, DBPath: o.db,
+		Load: func(train, test int) (*datasets.Dataset, error) { return o.data.load(cmd, o.name, train, test) },
+		Say: func(format string, args ...any) {
+			p.clear()
+			fmt.Fprintf(errs, "  "+format+"\n", args...)
+		},
+		Report: func(e experiments.Event) {
+			if p.tty && e.Phase == experiments.Training {
+				p.advance(e)
+			} else if e.Phase == experiments.Trained || e.Phase == experiments.Testing {
+				p.clear()
+			}
+		},
+	}
+	book := claims.Book{
+		Data: d.Source, Machine: backend.Describe().String(), Backend: info.Name, Command: o.command(),
+		Scale: o.scale, Findings: map[string]claims.Finding{},
+	}
+	for _, c := range claims.All() {
+		finding, found, err := bench.Recorded(cmd.Context(), c)
+		if err != nil {
+			return err
+		}
+		if found {
+			book.Findings[c.Name] = finding
+		}
+	}
+	for i, c := range wanted {
+		fmt.Fprintf(out, "\n[%d/%d] %s\n", i+1, len(wanted), c.Statement)
+		finding, found := book.Findings[c.Name]
+		if found {
+			fmt.Fprintf(out, "  measured before, on %s\n", finding.When.Format("2006-01-02"))
+		} else {
+			finding, err = bench.Measure(cmd.Context(), c)
+			p.clear()
+			if errors.Is(err, context.Canceled) {
+				fmt.Fprintf(errs, "Stopped; what is finished is in %s, and \"%s\" goes on from here.\n", o.db, o.command())
+			}
+			if err != nil {
+				return err
+			}
+		}
+		finding.Lines(out)
+		book.Findings[c.Name] = finding
+		if err := o.write(book); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\nThe report is in %s, every run in %s.\n", o.report, o.db)
+	return nil
+}
+
+// write replaces the report, whole.
+func (o *claimsOptions) write(book claims.Book) error {
+	part := o.report + ".part"
+	f, err := os.Create(part)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(book.WriteMarkdown(f), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", part, err), os.Remove(part))
+	}
+	return os.Rename(part, o.report)
+}
+
+// command is the call that makes the report, but for folders and files.
+func (o *claimsOptions) command() string {
+	words := []string{"patchlab claims"}
+	add := func(on bool, format string, value any) {
+		if on {
+			words = append(words, fmt.Sprintf(format, value))
+		}
+	}
+	d := claims.Default()
+	add(o.name != "cifar10", "--data %s", o.name)
+	add(len(o.only) > 0, "--only %s", strings.Join(o.only, ","))
+	if o.quick {
+		return strings.Join(append(words, "--quick"), " ")
+	}
+	add(o.scale.Seeds != d.Seeds, "--seeds %d", o.scale.Seeds)
+	add(o.scale.Images != d.Images, "--images %d", o.scale.Images)
+	add(o.scale.Tests != d.Tests, "--tests %d", o.scale.Tests)
+	add(o.scale.Epochs != d.Epochs, "--epochs %d", o.scale.Epochs)
+	add(o.scale.Steps != d.Steps, "--steps %d", o.scale.Steps)
+	return strings.Join(words, " ")
+}
