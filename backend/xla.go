@@ -37,7 +37,7 @@ func openXLA(path string, kind Kind) (b compute.Backend, version string, err err
 	}
 	config := path
 	if kind == CUDA {
-		config += ",noshared_buffers"
+		config += ",noshared_buffers,tf32=false"
 	}
 	defer func() {
 		if r := recover(); r != nil { // go-xla trusts the library to return an API

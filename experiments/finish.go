@@ -30,7 +30,7 @@ func (t *trainer) record() error {
 		"image_size": strconv.Itoa(r.Model.ImageSize), "patch_size": strconv.Itoa(r.Model.PatchSize),
 		"dim": strconv.Itoa(r.Model.Dim), "tokens": strconv.Itoa(r.Model.Tokens()),
 		"params": strconv.FormatInt(counts.Total, 10), "trainable": strconv.FormatInt(counts.Trainable, 10),
-		"flops": strconv.FormatInt(r.Model.FLOPs(), 10), "precision": "float32",
+		"flops": strconv.FormatInt(r.Model.FLOPs(), 10), "precision": string(r.precision()),
 		"train_images": strconv.Itoa(t.train.Len()), "test_images": strconv.Itoa(t.Dataset.Test.Len()),
 		"position": strconv.FormatBool(r.Model.Position), "pool": string(cmp.Or(r.Model.Head.Pool, models.AveragePool)),
 		"recipe": r.Digest(),

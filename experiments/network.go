@@ -28,6 +28,7 @@ type Network struct {
 	store   *model.Store
 	forward *model.Exec
 	inside  *model.Exec // made by Inspect; nil before
+	half    bool        // the products of forward in bfloat16, for [Measure]
 	// names are the model's own variables, without the optimiser's.
 	names []string
 }
@@ -49,7 +50,7 @@ func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Net
 	slices.Sort(n.names)
 	err := guard("build network", func() (err error) {
 		n.forward, err = model.NewExec(backend, n.store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-			return config.Logits(scope, images, models.Pass{})
+			return config.Logits(scope, images, models.Pass{BFloat16: n.half})
 		})
 		return err
 	})

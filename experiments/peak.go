@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -14,8 +15,8 @@ import (
 // Peak is the most that a backend was measured to do on its machine: the two
 // roofs of a roofline (Williams, Waterman & Patterson 2009).
 type Peak struct {
-	// FLOPsPerSecond is that of the product of two square float32 matrices of
-	// Side rows, the best of several.
+	// FLOPsPerSecond is that of the product of two square matrices of Side
+	// rows in the precision asked for, the best of several.
 	FLOPsPerSecond float64 `json:"flops_per_s"`
 	Side           int     `json:"side"`
 	// BytesPerSecond is that of STREAM's triad a = b + 3c over float32 arrays of
@@ -50,11 +51,11 @@ const (
 // the system tells it, so that starting it doesn't count.
 const productSeconds = .1
 
-// MeasurePeak measures a backend's peak, some seconds long.
-func MeasurePeak(ctx context.Context, backend compute.Backend) (Peak, error) {
+// MeasurePeak measures a backend's peak, the product's in a precision, some seconds long.
+func MeasurePeak(ctx context.Context, backend compute.Backend, precision Precision) (Peak, error) {
 	var p Peak
 	for p.Side = leastSide; ; p.Side *= 2 {
-		best, processor, err := product(ctx, backend, p.Side)
+		best, processor, err := product(ctx, backend, p.Side, precision)
 		if err != nil {
 			return Peak{}, fmt.Errorf("measure the peak: product of %d² matrices: %w", p.Side, err)
 		}
@@ -78,10 +79,14 @@ func MeasurePeak(ctx context.Context, backend compute.Backend) (Peak, error) {
 
 // product times the product of two square matrices. Its largest value comes
 // back, which the compiler can't find without the whole product.
-func product(ctx context.Context, backend compute.Backend, side int) (wall, processor time.Duration, err error) {
+func product(ctx context.Context, backend compute.Backend, side int, precision Precision) (wall, processor time.Duration, err error) {
 	return fastest(ctx, backend, side*side, func(a, b *graph.Node) []*graph.Node {
 		a, b = graph.Reshape(a, side, side), graph.Reshape(b, side, side)
-		return []*graph.Node{graph.ReduceAllMax(graph.Dot(a, b).Product())}
+		if precision == BFloat16 {
+			a, b = graph.ConvertDType(a, dtypes.BFloat16), graph.ConvertDType(b, dtypes.BFloat16)
+		}
+		most := graph.ReduceAllMax(graph.Dot(a, b).Product())
+		return []*graph.Node{graph.ConvertDType(most, dtypes.Float32)}
 	})
 }
 

@@ -41,6 +41,8 @@ type Recipe struct {
 	// Keep says which epoch's weights the run ends with.
 	Keep Keep  `json:"keep"`
 	Seed int64 `json:"seed"`
+	// Precision is that of the training steps' products; "" is float32.
+	Precision Precision `json:"precision,omitempty"`
 	// Devices is how many devices of the backend share each batch in training; 0
 	// is 1. The losses are the same to rounding. Evaluation takes one device.
 	Devices int `json:"devices,omitempty"`
@@ -130,6 +132,9 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("keep %q; allowed: %s, %s, %s", r.Keep, KeepLoss, KeepAccuracy, KeepLast)
 	}
 	if err := r.Optimizer.validate(); err != nil {
+		return err
+	}
+	if err := r.Precision.Check(""); err != nil {
 		return err
 	}
 	if p := r.Plateau; p != nil && (p.Patience < 1 || !(p.Factor > 0 && p.Factor < 1) || !(p.MinDelta >= 0)) {

@@ -30,6 +30,8 @@ type Workload struct {
 	Model models.Config `json:"model"`
 	Batch int           `json:"batch"` // images a step
 	Work  Work          `json:"work"`
+	// Precision is that of the products, also where the workload infers.
+	Precision Precision `json:"precision,omitempty"`
 	// Seconds is how long steps are timed, and Steps how many at least.
 	Seconds float64 `json:"seconds"`
 	Steps   int     `json:"steps"`
@@ -54,6 +56,9 @@ func (w Workload) Validate() error {
 		return fmt.Errorf("batch size %d; allowed: 1 or more", w.Batch)
 	case !positive(w.Seconds) || w.Steps < 1:
 		return fmt.Errorf("%g seconds and %d steps; allowed: more than 0, 1 or more", w.Seconds, w.Steps)
+	}
+	if err := w.Precision.Check(""); err != nil {
+		return err
 	}
 	return w.Model.Validate()
 }
@@ -173,6 +178,7 @@ type measurement struct {
 // prepare compiles the workload and returns its step.
 func (m *measurement) prepare(ctx context.Context) (step func(i int) error, err error) {
 	if m.Work == InferWork {
+		m.net.half = m.Precision == BFloat16
 		g, err := m.net.compiled(m.Batch, side, side)
 		if err != nil {
 			return nil, err
@@ -192,7 +198,7 @@ func (m *measurement) prepare(ctx context.Context) (step func(i int) error, err 
 		}
 	}
 	optimizer := DefaultAdamW(1e-4)
-	if m.steps, err = newStepper(m.net, Recipe{Model: m.Model, Batch: m.Batch, Optimizer: optimizer, Seed: 1}); err != nil {
+	if m.steps, err = newStepper(m.net, Recipe{Model: m.Model, Batch: m.Batch, Optimizer: optimizer, Precision: m.Precision, Seed: 1}); err != nil {
 		return nil, err
 	}
 	g, err := m.steps.compiled(m.Batch, side, side)

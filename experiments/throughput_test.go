@@ -69,7 +69,7 @@ func TestMeasureEnds(t *testing.T) {
 	if _, err := experiments.Measure(ctx, b, workload(experiments.TrainWork)); !errors.Is(err, context.Canceled) {
 		t.Errorf("measured: error %v, want %v", err, context.Canceled)
 	}
-	if _, err := experiments.MeasurePeak(ctx, b); !errors.Is(err, context.Canceled) {
+	if _, err := experiments.MeasurePeak(ctx, b, experiments.Float32); !errors.Is(err, context.Canceled) {
 		t.Errorf("measured the peak: error %v, want %v", err, context.Canceled)
 	}
 }
@@ -127,7 +127,7 @@ func TestFitPowerLaw(t *testing.T) {
 
 func TestMeasurePeak(t *testing.T) {
 	b, _ := open(t, backend.XLA)
-	p, err := experiments.MeasurePeak(t.Context(), b)
+	p, err := experiments.MeasurePeak(t.Context(), b, experiments.Float32)
 	if err != nil {
 		t.Fatal(err)
 	}

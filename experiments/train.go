@@ -144,6 +144,9 @@ func newTrainer(job Job) (*trainer, error) {
 		return nil, fmt.Errorf("%d training images leave %d to train on and %d to validate with; both must be 1 or more",
 			job.Dataset.Train.Len(), t.train.Len(), t.val.Len())
 	}
+	if err := job.Recipe.Precision.Check(job.BackendName); err != nil {
+		return nil, err
+	}
 	if err := job.Recipe.checkDevices(job.Backend, t.train.Len()); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"patchlab/backend"
 	"patchlab/experiments"
 	"patchlab/tracker"
 	"patchlab/tracker/system"
@@ -44,6 +45,7 @@ func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiment
 		return nil, errors.Join(err, run.Finish(tracker.Failed))
 	}
 	job.Recorder = run
+	backend.UseTF32(job.Backend, job.Recipe.Precision == experiments.TF32)
 	init, err := openInit(ctx, db, run.ID(), job.Recipe)
 	if err != nil {
 		return nil, errors.Join(err, run.Finish(tracker.Failed))

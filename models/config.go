@@ -89,6 +89,11 @@ type Pass struct {
 	// Seed is a scalar uint32 or uint64, new at each training step. Every dropout mask is a pure
 	// function of (Seed, site, element), the same on every backend. nil: no dropout.
 	Seed *graph.Node
+	// BFloat16 rounds the operands of dense layers and of attention's two products to bfloat16, and
+	// their results; weights, sums and all between stay float32 (Micikevicius et al. 2018, "Mixed
+	// Precision Training", section 3; bfloat16 has float32's range and needs no loss scaling).
+	// Convolutions by depth stay float32: they are no matrix products.
+	BFloat16 bool
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
 }

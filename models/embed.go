@@ -187,6 +187,6 @@ func (n *network) convStem(x *graph.Node) *graph.Node {
 	p := n.PatchSize
 	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
-	x = linear(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias) // [B, T, C]
+	x = n.linear(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias) // [B, T, C]
 	return n.batchNorm("embedding/norm", n.convActivation(x))
 }

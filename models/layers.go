@@ -59,12 +59,35 @@ func (n *network) variable(path string, fill filler, trainable bool, dims []int)
 func (n *network) dense(path string, x *graph.Node, out int) *graph.Node {
 	kernel := n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
 	bias := n.weight(path+"/bias", zeros, out).NodeValue(x)
-	return linear(x, kernel, bias)
+	return n.linear(x, kernel, bias)
 }
 
 // linear is x [..., in] times kernel [in, out] plus bias [out], unless that is nil.
-func linear(x, kernel, bias *graph.Node) *graph.Node {
-	return nn.Dense(x, kernel, bias, compute.DenseLayoutInputOutputs)
+func (n *network) linear(x, kernel, bias *graph.Node) *graph.Node {
+	if !n.pass.BFloat16 {
+		return nn.Dense(x, kernel, bias, compute.DenseLayoutInputOutputs)
+	}
+	y := n.product(x, kernel, func(x, kernel *graph.Node) *graph.Node {
+		return nn.Dense(x, kernel, nil, compute.DenseLayoutInputOutputs)
+	})
+	if bias != nil {
+		y = graph.Add(y, graph.ExpandLeftToRank(bias, y.Rank()))
+	}
+	return y
+}
+
+// product multiplies a and b, in the pass's precision.
+func (n *network) product(a, b *graph.Node, multiply func(a, b *graph.Node) *graph.Node) *graph.Node {
+	if !n.pass.BFloat16 {
+		return multiply(a, b)
+	}
+	narrow := func(x *graph.Node) *graph.Node { return graph.ConvertDType(x, dtypes.BFloat16) }
+	return graph.ConvertDType(multiply(narrow(a), narrow(b)), dtypes.Float32)
+}
+
+// einsum is graph.Einsum in the pass's precision.
+func (n *network) einsum(equation string, a, b *graph.Node) *graph.Node {
+	return n.product(a, b, func(a, b *graph.Node) *graph.Node { return graph.Einsum(equation, a, b) })
 }
 
 // gelu is the exact GELU, x Φ(x) with the normal distribution Φ(x) = (1 + erf(x/√2))/2

@@ -88,21 +88,21 @@ func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 		if !v.NoBias {
 			bias = graph.Reshape(n.weight(path+"/"+name+"/bias", zeros, heads, width).NodeValue(x), heads*width)
 		}
-		return graph.Reshape(linear(x, graph.Reshape(kernel, dim, heads*width), bias), batch, tokens, heads, width)
+		return graph.Reshape(n.linear(x, graph.Reshape(kernel, dim, heads*width), bias), batch, tokens, heads, width)
 	}
 	query, key, value := project("query"), project("key"), project("value")
 
 	query = graph.MulScalar(query, 1/math.Sqrt(float64(width)))
-	scores := graph.Softmax(graph.Einsum("bqhk,bthk->bhqt", query, key), -1)
+	scores := graph.Softmax(n.einsum("bqhk,bthk->bhqt", query, key), -1)
 	scores.AssertDims(batch, heads, tokens, tokens) // each row sums to 1
 	n.tapAttention(scores)
 	scores = n.dropout(scores, v.Dropout)
-	y := graph.Einsum("bhqt,bthk->bqhk", scores, value)
+	y := n.einsum("bhqt,bthk->bqhk", scores, value)
 	y.AssertDims(batch, tokens, heads, width)
 
 	kernel := n.weight(path+"/output/kernel", glorot, heads, width, dim).NodeValue(x)
 	bias := n.weight(path+"/output/bias", zeros, dim).NodeValue(x)
-	return linear(graph.Reshape(y, batch, tokens, heads*width), graph.Reshape(kernel, heads*width, dim), bias)
+	return n.linear(graph.Reshape(y, batch, tokens, heads*width), graph.Reshape(kernel, heads*width, dim), bias)
 }
 
 func (v ViT) flops(tokens, dim int) int64 {

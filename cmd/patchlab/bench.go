@@ -27,6 +27,7 @@ type benchOptions struct {
 	dim       int
 	seconds   float64
 	rounds    int
+	precision string
 	format    string
 	roofline  string
 }
@@ -81,6 +82,7 @@ The process gives up nothing on Ctrl-C: what was measured is shown.`,
 	f.IntVar(&o.dim, "dim", 0, "embed `dim` (default: the model's)")
 	f.Float64Var(&o.seconds, "seconds", 2, "how long to time training, and inference; a quarter of it at a place of --against")
 	f.IntVar(&o.rounds, "rounds", 1, "measure all so often, in turn, and take of each the round with the median time")
+	f.StringVar(&o.precision, "precision", "float32", "of products: float32, bfloat16, or tf32 (NVIDIA GPUs)")
 	f.StringVar(&o.format, "format", "table", "table or json")
 	f.StringVar(&o.roofline, "roofline", "", "draw the roofline into this `file` (.svg or .png)")
 	completeWords(cmd, "format", "table", "json")
@@ -103,7 +105,10 @@ func (o *benchOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	b.Finalize()
 	kind := map[string]backend.Kind{"xla:cpu": backend.XLA, "xla:cuda": backend.CUDA, "go": backend.Go}[info.Name]
-	r := newBenchReport(backend.Describe(), info)
+	if err := experiments.Precision(o.precision).Check(info.Name); err != nil {
+		return err
+	}
+	r := newBenchReport(backend.Describe(), info, o.precision)
 	wrong := o.measure(cmd, kind, places, r)
 	r.finish()
 	if len(r.Results) == 0 {
@@ -185,7 +190,7 @@ func (o *benchOptions) workload(spec string) (experiments.Workload, error) {
 	config.ImageSize = cmp.Or(o.imageSize, config.ImageSize)
 	config.PatchSize = cmp.Or(o.patchSize, config.PatchSize)
 	config.Dim = cmp.Or(o.dim, config.Dim)
-	return experiments.Workload{Model: config, Batch: cmp.Or(o.batch, batch), Seconds: o.seconds, Steps: leastSteps}, nil
+	return experiments.Workload{Model: config, Batch: cmp.Or(o.batch, batch), Precision: experiments.Precision(o.precision), Seconds: o.seconds, Steps: leastSteps}, nil
 }
 
 // measure measures the peak and every place, round by round, into the report.
@@ -193,8 +198,9 @@ func (o *benchOptions) measure(cmd *cobra.Command, kind backend.Kind, places []p
 	ctx := cmd.Context()
 	p := newBenchProgress(cmd.ErrOrStderr(), 1+o.rounds*len(places))
 	defer p.clear()
+	precision := experiments.Precision(o.precision)
 	p.next("peak of the machine")
-	peak, err := measureApart[experiments.Peak](ctx, benchTask{Backend: kind})
+	peak, err := measureApart[experiments.Peak](ctx, benchTask{Backend: kind, Precision: precision})
 	if err != nil {
 		return fmt.Errorf("peak: %w", err)
 	}
@@ -210,7 +216,7 @@ func (o *benchOptions) measure(cmd *cobra.Command, kind backend.Kind, places []p
 	for range o.rounds {
 		for i, place := range places {
 			p.next(place.String())
-			t, err := measureApart[experiments.Throughput](ctx, benchTask{Backend: kind, Workload: &place.Workload})
+			t, err := measureApart[experiments.Throughput](ctx, benchTask{Backend: kind, Precision: precision, Workload: &place.Workload})
 			if err != nil {
 				return fmt.Errorf("%s: %w", place, err)
 			}

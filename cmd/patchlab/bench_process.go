@@ -22,8 +22,9 @@ import (
 
 // benchTask is what one process measures: a workload, or the peak.
 type benchTask struct {
-	Backend  backend.Kind          `json:"backend"`
-	Workload *experiments.Workload `json:"workload,omitempty"` // nil: the peak
+	Backend   backend.Kind          `json:"backend"`
+	Precision experiments.Precision `json:"precision"`
+	Workload  *experiments.Workload `json:"workload,omitempty"` // nil: the peak
 }
 
 // newBenchProcessCommand is the process that patchlab bench starts for each of
@@ -44,9 +45,10 @@ func newBenchProcessCommand() *cobra.Command {
 				return err
 			}
 			defer b.Finalize()
+			backend.UseTF32(b, task.Precision == experiments.TF32)
 			var result any
 			if task.Workload == nil {
-				result, err = experiments.MeasurePeak(cmd.Context(), b)
+				result, err = experiments.MeasurePeak(cmd.Context(), b, task.Precision)
 			} else {
 				result, err = experiments.Measure(cmd.Context(), b, *task.Workload)
 			}

@@ -58,8 +58,8 @@ type benchGrowth struct {
 	Memory *experiments.PowerLaw `json:"memory,omitempty"`
 }
 
-func newBenchReport(machine backend.Machine, info backend.Info) *benchReport {
-	return &benchReport{Machine: machine.String(), Cores: machine.Cores, Backend: info.Name, Plugin: info.PluginVersion, Precision: "float32", Date: benchDate(), Load: [2]string{load()}}
+func newBenchReport(machine backend.Machine, info backend.Info, precision string) *benchReport {
+	return &benchReport{Machine: machine.String(), Cores: machine.Cores, Backend: info.Name, Plugin: info.PluginVersion, Precision: precision, Date: benchDate(), Load: [2]string{load()}}
 }
 
 // add takes a measurement in.

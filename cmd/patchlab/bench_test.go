@@ -53,6 +53,7 @@ func TestBenchRefuses(t *testing.T) {
 		"there is no block":      {"resnet-18"},
 		"does not divide":        {"mixer-4", "--patch-size", "7"},
 		"requires at least 1":    {},
+		"allowed: float32, tf32": {"mixer-4", "--precision", "float16"},
 		"batch size -1; allowed": {"mixer-4", "--batch", "-1"},
 		"and 3 steps; allowed":   {"mixer-4", "--seconds", "0"},
 	} {
@@ -82,12 +83,12 @@ func TestBenchTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := benchOptions{format: "table", rounds: 1, seconds: 1, against: []string{"tokens", "batch"}}
+	o := benchOptions{format: "table", precision: "float32", rounds: 1, seconds: 1, against: []string{"tokens", "batch"}}
 	places, err := o.plan([]string{config.ID, "vit-vis"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newBenchReport(backend.Machine{CPU: "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz", Cores: 2}, backend.Info{Name: "xla:cpu"})
+	r := newBenchReport(backend.Machine{CPU: "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz", Cores: 2}, backend.Info{Name: "xla:cpu"}, "float32")
 	r.Peak = experiments.Peak{FLOPsPerSecond: 123.4e9, BytesPerSecond: 56.7e9, Side: 2048, FLOPsPerProcessorSecond: 99e9}
 	for i, p := range places {
 		ms := float64(1 + 123*i)

@@ -22,6 +22,7 @@ type recipeFlags struct {
 	epochs       int
 	batch        int
 	devices      int
+	precision    string
 	learningRate float64
 	weightDecay  float64
 	decay        string
@@ -46,6 +47,7 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.IntVarP(&r.epochs, "epochs", "e", 0, "at most so many (default: the model's); a named recipe's warm-up shrinks or grows along")
 	f.IntVarP(&r.batch, "batch", "b", 0, "images a step (default: the model's)")
 	f.IntVar(&r.devices, "devices", 1, "share each batch between so many of the backend's devices")
+	f.StringVar(&r.precision, "precision", "float32", "of products in training: float32, bfloat16, or tf32 (NVIDIA GPUs)")
 	f.Float64Var(&r.learningRate, "learning-rate", 0, "AdamW's (default: the model's)")
 	f.Float64Var(&r.weightDecay, "weight-decay", 1e-4, "AdamW's")
 	f.StringVar(&r.decay, "decay", "plain", "plain: not times the learning rate, as the course; scaled: times it, as today")
@@ -73,6 +75,7 @@ func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
 		"seed":          func() { recipe.Seed = r.seed },
 		"epochs":        func() { recipe.Epochs = r.epochs },
 		"batch":         func() { recipe.Batch = r.batch },
+		"precision":     func() { recipe.Precision = experiments.Precision(r.precision) },
 		"devices":       func() { recipe.Devices = r.devices },
 		"learning-rate": func() { recipe.Optimizer.LearningRate = r.learningRate },
 		"weight-decay":  func() { recipe.Optimizer.WeightDecay = r.weightDecay },
