@@ -1,12 +1,14 @@
 package experiments_test
 
 import (
+	"io"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
 
+	"patchlab/backend"
 	"patchlab/experiments"
 	"patchlab/models"
 )
@@ -42,6 +44,38 @@ func TestBFloat16(t *testing.T) {
 			t.Errorf("in bfloat16 the training loss went from %.4g to %.4g", first, last)
 		}
 	})
+}
+
+// TestCUDA trains in every precision on an NVIDIA GPU, where there is one, and
+// holds the losses against the CPU's.
+func TestCUDA(t *testing.T) {
+	t.Setenv(backend.OfflineEnv, "1")
+	gpu, info, err := backend.Open(t.Context(), backend.CUDA, io.Discard)
+	if err != nil {
+		t.Skipf("no CUDA here: %v", err)
+	}
+	defer gpu.Finalize()
+	d := shapes(t, 90, 20)
+	train := func(b compute.Backend, name string, p experiments.Precision) *experiments.Result {
+		recipe := tiny()
+		recipe.Precision = p
+		_, run := recorded(t)
+		backend.UseTF32(b, p == experiments.TF32)
+		r, err := experiments.Train(t.Context(), experiments.Job{Recipe: recipe, Dataset: d, Backend: b, BackendName: name, Recorder: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	cpu, name := open(t, backend.XLA)
+	want := train(cpu, name, experiments.Float32).History
+	for p, tolerance := range map[experiments.Precision]float64{experiments.Float32: 1e-3, experiments.TF32: .02, experiments.BFloat16: .05} {
+		for i, e := range train(gpu, info.Name, p).History {
+			if math.Abs(e.TrainLoss-want[i].TrainLoss) > tolerance*want[i].TrainLoss {
+				t.Errorf("%s, epoch %d: training loss %.6g, on the CPU in float32 %.6g", p, e.Epoch, e.TrainLoss, want[i].TrainLoss)
+			}
+		}
+	}
 }
 
 func TestPrecisionRefused(t *testing.T) {

@@ -49,22 +49,24 @@ func newBenchCommand() *cobra.Command {
 CONFIG is a named model or a stack of blocks such as mixer:2,vit:1. For each,
 training and inference are timed on made-up images, every measurement in a
 process of its own: images a second, the median and 95th percentile of a step,
-the time from nothing to the first step's result, the rate of arithmetic and its
-share of the peak, and the process's largest memory. The peak is measured in the
-same run, through the same backend: a large matrix product and STREAM's triad.
+the time from nothing (compiling included) to the first step's result, the rate
+of arithmetic and its share of the peak, and the process's largest memory. The
+peak is measured in the same run, through the same backend: a large matrix
+product and STREAM's triad.
 
 FLOPs are those of the products, a multiply-add being two, a training step being
 three forward passes. "by cpu" compares the arithmetic for each second of
 processor time with the matrix product's: other work on the machine disturbs it
 least.
 
---against tells how the cost of an image grows with tokens (16 to 1,024: the image
-grows, its patches stay), dim (32 to 256), depth (the pattern of the blocks, once
-to four times) or batch (16 to 128), in batches of 16, as an exponent fitted to
-four points by least squares on logarithms, with its 95 % interval (Student's t,
-2 degrees of freedom): a wide one says that growth is no power law in that range.
+--against tells how the cost of an image grows with tokens (16 to 1,024: the
+image grows, its patches stay), dim (32 to 256), depth (the pattern of the
+blocks, once to four times) or batch (16 to 128), in batches of 16, as an exponent
+fitted to four points by least squares on logarithms, with its 95 % interval
+(Student's t, 2 degrees of freedom): a wide one says that growth is no power law
+in that range.
 
-The process gives up nothing on Ctrl-C: what was measured is shown.`,
+Ctrl-C ends the measuring, and shows what was measured.`,
 		Example: `  patchlab bench mixer-4
   patchlab bench mixer:2,vit:1 --dim 64 --against tokens
   patchlab bench vit-2 mixer-2 --roofline roofline.svg
