@@ -191,11 +191,8 @@ func (m *measurement) prepare(ctx context.Context) (step func(i int) error, err 
 			return err
 		}, nil
 	}
-	if m.Model.Normalize {
-		mean, variance := m.images.ChannelMoments()
-		if err := models.SetNormalization(m.net.store, mean, variance); err != nil {
-			return nil, err
-		}
+	if err := m.net.Adapt(m.images); err != nil {
+		return nil, err
 	}
 	optimizer := DefaultAdamW(1e-4)
 	if m.steps, err = newStepper(m.net, Recipe{Model: m.Model, Batch: m.Batch, Optimizer: optimizer, Precision: m.Precision, Seed: 1}); err != nil {

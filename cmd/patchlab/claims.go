@@ -84,7 +84,10 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer b.Finalize()
-	d, err := o.data.load(cmd, o.name, o.scale.Images, o.scale.Tests) // before anything is recorded
+	load := func(train, test int) (*datasets.Dataset, error) {
+		return o.data.load(cmd, experiments.Data{Name: o.name, TrainLimit: train, TestLimit: test})
+	}
+	d, err := load(o.scale.Images, o.scale.Tests) // before anything is recorded
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 	p := newProgress(errs, errs)
 	bench := &claims.Bench{
 		Scale: o.scale, Data: o.name, Backend: b, Info: info, DB: db, DBPath: o.db,
-		Load: func(train, test int) (*datasets.Dataset, error) { return o.data.load(cmd, o.name, train, test) },
+		Load: load,
 		Say: func(format string, args ...any) {
 			p.clear()
 			fmt.Fprintf(errs, "  "+format+"\n", args...)
