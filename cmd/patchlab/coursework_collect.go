@@ -29,8 +29,9 @@ unpacked download of a learning platform will do; names of files mean nothing.
 
 The runs come into class.db, tagged with student and assignment; the submission into
 collected/STUDENT, its notebook into submitted/STUDENT/ASSIGNMENT, where nbgrader looks
-for it; a student's first key into roster.csv. At the end stands who handed in what another did. collected.csv and
-copies.csv hold the same. Collecting again changes nothing.
+for it; a student's first key into roster.csv. At the end stands who handed in what
+another did. collected.csv and copies.csv hold the same. Collecting again changes
+nothing.
 
 A file that cannot be taken is listed with the reason and stops no other; the exit
 code is then 1.`,

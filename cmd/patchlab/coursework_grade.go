@@ -49,6 +49,7 @@ own with a time limit, so that none stops the others. A run that a notebook's se
 or a student's own code recorded has no recipe and is never executed; nbgrader grades
 notebooks.
 
+A run is made again on the backend that it recorded, unless --backend names another.
 The same recipe, seed and backend give the same result bit for bit on the same kind
 of processor; on others see the assignment's tolerance.`,
 		Example: `  patchlab coursework grade 02-vit --course vision
@@ -84,6 +85,14 @@ of processor; on others see the assignment's tolerance.`,
 			}
 			return printGrades(cmd.OutOrStdout(), grades)
 		},
+	}
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		course, err := coursework.Open(dir)
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names, _ := course.Assignments()
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 	f := cmd.Flags()
 	courseFlag(f, &dir)
