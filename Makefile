@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
+.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-scale bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/...
@@ -55,6 +55,10 @@ bench-training:
 ## bench-tracker: the tracker's own benchmarks, into results/tracker-benchmarks.txt
 bench-tracker:
 	bench/tracker/run.sh
+
+## bench-scale: a tracker with 100,000 runs and 1e8 points, into results/tracker-scale.md: half an hour, 1.3 GB meanwhile
+bench-scale:
+	bench/tracker/scale.sh
 
 ## bench-kernel: Patchlab's kernel beside plain GoNB, into results/: leave the machine alone meanwhile
 bench-kernel:
