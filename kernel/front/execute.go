@@ -227,7 +227,7 @@ func (k *Kernel) runCode(e *execution, out *outputs, code string, start func() e
 		}
 		out.before = k.before
 	}
-	prepared := source.Prepare(code)
+	prepared := source.Prepare(code, k.declarations())
 	out.code = prepared.Code
 	for i, step := range source.Steps(prepared.Code, child.ShellStatus, child.ShellBackground) {
 		err := k.runStep(e, out, step, child.Request{

@@ -7,7 +7,7 @@ import (
 )
 
 func Example() {
-	fmt.Println(source.Prepare("x := 3\nx * 2").Code)
+	fmt.Println(source.Prepare("x := 3\nx * 2", "").Code)
 	fmt.Println(source.IsComplete("for i := range 3 {"))
 	// Output:
 	// func main() { x := 3

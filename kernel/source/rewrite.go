@@ -20,9 +20,10 @@ type Prepared struct {
 	Shows bool
 }
 
-// Prepare makes a cell ready to be run. What would compile is left as it is, and so is what cannot be parsed: the
-// compiler's messages explain it best.
-func Prepare(code string) Prepared {
+// Prepare makes a cell ready to be run; declared is a file such as Declarations returns. What would compile is left as it
+// is, but for calls of functions that cells declare, and so is what cannot be parsed: the compiler's messages explain it
+// best.
+func Prepare(code, declared string) Prepared {
 	c := Parse(code)
 	if c.Foreign {
 		return Prepared{Code: code}
@@ -37,7 +38,7 @@ func Prepare(code string) Prepared {
 		texts[i] = l.text
 	}
 	p := Prepared{}
-	if e := lastExpression(tree); e != nil && showable(e) {
+	if e := lastExpression(tree); e != nil && (showable(e) || shownCall(e, tree, declared)) {
 		from, to := f.position(fset, e.Pos()), f.position(fset, e.End())
 		insert(texts, to, ")")
 		insert(texts, from, ResultFunc+"(")

@@ -6,6 +6,9 @@ import (
 	"testing"
 )
 
+// declared is what cells before have declared.
+const declared = "package main\n\nfunc one() int { return 1 }\n\nfunc two() (a, b int) { return 1, 2 }\n\nfunc none() {}\n\nfunc fails() error { return nil }\n\nfunc of[T any](x T) T { return x }\n\ntype V int\n\nfunc (V) one() {}\n"
+
 func TestPrepare(t *testing.T) {
 	for _, test := range []struct{ name, code, want string }{
 		{"expression", "%%\nx := 3\nx * 2 // twice", "%%\nx := 3\npatchlabResult(x * 2) // twice"},
@@ -20,6 +23,15 @@ func TestPrepare(t *testing.T) {
 		{"commands first", "%env A=1\n!ls\nx", "%env A=1\n!ls\nfunc main() { patchlabResult(x)\n}"},
 		{"declarations, then statements", "import \"fmt\"\nvar n = 1\n\nfmt.Println(n)\nn", "import \"fmt\"\nvar n = 1\n\nfunc main() { fmt.Println(n)\npatchlabResult(n)\n}"},
 		{"command among statements", "%%\nx := 1\n%goflags\nx", "%%\nx := 1\n%goflags\npatchlabResult(x)"},
+
+		{"call of an earlier function", "%%\none()", "%%\npatchlabResult(one())"},
+		{"call of an own function", "func two() string { return \"\" }\n%%\ntwo()", "func two() string { return \"\" }\n%%\npatchlabResult(two())"},
+		{"call of a generic function", "of[int](3)", "func main() { patchlabResult(of[int](3))\n}"},
+		{"two results", "%%\ntwo()", ""},
+		{"no result", "%%\nnone()", ""},
+		{"an error", "%%\nfails()", ""},
+		{"shadowed", "%%\none := func() {}\none()", ""},
+		{"method", "%%\nV(1).one()", ""},
 
 		{"declarations", "func f() int { return 1 }\n\nvar x = f()", ""},
 		{"call", "%%\nf(1)", ""},
@@ -42,7 +54,7 @@ func TestPrepare(t *testing.T) {
 		if want == "" {
 			want = test.code
 		}
-		got := Prepare(test.code)
+		got := Prepare(test.code, declared)
 		if got.Code != want || got.Shows != strings.Contains(want, ResultFunc) {
 			t.Errorf("%s: %q, shows %v, want %q", test.name, got.Code, got.Shows, want)
 		}
@@ -149,7 +161,7 @@ func FuzzPrepare(f *testing.F) {
 		f.Add(code)
 	}
 	f.Fuzz(func(t *testing.T, code string) {
-		p := Prepare(code)
+		p := Prepare(code, declared)
 		IsComplete(code)
 		if !p.Shows {
 			return

@@ -44,7 +44,7 @@ type Decl struct {
 // [source.ResultFunc]. The error is that of Go's parser, with the cell's lines.
 func Split(text string) (Cell, error) {
 	var c Cell
-	lines := strings.Split(source.Prepare(text).Code, "\n")
+	lines := strings.Split(source.Prepare(text, "").Code, "\n")
 	for _, line := range lines {
 		if line = strings.TrimSpace(line); line != "" {
 			if foreign(line) {
