@@ -23,7 +23,7 @@ load() { cut -d ' ' -f 1-3 /proc/loadavg; }
 {
 	echo "# A tracker with many runs"
 	echo
-	echo "\`NODES=${NODES:-100} RUNS=${RUNS:-1000} make bench-scale\`, $(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(getconf _NPROCESSORS_ONLN) CPUs, $(sed -n 's/^MemTotal: *//p' /proc/meminfo), $(df -PT "$data" | awk 'NR == 2 { print $2 }'), $(go version | cut -d ' ' -f 3), commit $(git rev-parse --short HEAD)."
+	echo "\`${DATA:+DATA=FOLDER }NODES=${NODES:-100} RUNS=${RUNS:-1000} make bench-scale\`, $(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(getconf _NPROCESSORS_ONLN) CPUs, $(sed -n 's/^MemTotal: *//p' /proc/meminfo), $(df -PT "$data" | awk 'NR == 2 { print $2 }'), $(go version | cut -d ' ' -f 3), commit $(git rev-parse --short HEAD)."
 	echo "Load average $(load) before,"
 	"$work/scale" fill "$data" "${NODES:-100}" "${RUNS:-1000}" >"$work/fill"
 	echo "$(load) between writing and reading."
