@@ -4,8 +4,9 @@
 #     scripts/python-env.sh NAME REQUIREMENTS [--system-site-packages]
 #
 # The file names all packages, those that others need too; with the option the environment has the
-# system's besides. It does nothing where that environment stands already: a stamp in it holds the digest of the
-# requirements and the version of Python. PATCHLAB_PYTHON names another interpreter than python3.
+# system's besides. It does nothing where that environment stands already: a stamp in it holds the
+# digest of the requirements and the version of Python. PATCHLAB_PYTHON names another interpreter
+# than python3.
 # pip finds its packages where the machine's own configuration tells it to.
 set -eu
 

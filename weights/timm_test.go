@@ -249,7 +249,7 @@ func TestTimm(t *testing.T) {
 	command.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	output, err := command.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(command.Args, " "), err, output)
+		t.Fatalf("%s: %v (PyTorch: apt-get install python3-torch python3-torchvision)\n%s", strings.Join(command.Args, " "), err, output)
 	}
 	b := open(t)
 	saved, err := filepath.Glob(filepath.Join(folder, "*", "model.safetensors"))

@@ -152,7 +152,6 @@ def files(folder, paths):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     if sys.argv[1] == "golden":
         golden(sys.argv[2])
     else:
