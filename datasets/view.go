@@ -31,7 +31,7 @@ func (v View) Validate() error {
 	switch {
 	case v.Size < 1 || v.Size > maxSide:
 		return fmt.Errorf("pictures of %d pixels a side; allowed: 1 to %d", v.Size, maxSide)
-	case !(v.Crop >= 0 && v.Crop <= 1) || v.short() > maxSide:
+	case !(v.Crop >= 0 && v.Crop <= 1) || v.Crop > 0 && float64(v.Size)/v.Crop > maxSide:
 		return fmt.Errorf("crop of %g; allowed: above 0 to 1, and at most %d pixels before it", v.Crop, maxSide)
 	}
 	return nil

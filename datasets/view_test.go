@@ -44,7 +44,7 @@ func TestView(t *testing.T) {
 			t.Errorf("a picture of %v gives %d bytes", size, len(got))
 		}
 	}
-	for _, v := range []View{{}, {Size: -1}, {Size: 8, Crop: 1.5}, {Size: 8, Crop: -1}, {Size: 8, Crop: 1e-9}, {Size: 1 << 20}} {
+	for _, v := range []View{{}, {Size: -1}, {Size: 8, Crop: 1.5}, {Size: 8, Crop: -1}, {Size: 8, Crop: 1e-9}, {Size: 8, Crop: 1e-300}, {Size: 1 << 20}} {
 		if v.Validate() == nil {
 			t.Errorf("%+v is taken", v)
 		}

@@ -35,7 +35,7 @@ type Imported struct {
 // Import records weights that were trained elsewhere, by the names of package
 // models, as a finished run, which can be used as one that was trained here.
 func Import(ctx context.Context, db *tracker.DB, spec tracker.Spec, im Imported, named map[string]*tensors.Tensor) (*tracker.Run, error) {
-	if _, err := im.recipe().Images(); err != nil {
+	if err := im.Validate(); err != nil {
 		return nil, err
 	}
 	counts, err := im.Model.Count()
@@ -74,6 +74,21 @@ func Import(ctx context.Context, db *tracker.DB, spec tracker.Spec, im Imported,
 	return run, run.Finish(tracker.Finished)
 }
 
+// Validate refuses what no network could be used as.
+func (im Imported) Validate() error {
+	if err := im.Model.Validate(); err != nil {
+		return err
+	}
+	if im.Data.View == nil {
+		return fmt.Errorf("it does not say how pictures are shown")
+	}
+	if err := im.Data.View.Validate(); err != nil {
+		return err
+	}
+	_, err := im.recipe().Images()
+	return err
+}
+
 // recipe is as much of one as is known.
 func (im Imported) recipe() experiments.Recipe {
 	return experiments.Recipe{Model: im.Model, Data: im.Data, Batch: 32}
@@ -95,7 +110,7 @@ func Describe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experi
 	if err := json.NewDecoder(file).Decode(&im); err != nil {
 		return recipe, fmt.Errorf("%s of run %s: %w", modelArtifact, info.Name, err)
 	}
-	if err := im.Model.Validate(); err != nil {
+	if err := im.Validate(); err != nil {
 		return recipe, fmt.Errorf("%s of run %s: %w", modelArtifact, info.Name, err)
 	}
 	return im.recipe(), nil

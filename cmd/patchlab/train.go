@@ -85,6 +85,7 @@ does after a crash.`,
 	})
 	cmd.RegisterFlagCompletionFunc("model", completeModels)
 	cmd.RegisterFlagCompletionFunc("resume", completeRuns(&o.db))
+	cmd.RegisterFlagCompletionFunc("init", completeRuns(&o.db))
 	completeWords(cmd, "data", datasets.Names()...)
 	completeWords(cmd, "recipe-name", courseRecipe, modernRecipe)
 	completeWords(cmd, "decay", string(experiments.DecayPlain), string(experiments.DecayScaled))

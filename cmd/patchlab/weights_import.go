@@ -95,8 +95,11 @@ func (o *importFlags) run(cmd *cobra.Command, path string) error {
 	}
 	var named map[string]*tensors.Tensor
 	if _, own := file["classifier/kernel"]; own {
+		if o.mean != nil || o.std != nil {
+			return fmt.Errorf("%s has Patchlab's names, and with them the statistics of its pixels: leave --mean and --std out", path)
+		}
 		config, named, err = weights.FromOwn(config, file)
-		shown.Crop = max(o.crop, 0)
+		shown.Crop = o.crop
 	} else {
 		config, named, err = weights.FromTimm(config, file, shown.Pixels)
 	}
@@ -104,8 +107,9 @@ func (o *importFlags) run(cmd *cobra.Command, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	view := datasets.View{Size: config.ImageSize, Crop: shown.Crop}
-	if err := view.Validate(); err != nil {
-		return err
+	im := lab.Imported{Model: config, Data: experiments.Data{View: &view, Classes: shown.Classes}}
+	if err := im.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	db, err := tracker.Open(o.db)
 	if err != nil {
@@ -118,7 +122,7 @@ func (o *importFlags) run(cmd *cobra.Command, path string) error {
 	run, err := lab.Import(cmd.Context(), db, tracker.Spec{
 		Experiment: o.experiment, Name: name, Tags: map[string]string{"imported.as": as},
 		Inputs: []tracker.Input{{Name: filepath.Base(path), Digest: digest, Context: "weights"}},
-	}, lab.Imported{Model: config, Data: experiments.Data{View: &view, Classes: shown.Classes}}, named)
+	}, im, named)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,10 @@ import (
 	"strings"
 	"testing"
 
+	"patchlab/backend"
+	"patchlab/experiments"
 	"patchlab/lab"
+	"patchlab/models"
 )
 
 // folderOf draws a folder of two classes, light and dark, of pictures of many
@@ -250,5 +254,62 @@ func TestAmongPatches(t *testing.T) {
 		if d := got[i] - w; d > 1e-6 || d < -1e-6 {
 			t.Fatalf("got %v, want %v", got, want)
 		}
+	}
+}
+
+// Weights with Patchlab's own names, exported elsewhere, are taken as they are.
+func TestImportOwn(t *testing.T) {
+	dir := t.TempDir()
+	db, own := filepath.Join(dir, "lab.db"), filepath.Join(dir, "own.safetensors")
+	b, _, err := backend.Open(t.Context(), backend.Go, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	entry, err := models.Lookup("mixer-4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := experiments.NewNetwork(b, entry.Config, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	f, err := os.Create(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(n.SaveWeights(f), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"needs Float32 [192 128]": {"--as", "mixer-2"},
+		"leave --mean":            {"--as", "mixer-4", "--mean", "0,0,0"},
+		"crop of 2":               {"--as", "mixer-4", "--crop", "2"},
+		"10 classes and 1 names":  {"--as", "mixer-4", "--classes", picture(t, filepath.Join(dir, "names"), 1, 1, func(w io.Writer, _ image.Image) error { _, err := io.WriteString(w, "one"); return err })},
+	} {
+		if _, _, err := execute(t, append([]string{"weights", "import", own, "--db", db}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
+		}
+	}
+	if _, err := os.Stat(db); err == nil {
+		t.Error("a refused import made a database")
+	}
+	must(t, "weights", "import", own, "--as", "mixer-4", "--db", db)
+	back := filepath.Join(dir, "back.safetensors")
+	must(t, "weights", "export", "own", "-o", back, "--db", db)
+	first, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Error("exported again it is another file")
+	}
+	if _, _, err := execute(t, "weights", "export", "own", "-o", filepath.Join(dir, "x.pt"), "--db", db); err == nil || !strings.Contains(err.Error(), ".onnx or .safetensors") {
+		t.Errorf("exported as .pt: %v", err)
 	}
 }
