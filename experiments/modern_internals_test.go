@@ -130,7 +130,7 @@ func TestTargets(t *testing.T) {
 	defer backend.Finalize()
 	truth := [][]float32{{0, 0, 1, 0}, {0, 1, 0, 0}, {1, 0, 0, 0}}
 	logits := [][]float32{{1, 2, 3, 4}, {0, 0, 0, 0}, {5, 1, 1, 1}}
-	out, err := graph.ExecOnceN(backend, func(truth, logits, share *graph.Node) []*graph.Node {
+	out, err := graph.CallOnceN(backend, func(truth, logits, share *graph.Node) []*graph.Node {
 		target := smooth(mixed(truth, share), .2)
 		loss, top1, top5 := score(logits, truth, target)
 		return []*graph.Node{target, loss, top1, top5}
