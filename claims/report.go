@@ -9,7 +9,7 @@ import (
 
 // Book is what a report holds besides the claims.
 type Book struct {
-	Data    string // what images, in words
+	Data    string // name and digest of the images
 	Machine string
 	Backend string
 	Command string

@@ -36,7 +36,8 @@ type Recipe struct {
 	// Augment varies the training images; nil takes them as they are.
 	Augment *augment.Policy `json:"augment,omitempty"`
 	// EMA is the decay d of the moving average of the weights, which is then what
-	// is validated, tested and kept; 0 keeps the weights themselves. See [average].
+	// is validated, tested and kept; 0 keeps the weights themselves:
+	// w̄ ← w̄ + (1 − min(d, (1+t)/(10+t)))·(w − w̄) after step t.
 	EMA float64 `json:"ema,omitempty"`
 	// Keep says which epoch's weights the run ends with.
 	Keep Keep  `json:"keep"`

@@ -115,7 +115,7 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 		},
 	}
 	book := claims.Book{
-		Data: d.Source, Machine: backend.Describe().String(), Backend: info.Name, Command: o.command(),
+		Data: fmt.Sprintf("%s (digest %.8s)", d.Name, d.Digest), Machine: backend.Describe().String(), Backend: info.Name, Command: o.command(),
 		Scale: o.scale, Findings: map[string]claims.Finding{},
 	}
 	for _, c := range claims.All() {
@@ -175,7 +175,7 @@ func (o *claimsOptions) command() string {
 	}
 	d := claims.Default()
 	add(o.name != "cifar10", "--data %s", o.name)
-	add(len(o.only) > 0, "--only %s", strings.Join(o.only, ","))
+	add(len(o.only) > 0 && len(o.only) < len(claims.Names()), "--only %s", strings.Join(o.only, ","))
 	if o.quick {
 		return strings.Join(append(words, "--quick"), " ")
 	}
