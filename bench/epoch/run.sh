@@ -22,7 +22,6 @@ export GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_TRIM_THRESHOLD_=8000000000 M
 {
 	echo "command: COUNT=${COUNT:-3} BENCH=${BENCH:-.} PATCHLAB_BENCH_IMAGES=${PATCHLAB_BENCH_IMAGES:-0} bench/epoch/run.sh"
 	echo "date: $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-	echo "commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 	echo "images: ${PATCHLAB_TEST_DATA:+CIFAR-10}${PATCHLAB_TEST_DATA:-the built-in shapes}" | sed 's|CIFAR-10/.*|CIFAR-10|'
 	echo "cpu: $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(getconf _NPROCESSORS_ONLN) CPUs"
 	echo "file system: $(df -PT "${TMPDIR:-/tmp}" | awk 'NR == 2 { print $2 }')"

@@ -7,9 +7,10 @@
 #
 # The table is written to RESULTS/scaling.md, its numbers to scaling.csv, a figure
 # to scaling.svg. ROUNDS (1) is how often all is measured, in turn, NICE (10) the
-# priority. Ctrl-C ends it; what is in build/scaling already is not measured
-# again. A quarter of an hour on two cores; other work on the machine is noted,
-# and hardly changes the exponents, for they are fitted to processor time.
+# priority, AXES (tokens,dim,depth,batch) what the cost is measured against. Ctrl-C
+# ends it; a model whose file is in build/scaling already is not measured again. A
+# quarter of an hour on two cores; other work on the machine is noted, and hardly
+# changes the exponents, for they are fitted to processor time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 results=${1:-results}
@@ -25,7 +26,7 @@ for config in mixer:2 vit:2 convmixer:2 mixer:1,vit:1; do
 		continue
 	fi
 	nice -n "${NICE:-10}" "$out/patchlab" bench "$config" --image-size 32 --patch-size 4 --dim 64 \
-		--against tokens,dim,depth,batch --rounds "${ROUNDS:-1}" --format json >"$file.part"
+		--against "${AXES:-tokens,dim,depth,batch}" --rounds "${ROUNDS:-1}" --format json >"$file.part"
 	mv "$file.part" "$file"
 done
 go run ./bench/scaling "$results" "${files[@]}"
