@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-scale bench-trackers bench-serve bench-training bench-kernel notebooks gallery build clean
+.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-scale bench-trackers bench-serve bench-training bench-kernel bench-epoch bench-scaling notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/...
@@ -63,6 +63,14 @@ bench-scale:
 ## bench-kernel: Patchlab's kernel beside plain GoNB, into results/: leave the machine alone meanwhile
 bench-kernel:
 	bench/kernel/run.sh
+
+## bench-epoch: what an epoch costs beyond its bare steps, into results/epoch.txt: leave the machine alone meanwhile
+bench-epoch:
+	bench/epoch/run.sh
+
+## bench-scaling: how cost grows with tokens, width, depth and batch, into results/scaling.*
+bench-scaling:
+	bench/scaling/run.sh
 
 ## notebooks: run the six notebooks and keep their outputs in them
 notebooks:
