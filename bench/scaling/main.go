@@ -135,6 +135,9 @@ places alone, is nearer to where it goes.
 	for _, r := range all {
 		for _, g := range r.Growth {
 			n := len(g.Points)
+			if g.Cost == nil { // stopped before it could be fitted
+				continue
+			}
 			fmt.Fprintf(&b, "| %s | %s | %d to %d | %s | %s | %s | %s | %s |\n", g.Name, g.Axis, g.Values[0], g.Values[n-1], g.Work,
 				exponent(g.Cost, true), exponent(g.FLOPs, false), exponent(g.Memory, false), last(g))
 		}

@@ -81,7 +81,14 @@ func measureApart[T any](ctx context.Context, task benchTask) (T, error) {
 	if err := c.Run(); err != nil {
 		said := errs.String() // the program's own error comes last
 		if i := strings.LastIndex(said, "patchlab: "); i >= 0 && ctx.Err() == nil {
-			return result, errors.New(strings.TrimSpace(said[i+len("patchlab: "):]))
+			said = strings.TrimSpace(said[i+len("patchlab: "):])
+			if said == "interrupted" { // a terminal's Ctrl-C, which it heard first
+				return result, context.Canceled
+			}
+			return result, errors.New(said)
+		}
+		if c.ProcessState != nil && c.ProcessState.ExitCode() < 0 && ctx.Err() == nil {
+			return result, fmt.Errorf("the process ended by %w; perhaps the memory was too small", err)
 		}
 		return result, cmp.Or(ctx.Err(), err)
 	}
@@ -91,26 +98,36 @@ func measureApart[T any](ctx context.Context, task benchTask) (T, error) {
 	return result, nil
 }
 
-// benchProgress shows on a terminal what is being measured.
+// benchProgress shows what is being measured: a bar on a terminal, else a line
+// each.
 type benchProgress struct {
-	bar  *progressbar.ProgressBar
-	done int
+	w           io.Writer
+	bar         *progressbar.ProgressBar // nil without a terminal
+	done, total int
 }
 
 func newBenchProgress(w io.Writer, total int) *benchProgress {
-	if !isTerminal(w) {
-		fmt.Fprintf(w, "Measuring: %d processes, one after the other, some seconds each\n", total)
-		w = io.Discard
+	p := &benchProgress{w: w, total: total}
+	if isTerminal(w) {
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(18),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
 	}
-	return &benchProgress{bar: progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(18),
-		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))}
+	return p
 }
 
 // next says what is measured now.
 func (p *benchProgress) next(what string) {
-	p.bar.Describe(what)
-	p.bar.Set(p.done)
 	p.done++
+	if p.bar == nil {
+		fmt.Fprintf(p.w, "%d of %d: %s\n", p.done, p.total, what)
+		return
+	}
+	p.bar.Describe(what)
+	p.bar.Set(p.done - 1)
 }
 
-func (p *benchProgress) clear() { p.bar.Clear() }
+func (p *benchProgress) clear() {
+	if p.bar != nil {
+		p.bar.Clear()
+	}
+}
