@@ -31,10 +31,11 @@ type benchTask struct {
 // its measurements: a task comes in as JSON, its result goes out as JSON.
 func newBenchProcessCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    "bench-process",
-		Short:  "One measurement of patchlab bench",
-		Hidden: true,
-		Args:   cobra.NoArgs,
+		Use:     "bench-process",
+		Short:   "One measurement of patchlab bench",
+		Example: `  echo '{"backend": "go"}' | patchlab bench-process      the backend's peak`,
+		Hidden:  true,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var task benchTask
 			if err := json.NewDecoder(cmd.InOrStdin()).Decode(&task); err != nil {
