@@ -243,7 +243,7 @@ func (g *grading) rerun(ctx context.Context, c Checked) (v Verdict, err error) {
 		defer cancel()
 	}
 	v, err = g.options.Rerun(ctx, db, c.Run.ID, g.assignment.Tolerance)
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("it took more than %v", g.options.Limit)
 	}
 	return v, err

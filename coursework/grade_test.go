@@ -21,12 +21,12 @@ func judging(t *testing.T, asked *[]string) Rerun {
 		db, err := tracker.Open(path)
 		must(t, err)
 		defer db.Close()
-		runs, err := db.Runs(ctx, tracker.Query{})
+		runs, err := db.Runs(t.Context(), tracker.Query{}) // the limit is for what is slow on purpose
 		must(t, err)
 		if len(runs) != 1 || runs[0].ID != run || tolerance != .01 {
 			t.Errorf("the database of %s has %+v; tolerance %g", run, runs, tolerance)
 		}
-		must(t, db.Verify(ctx, run))
+		must(t, db.Verify(t.Context(), run))
 		*asked = append(*asked, runs[0].Name)
 		switch {
 		case strings.HasPrefix(runs[0].Name, "honest"):

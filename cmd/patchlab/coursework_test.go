@@ -138,10 +138,10 @@ func TestCourseworkGrade(t *testing.T) {
 		}
 		return v
 	}, func(r string) string { return r })
+	forge(t, db, "no recipe", asItIs, func(r string) string { return "{" })
 	forge(t, db, "endless", asItIs, func(r string) string {
 		return strings.NewReplacer(`"epochs": 2`, `"epochs": 100000000`, `"patience": 10`, `"patience": 100000000`).Replace(r)
 	})
-	forge(t, db, "no recipe", asItIs, func(r string) string { return "{" })
 	packed := filepath.Join(dir, "ada.tar.gz")
 	out := must(t, "coursework", "submit", filepath.Join(course, "release", "vit"), "--db", db, "--student", "ada", "--key", filepath.Join(dir, "key"), "-o", packed)
 	if !strings.Contains(out, "vit by ada, 4 runs") {
@@ -163,9 +163,9 @@ func TestCourseworkGrade(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// The third training never ends.
+	// The fourth training never ends.
 	var said bytes.Buffer
-	for buffer := make([]byte, 1); !strings.Contains(said.String(), "2/4"); {
+	for buffer := make([]byte, 1); !strings.Contains(said.String(), "3/4"); {
 		n, err := reader.Read(buffer)
 		said.Write(buffer[:n])
 		if err != nil {
@@ -181,11 +181,14 @@ func TestCourseworkGrade(t *testing.T) {
 		t.Errorf("interrupted, it ended with code %d: %s", code, &said)
 	}
 
+	if !strings.Contains(said.String(), "3/4  ada, no recipe: read recipe:") {
+		t.Errorf("before, it said:\n%s", &said)
+	}
 	out, _, err = execute(t, grade...)
 	if err == nil || !strings.Contains(err.Error(), "2 results have no verdict") {
 		t.Errorf("grading ended with %v", err)
 	}
-	if !strings.Contains(out, "1/2  ada, endless: it took more than 6s") || !strings.Contains(out, "2/2  ada, no recipe: read recipe:") {
+	if !strings.Contains(out, "1/2  ada, no recipe: ") || !strings.Contains(out, "2/2  ada, endless: it took more than 6s") {
 		t.Errorf("grading went on with:\n%s", out)
 	}
 	for _, line := range []string{"student                   runs  checked  reproduced  within  differs   open", "ada                          4        4           1       0        1      2"} {
