@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"patchlab/kernel/jupytertest"
+	"patchlab/kernel/message"
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/runner"
 )
@@ -87,10 +89,14 @@ func outputs(t *testing.T, c *notebook.Cell) string {
 	if err := json.Unmarshal(n.Bytes(), &file); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range file.Cells[0].Outputs {
+	all := slices.DeleteFunc(file.Cells[0].Outputs, func(o map[string]any) bool {
+		metadata, _ := o["metadata"].(map[string]any)
+		return metadata[message.Notice] == true
+	})
+	for _, o := range all {
 		delete(o, "traceback")
 	}
-	text, err := json.Marshal(file.Cells[0].Outputs)
+	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}

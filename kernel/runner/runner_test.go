@@ -43,11 +43,11 @@ func pythonNotebook(sources ...string) *notebook.Notebook {
 func said(c *notebook.Cell) string {
 	var parts []string
 	for _, o := range c.Outputs() {
+		if o.Marked(message.Notice) {
+			continue
+		}
 		switch o.Type() {
 		case notebook.Stream:
-			if strings.HasPrefix(o.Text(), "Go compiles what cells may import") {
-				continue // said under a cell that takes long, as on a busy machine
-			}
 			parts = append(parts, o.Name()+":"+o.Text())
 		case notebook.Error:
 			name, value, _ := o.Failure()
