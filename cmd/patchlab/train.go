@@ -106,6 +106,9 @@ func (o *trainOptions) newRun(cmd *cobra.Command) error {
 		return err
 	}
 	o.tuning.fitView(&recipe)
+	if recipe.Init != nil && o.tuning.of == "" {
+		return fmt.Errorf("the recipe begins with weights %.12s, which its file does not hold: make a recorded run again with patchlab rerun, or begin with a run's by --init", recipe.Init.Weights)
+	}
 	if o.dryRun {
 		_, err := recipe.WriteTo(cmd.OutOrStdout())
 		return err

@@ -181,12 +181,17 @@ func TestFineTune(t *testing.T) {
 		t.Errorf("rerun with the pictures elsewhere:\n%s", out)
 	}
 
+	file := filepath.Join(dir, "recipe.json")
+	if err := os.WriteFile(file, []byte(must(t, "train", "--db", db, "--init", "base", "--data", "shapes", "--dry-run")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, args := range map[string][]string{
-		"there is no --init":  {"--freeze"},
-		"both name a model":   {"--init", "base", "--model", "mixer-4"},
-		`"nobody": not found`: {"--init", "nobody"},
-		"the model wants":     {"--init", "base", "--dim", "16"},
-		"train/CLASS/PICTURE": {"--init", "base", "--data", "folder:" + dir},
+		"its file does not hold": {"--recipe", file},
+		"there is no --init":     {"--freeze"},
+		"both name a model":      {"--init", "base", "--model", "mixer-4"},
+		`"nobody": not found`:    {"--init", "nobody"},
+		"the model wants":        {"--init", "base", "--dim", "16"},
+		"train/CLASS/PICTURE":    {"--init", "base", "--data", "folder:" + dir},
 	} {
 		if _, _, err := execute(t, append([]string{"train", "--db", db, "--backend", "go", "--data", "shapes", "--train-limit", "40", "--test-limit", "10"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
