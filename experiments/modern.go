@@ -46,7 +46,8 @@ func modernConvMixer(r *Recipe) {
 
 // modernMixer is the recipe of the Mixer of 8 layers of 128 channels, 90.8 % after
 // 300 epochs (github.com/omihub777/MLP-Mixer-CIFAR, README, "Experiment
-// Settings"). Deviations: RandAugment instead of AutoAugment's learned policies,
+// Settings"; it counts .67 million parameters, but its widths come to 1.13).
+// Deviations: RandAugment instead of AutoAugment's learned policies,
 // decoupled weight decay instead of an L2 penalty within Adam.
 func modernMixer(r *Recipe) {
 	r.Batch, r.Epochs = 128, 300

@@ -9,7 +9,13 @@
 # modern.db, checkpoints and a log a run. Hours on a GPU, months on two cores:
 # interrupt it at will, or bound each run by MODERN_LIMIT (such as 40m, as
 # timeout(1) reads it); the next call goes on, bit for bit, where the last one
-# stopped. SEEDS="1" trains one seed. The report is made by "go run ./bench/modern".
+# stopped. SEEDS="1" trains one seed, MODERN_ARGS are more flags of "patchlab
+# train". The table in results/ was made so, on two busy cores:
+#
+#   MODERN_LIMIT=20m MODERN_ARGS="--train-limit 3000 --test-limit 1000" SEEDS=1 \
+#       scripts/modern.sh DATA_DIR build/modern-small mixer-128-8
+#
+# The report is made by "go run ./bench/modern".
 set -euo pipefail
 data=${1:?usage: scripts/modern.sh DATA_DIR [OUT] [MODEL …]}
 out=${2:-build/modern}
@@ -31,7 +37,7 @@ for seed in ${SEEDS:-1 2 3}; do
 		elif ./bin/patchlab runs show "$name" --db "$db" >/dev/null 2>&1; then
 			train --resume "$name" 2>&1 | tee -a "$log"
 		else
-			train --model "$model" --recipe-name modern --seed "$seed" --name "$name" --experiment modern 2>&1 | tee "$log"
+			train --model "$model" --recipe-name modern --seed "$seed" --name "$name" --experiment modern ${MODERN_ARGS:-} 2>&1 | tee "$log"
 		fi
 	done
 done

@@ -33,6 +33,9 @@ func main() {
 	}
 }
 
+// whole is how many images are trained on where no limit is set.
+const whole = 45_000
+
 // target is what a model reached elsewhere, from scratch on CIFAR-10.
 type target struct {
 	model, source string
@@ -79,7 +82,7 @@ func (t target) report(ctx context.Context, db *tracker.DB, runs []tracker.RunIn
 		fmt.Fprintln(w, "\nNot trained yet.")
 		return nil
 	}
-	fmt.Fprintln(w, "\n| seed | status | epochs | train images | test top-1 % | images/s | machine | backend | begun |\n|--:|---|---|--:|--:|--:|---|---|---|")
+	fmt.Fprintln(w, "\n| seed | status | epochs | train images | test top-1 % | images/s | data | machine | backend | begun |\n|--:|---|---|--:|--:|--:|---|---|---|---|")
 	curves := make([]map[int64]float64, len(runs))
 	last := int64(0)
 	var finished []float64
@@ -103,8 +106,18 @@ func (t target) report(ctx context.Context, db *tracker.DB, runs []tracker.RunIn
 		if m := r.Metrics["train_images_per_s"]; m.Count > 0 {
 			speed = strconv.FormatFloat(m.Value, 'f', 0, 64)
 		}
-		fmt.Fprintf(w, "| %s | %s | %d of %s | %s | %s | %s | %s | %s | %s |\n", r.Params["seed"], r.Status, len(points), r.Params["epochs"],
-			r.Params["train_images"], test, speed, r.Environment["machine"], r.Environment["backend"], r.Start.Format("2006-01-02 15:04 UTC"))
+		data := r.Params["data"]
+		for _, in := range r.Inputs {
+			data += fmt.Sprintf(" %.8s", in.Digest)
+		}
+		fmt.Fprintf(w, "| %s | %s | %d of %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Params["seed"], r.Status, len(points), r.Params["epochs"],
+			r.Params["train_images"], test, speed, data, r.Environment["machine"], r.Environment["backend"], r.Start.Format("2006-01-02 15:04 UTC"))
+	}
+	for _, r := range runs {
+		if images, err := strconv.Atoi(r.Params["train_images"]); err == nil && images < whole {
+			fmt.Fprintf(w, "\nSeed %s saw a part of the images only, %d instead of %d: its curve shows that the recipe learns, not what it reaches.\n",
+				r.Params["seed"], images, whole)
+		}
 	}
 	if len(finished) > 1 {
 		interval, err := stats.MeanT(finished, .95)
