@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -21,26 +22,31 @@ func cpuTime() time.Duration {
 // BenchmarkNetworks times a step of training (plain gradient descent, dropout on) and one of inference at
 // the reference's batch size, on XLA where it is installed. Besides wall time it gives processor time,
 // which a busy machine disturbs less.
-func BenchmarkNetworks(b *testing.B) {
+func BenchmarkNetworks(b *testing.B) { benchmarkNetworks(b, anyBackend) }
+
+// BenchmarkNetworksInGo does the same on the pure-Go backend.
+func BenchmarkNetworksInGo(b *testing.B) { benchmarkNetworks(b, goBackend) }
+
+func benchmarkNetworks(b *testing.B, open func(testing.TB) compute.Backend) {
 	for _, entry := range Named() {
 		c, batch := entry.Config, entry.Training.Batch
 		b.Run(c.ID+"/train", func(b *testing.B) {
-			benchmark(b, c, batch, func(scope *model.Scope, images, seed *graph.Node) *graph.Node {
+			benchmark(b, open(b), c, batch, func(scope *model.Scope, images, seed *graph.Node) *graph.Node {
 				loss := entropy(c.Logits(scope, images, Pass{Training: true, Seed: seed}))
 				descend(scope, loss, 1e-3)
 				return loss
 			})
 		})
 		b.Run(c.ID+"/infer", func(b *testing.B) {
-			benchmark(b, c, batch, func(scope *model.Scope, images, _ *graph.Node) *graph.Node {
+			benchmark(b, open(b), c, batch, func(scope *model.Scope, images, _ *graph.Node) *graph.Node {
 				return c.Logits(scope, images, Pass{})
 			})
 		})
 	}
 }
 
-func benchmark(b *testing.B, c Config, batch int, build func(scope *model.Scope, images, seed *graph.Node) *graph.Node) {
-	exec, err := model.NewExec(anyBackend(b), ready(b, c, 1), build)
+func benchmark(b *testing.B, backend compute.Backend, c Config, batch int, build func(scope *model.Scope, images, seed *graph.Node) *graph.Node) {
+	exec, err := model.NewExec(backend, ready(b, c, 1), build)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -147,38 +147,46 @@ func TestBatchNorm(t *testing.T) {
 	}
 }
 
-// TestDepthwise compares both formulations with a plain loop, on odd and even kernels.
+// TestDepthwise compares the convolution and its gradients with a plain loop, on odd and even kernels.
 func TestDepthwise(t *testing.T) {
 	backend := anyBackend(t)
-	const size = 5
-	for _, test := range [][2]int{{4, 3}, {maskedWidth + 1, 3}, {4, 4}, {maskedWidth + 1, 4}, {maskedWidth + 1, 1}} {
-		dim, side := test[0], test[1]
+	const size, dim = 5, 4
+	for _, side := range []int{1, 2, 3, 4, 5} {
 		x, kernel := make([]float32, size*size*dim), make([]float32, side*side*dim)
 		stream(1, "x").fill(1, x)
 		stream(1, "kernel").fill(1, kernel)
-		want := make([]float32, len(x))
+		weights := make([]float32, len(x)) // the gradient of the output
+		stream(1, "weights").fill(1, weights)
+		want, dx, dkernel := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(kernel))
 		for i := range want {
 			c, column, row := i%dim, i/dim%size, i/dim/size
 			for ky := range side {
 				for kx := range side {
 					y, z := row+ky-(side-1)/2, column+kx-(side-1)/2
 					if y >= 0 && y < size && z >= 0 && z < size {
-						want[i] += x[(y*size+z)*dim+c] * kernel[(ky*side+kx)*dim+c]
+						from, tap := (y*size+z)*dim+c, (ky*side+kx)*dim+c
+						want[i] += x[from] * kernel[tap]
+						dx[from] += weights[i] * kernel[tap]
+						dkernel[tap] += weights[i] * x[from]
 					}
 				}
 			}
 		}
-		for _, training := range []bool{false, true} {
-			exec := graph.MustNewExec(backend, func(x, kernel *graph.Node) *graph.Node { return depthwise(x, kernel, training) })
-			out, err := exec.Call1(tensors.FromFlatDataAndDimensions(x, 1, size, size, dim), tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := furthest(t, tensors.MustCopyFlatData[float32](out), want); d > 1e-5 {
-				t.Errorf("%d channels, kernel %d, training %t: differs by %g from a plain loop", dim, side, training, d)
-			}
-			exec.Finalize()
+		exec := graph.MustNewExec(backend, func(x, kernel, weights *graph.Node) []*graph.Node {
+			y := depthwise(x, kernel)
+			return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
+		})
+		out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, 1, size, size, dim),
+			tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim), tensors.FromFlatDataAndDimensions(weights, 1, size, size, dim))
+		if err != nil {
+			t.Fatal(err)
 		}
+		for i, want := range [][]float32{want, dx, dkernel} {
+			if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), want); d > 1e-5 {
+				t.Errorf("kernel %d: %s differs by %g from a plain loop", side, []string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
+			}
+		}
+		exec.Finalize()
 	}
 }
 

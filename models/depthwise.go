@@ -1,0 +1,107 @@
+package models
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C], "same"
+// padding, stride 1: [B, H, W, C]. As in Keras, an even kernel looks one place further right and down.
+//
+// It is the sum over the k*k taps of x, shifted, times the tap's weights, which XLA fuses into one pass, and
+// its gradients are of the same kind. XLA's CPU compiler runs a grouped convolution slowly and compiles its
+// gradient slowly; the gradient that would follow from the sum has a pass over the table for each tap
+// (results/speed-log.md).
+func depthwise(x, kernel *graph.Node) *graph.Node {
+	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
+	side := kernel.Shape().Dim(0)
+	before, after := (side-1)/2, side/2
+	forward := func(inputs []*graph.Node) *graph.Node {
+		return shiftedSum(surround(inputs[0], before, after), inputs[1])
+	}
+	backward := func(dy *graph.Node) []*graph.Node {
+		dx := shiftedSum(surround(dy, after, before), graph.Reverse(kernel, 0, 1))
+		return []*graph.Node{dx, shiftedProducts(surround(x, before, after), dy)}
+	}
+	return withGradient(forward, backward, x, kernel)
+}
+
+// surround puts zeros before and after the rows and columns of x: [B, H, W, C] -> [B, H+n, W+n, C], n being
+// before + after. GoMLX's Pad has no gradient, and XLA would repeat its test of the border for each tap.
+func surround(x *graph.Node, before, after int) *graph.Node {
+	for axis := 1; axis <= 2; axis++ {
+		zeros := func(thickness int) *graph.Node {
+			shape := shapes.Make(dtypes.Float32, x.Shape().Dimensions...)
+			shape.Dimensions[axis] = thickness
+			return graph.Zeros(x.Graph(), shape)
+		}
+		parts := []*graph.Node{x}
+		if before > 0 {
+			parts = []*graph.Node{zeros(before), x}
+		}
+		if after > 0 {
+			parts = append(parts, zeros(after))
+		}
+		if len(parts) > 1 {
+			x = graph.Concatenate(parts, axis)
+		}
+	}
+	return x
+}
+
+// shifted returns the view [B, H, W, C] of a surrounded x [B, H+k-1, W+k-1, C] that a tap sees.
+func shifted(x *graph.Node, row, column, height, width int) *graph.Node {
+	return graph.Slice(x, graph.AxisRange(), graph.AxisRange(row, row+height), graph.AxisRange(column, column+width))
+}
+
+// shiftedSum is the sum over the taps of a surrounded x [B, H+k-1, W+k-1, C], shifted, times the tap's
+// weights in kernel [k, k, 1, C]: [B, H, W, C].
+func shiftedSum(x, kernel *graph.Node) *graph.Node {
+	side := kernel.Shape().Dim(0)
+	height, width := x.Shape().Dim(1)-side+1, x.Shape().Dim(2)-side+1
+	var sum *graph.Node
+	for row := range side {
+		for column := range side {
+			tap := graph.Mul(shifted(x, row, column, height, width), graph.Slice(kernel, graph.AxisElem(row), graph.AxisElem(column)))
+			if sum == nil {
+				sum = tap
+			} else {
+				sum = graph.Add(sum, tap)
+			}
+		}
+	}
+	return sum
+}
+
+// shiftedProducts is the gradient of the kernel: for each tap the sum over batch and places of the surrounded
+// x [B, H+k-1, W+k-1, C], shifted, times y [B, H, W, C]: [k, k, 1, C]. Summing over batch and rows first keeps
+// the inner loop long: W*C numbers beside each other.
+func shiftedProducts(x, y *graph.Node) *graph.Node {
+	height, width, dim := y.Shape().Dim(1), y.Shape().Dim(2), y.Shape().Dim(3)
+	side := x.Shape().Dim(1) - height + 1
+	var taps []*graph.Node
+	for row := range side {
+		for column := range side {
+			product := graph.Mul(shifted(x, row, column, height, width), y)
+			taps = append(taps, graph.ReduceSum(graph.ReduceSum(product, 0, 1), 0)) // [W, C], [C]
+		}
+	}
+	return graph.Reshape(graph.Stack(taps, 0), side, side, 1, dim)
+}
+
+// withGradient returns forward(inputs), whose gradient by each input is what backward makes of its own: for
+// where the derivative of forward's graph, operation by operation, costs more than need be.
+func withGradient(forward func(inputs []*graph.Node) *graph.Node, backward func(dy *graph.Node) []*graph.Node, inputs ...*graph.Node) *graph.Node {
+	// The gradient comes to the output first, then to the inputs; what derivation makes in between is not used,
+	// so the compiler drops it.
+	var gradients []*graph.Node
+	tied := make([]*graph.Node, len(inputs))
+	for i, input := range inputs {
+		tied[i] = graph.IdentityWithCustomGradient(input, func(_, _ *graph.Node) *graph.Node { return gradients[i] })
+	}
+	return graph.IdentityWithCustomGradient(forward(tied), func(_, dy *graph.Node) *graph.Node {
+		gradients = backward(dy)
+		return dy
+	})
+}
