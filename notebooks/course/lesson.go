@@ -18,12 +18,18 @@ import (
 
 // Lesson is what all trainings of a notebook have in common.
 type Lesson struct {
-	Name   string // the experiment's name in the tracker
+	Name   string // tags the runs in the tracker
 	Data   string // "cifar10", "fashion-mnist", "shapes", or "auto": CIFAR-10 where it is, else shapes
 	Images int    // of the training split; half as many are tested on
 	Epochs int
-	Seed   int64
+	Seeds  int // each network is trained with the seeds 1 to so many
 }
+
+// The tags of a lesson's runs.
+const (
+	lessonTag = "lesson"
+	whatTag   = "what" // what a training is called in its lesson
+)
 
 // must ends the cell where something failed.
 func must[T any](value T, err error) T {
@@ -39,10 +45,10 @@ func check(err error) {
 
 // Model is a network of that text (such as "mixer:2,vit(heads=8):1"), changed
 // by the functions given. Its images are 32 x 32 in patches of 4, its tokens
-// have 64 channels: small enough to train while one reads.
+// have 32 channels: small enough to train several times while one reads.
 func Model(text string, changes ...func(*models.Config)) models.Config {
 	c := must(models.Parse(text))
-	c.ImageSize, c.PatchSize, c.Dim = 32, 4, 64
+	c.ImageSize, c.PatchSize, c.Dim = 32, 4, 32
 	c.Dropout, c.Head.Dropout = .1, .1
 	for _, change := range changes {
 		change(&c)
@@ -80,7 +86,7 @@ func (l Lesson) Compare() {
 	db := must(tracker.Open(database(), tracker.ReadOnly()))
 	defer db.Close()
 	r := must(compare.Build(context.Background(), db, compare.Options{
-		Filter: fmt.Sprintf("attributes.experiment_name = '%s'", strings.ReplaceAll(l.Name, "'", "''")),
+		Filter: fmt.Sprintf("tags.%s = '%s'", lessonTag, strings.ReplaceAll(l.Name, "'", "''")),
 		By:     []string{"tags.what"},
 	}))
 	var text, figure bytes.Buffer

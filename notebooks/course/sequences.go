@@ -6,8 +6,24 @@ import (
 	"slices"
 
 	"patchlab/experiments"
+	"patchlab/kernel/cell/track"
 	"patchlab/models"
 )
+
+// Random draws the sequences that a training with that seed sees.
+func Random(seed int64) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 1)) }
+
+// Follow begins a run of the tracker for a training that a cell carries out
+// itself; curves of what it logs grow below the cell, those of the first seed.
+func (l Lesson) Follow(what string, seed int64) *track.Active {
+	run := track.Run(fmt.Sprintf("%s, seed %d", what, seed))
+	run.Tags(map[string]string{lessonTag: l.Name, whatTag: what})
+	run.Params(map[string]any{"model": what, "seed": seed})
+	if seed > 1 {
+		run.Quiet()
+	}
+	return run
+}
 
 // Translator is an untrained encoder-decoder of the size that the first section
 // trains, with or without attention.
@@ -15,7 +31,7 @@ func Translator(attention bool, symbols int, seed int64) *experiments.Translator
 	b, _ := Backend() // lives as long as the cell
 	optimizer := experiments.DefaultAdamW(.005)
 	optimizer.WeightDecay = 0
-	return must(experiments.NewTranslator(b, models.Seq2Seq{Symbols: symbols, Embed: 16, Hidden: 48, Attention: attention}, optimizer, seed))
+	return must(experiments.NewTranslator(b, models.Seq2Seq{Symbols: symbols, Embed: 16, Hidden: 32, Attention: attention}, optimizer, seed))
 }
 
 // Reversals draws sequences of symbols 1 to so many, and the same the other way
@@ -33,26 +49,39 @@ func Reversals(random *rand.Rand, count, length, symbols int) (sources, targets 
 	return sources, targets
 }
 
-// Step trains on one batch of reversals and returns the loss.
-func Step(net *experiments.Translator, random *rand.Rand, batch, length int) float64 {
-	return must(net.Step(Reversals(random, batch, length, net.Config.Symbols)))
+// Step trains on one batch of reversals of 1 symbol up to the longest, one of
+// which has the longest, so that all steps share one compiled graph. It returns
+// the loss.
+func Step(net *experiments.Translator, random *rand.Rand, batch, longest int) float64 {
+	sources, targets := Reversals(random, 1, longest, net.Config.Symbols)
+	for range batch - 1 {
+		source, target := Reversals(random, 1, 1+random.IntN(longest), net.Config.Symbols)
+		sources, targets = append(sources, source...), append(targets, target...)
+	}
+	return must(net.Step(sources, targets))
 }
 
-// Accuracy is the share of symbols that the network writes right of 100 fresh
-// sequences of a length.
-func Accuracy(net *experiments.Translator, random *rand.Rand, length int) float64 {
-	sources, targets := Reversals(random, 100, length, net.Config.Symbols)
-	written, _, err := net.Translate(sources, length)
+// Accuracies is the share of symbols that the network writes right, of 100 fresh
+// sequences of each length.
+func Accuracies(net *experiments.Translator, random *rand.Rand, lengths ...int) []float64 {
+	const count = 100
+	var sources, targets [][]int32
+	for _, length := range lengths {
+		s, t := Reversals(random, count, length, net.Config.Symbols)
+		sources, targets = append(sources, s...), append(targets, t...)
+	}
+	written, _, err := net.Translate(sources, slices.Max(lengths))
 	check(err)
-	right := 0
+	accuracies := make([]float64, len(lengths))
 	for i, target := range targets {
+		length := i / count
 		for j, symbol := range target {
 			if j < len(written[i]) && written[i][j] == symbol {
-				right++
+				accuracies[length] += 1 / float64(count*lengths[length])
 			}
 		}
 	}
-	return float64(right) / float64(100*length)
+	return accuracies
 }
 
 // Alignment is what the network looks at while it reverses a sequence, with the
