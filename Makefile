@@ -72,13 +72,13 @@ bench-epoch:
 bench-scaling:
 	bench/scaling/run.sh
 
-## notebooks: run the six notebooks and keep their outputs in them
+## notebooks: make the six notebooks of their answers, run them and keep their outputs
 notebooks:
 	scripts/notebooks.sh
 
 ## gallery: the six notebooks as pages, in build/gallery
 gallery:
-	scripts/gallery.sh
+	go run ./notebooks/gallery -o build/gallery
 
 ## build: the programs into bin/
 build:
