@@ -48,8 +48,11 @@ func (t *trainer) checkpoint() error {
 }
 
 func (t *trainer) writeCheckpoint() error {
-	if err := os.MkdirAll(t.CheckpointDir, 0o700); err != nil {
-		return err
+	if !t.made { // not again: where a shared folder is gone, its place must stay empty
+		if err := os.MkdirAll(t.CheckpointDir, 0o700); err != nil {
+			return err
+		}
+		t.made = true
 	}
 	if t.best != nil && t.bestSaved != t.state.Best.Epoch {
 		if err := t.writeBest(); err != nil {

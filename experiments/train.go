@@ -41,6 +41,10 @@ type Job struct {
 	// CheckpointEvery is the time between two checkpoints within an epoch;
 	// 0 means a minute. One is written after each epoch in any case.
 	CheckpointEvery time.Duration
+	// PauseAfter, if not 0, ends the call with [ErrPaused] once so many epochs
+	// are complete and more are to come. The same job with a later pause, or
+	// none, continues from there as if it had never paused.
+	PauseAfter int
 	// Report, if set, is told of progress, from the caller's goroutine.
 	Report func(Event)
 }
@@ -81,6 +85,10 @@ type Result struct {
 	TrainImagesPerSecond float64
 }
 
+// ErrPaused says that a run has reached its job's PauseAfter and can continue
+// from its checkpoint.
+var ErrPaused = errors.New("paused")
+
 // Train carries out a job: it trains, validates after each epoch, keeps the
 // weights of the best epoch, tests them on every test image once and records
 // all of it. When the context ends it writes a checkpoint and returns the
@@ -106,6 +114,9 @@ func Train(ctx context.Context, job Job) (*Result, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	for !t.state.Done {
+		if t.PauseAfter > 0 && t.state.Epochs >= t.PauseAfter {
+			return nil, fmt.Errorf("%w after epoch %d", ErrPaused, t.state.Epochs)
+		}
 		err := t.epoch(ctx)
 		if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
 			if err := t.checkpoint(); err != nil {
@@ -132,6 +143,7 @@ type trainer struct {
 	resumed    bool
 	fresh      int // steps since this process began or resumed
 	saved      time.Time
+	made       bool // the checkpoint folder exists
 }
 
 func newTrainer(job Job) (*trainer, error) {

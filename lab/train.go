@@ -37,8 +37,8 @@ func CheckpointDir(db, run string) string {
 
 // Carry trains what a run was started or resumed for, samples the machine
 // meanwhile, and ends the run by what becomes of it: finished, killed where ctx
-// is cancelled, else failed. The run is the job's Recorder; the checkpoints of a
-// finished run are removed.
+// is cancelled or the job pauses, else failed, which its tags explain. The run is
+// the job's Recorder; the checkpoints of a finished run are removed.
 func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiments.Job) (*experiments.Result, error) {
 	before, err := db.Find(ctx, run.ID()) // what a resumed run has already
 	if err != nil {
@@ -58,10 +58,10 @@ func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiment
 	result, err := experiments.Train(ctx, job)
 	stop()
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, experiments.ErrPaused):
 		return nil, errors.Join(err, run.Finish(tracker.Killed))
 	case err != nil:
-		return nil, errors.Join(err, run.Finish(tracker.Failed))
+		return nil, errors.Join(err, run.SetTags(failure(err)), run.Finish(tracker.Failed))
 	}
 	if err := run.Finish(tracker.Finished); err != nil {
 		return nil, err
@@ -70,4 +70,19 @@ func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiment
 		return result, fmt.Errorf("the run is finished, but its checkpoints are still there: %w", err)
 	}
 	return result, nil
+}
+
+// Tags of a failed run.
+const (
+	TagError    = "error"    // what went wrong
+	TagDiverged = "diverged" // the step at which the loss was no number: training again ends the same
+)
+
+func failure(err error) map[string]string {
+	tags := map[string]string{TagError: err.Error()}
+	var diverged *experiments.DivergedError
+	if errors.As(err, &diverged) {
+		tags[TagDiverged] = fmt.Sprintf("step %d", diverged.Step)
+	}
+	return tags
 }

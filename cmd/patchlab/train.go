@@ -29,6 +29,7 @@ type trainOptions struct {
 	name       string
 	tags       map[string]string
 	resume     string
+	pauseAfter int
 	dryRun     bool
 }
 
@@ -60,6 +61,9 @@ does after a crash.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.pauseAfter < 0 {
+				return fmt.Errorf("--pause-after %d; allowed: 0 or more", o.pauseAfter)
+			}
 			if o.resume != "" {
 				return o.resumeRun(cmd)
 			}
@@ -75,10 +79,11 @@ does after a crash.`,
 	f.StringVar(&o.name, "name", "", "the run's name (default: the model and the seed)")
 	f.StringToStringVar(&o.tags, "tag", nil, "`key=value` to tag the run with, repeatable")
 	f.StringVar(&o.resume, "resume", "", "continue this `run` (an ID, a name or \"latest\")")
+	f.IntVar(&o.pauseAfter, "pause-after", 0, "stop with a checkpoint once this `epoch` is complete; --resume goes on (0: train to the end)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the recipe and stop")
 	f.VisitAll(func(other *pflag.Flag) { // a resumed run is what it was
 		switch other.Name {
-		case "resume", "db", "data-dir", "backend":
+		case "resume", "db", "data-dir", "backend", "pause-after":
 		default:
 			cmd.MarkFlagsMutuallyExclusive("resume", other.Name)
 		}
@@ -113,6 +118,11 @@ func (o *trainOptions) newRun(cmd *cobra.Command) error {
 		_, err := recipe.WriteTo(cmd.OutOrStdout())
 		return err
 	}
+	return o.train(cmd, recipe)
+}
+
+// train starts a run of a recipe.
+func (o *trainOptions) train(cmd *cobra.Command, recipe experiments.Recipe) error {
 	d, err := o.data.load(cmd, recipe.Data)
 	if err != nil {
 		return err
@@ -182,9 +192,13 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
 	result, err := lab.Carry(cmd.Context(), db, run, experiments.Job{
 		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name,
-		CheckpointDir: lab.CheckpointDir(o.db, run.ID()), Report: p.report,
+		CheckpointDir: lab.CheckpointDir(o.db, run.ID()), PauseAfter: o.pauseAfter, Report: p.report,
 	})
 	p.clear()
+	if errors.Is(err, experiments.ErrPaused) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Paused after epoch %d; continue with: %s train --resume %s%s\n", o.pauseAfter, self(), run.ID(), o.dbHint())
+		return nil
+	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: %s train --resume %s%s\n", self(), run.ID(), o.dbHint())
 	}
