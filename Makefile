@@ -9,7 +9,7 @@ RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/inter
 test: lint deps race
 	go test -timeout 30m ./...
 
-## deps: XLA's plugin and the Python clients that tests speak to, pinned by hash
+## deps: XLA's plugin, the Python clients that tests speak to, pinned by hash, a browser and Slurm
 deps:
 	go run ./cmd/patchlab setup --no-data
 	scripts/python-env.sh keras models/testdata/requirements.txt
@@ -17,6 +17,8 @@ deps:
 	scripts/python-env.sh jupyter kernel/testdata/requirements.txt
 	scripts/python-env.sh onnx weights/testdata/onnx.txt
 	go run ./cmd/patchlab kernel install --tools-only
+	scripts/python-env.sh kubernetes cmd/patchlab/testdata/kubernetes.txt
+	scripts/slurm.sh install
 	scripts/chromium.sh
 
 ## lint: formatting, vet, staticcheck
