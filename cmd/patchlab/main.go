@@ -14,6 +14,9 @@ import (
 	"patchlab/backend"
 )
 
+// exitInterrupted is the exit status after Ctrl-C or SIGTERM, as of shells.
+const exitInterrupted = 130
+
 func main() {
 	if err := backend.ReexecTuned(); err != nil {
 		fmt.Fprintln(os.Stderr, "patchlab: going on with slower allocator settings:", err)
@@ -26,7 +29,7 @@ func main() {
 	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "patchlab: interrupted")
-		os.Exit(130)
+		os.Exit(exitInterrupted)
 	}
 	fmt.Fprintln(os.Stderr, "patchlab:", err)
 	os.Exit(1)
@@ -60,6 +63,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 	root.AddCommand(
 		newQuickstartCommand(),
 		newTrainCommand(),
+		newSweepCommand(),
 		newRerunCommand(),
 		newEvaluateCommand(),
 		newPredictCommand(),

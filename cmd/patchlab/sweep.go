@@ -1,0 +1,346 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"patchlab/backend"
+	"patchlab/experiments/launch"
+	"patchlab/experiments/sweep"
+	"patchlab/tracker"
+)
+
+// sweepOptions are the flags of patchlab sweep.
+type sweepOptions struct {
+	recipeFlags
+	data       dataFlags
+	name       string
+	try        []string
+	seeds      []int64
+	search     string
+	candidates int
+	searchSeed uint64
+	metric     string
+	halving    string
+
+	launcher    string
+	backend     backend.Kind
+	db          string
+	experiment  string
+	workers     int
+	dryRun      bool
+	retryFailed bool
+	cluster     clusterConfig
+	kubernetes  kubernetesConfig
+}
+
+func newSweepCommand() *cobra.Command {
+	o := &sweepOptions{}
+	cmd := &cobra.Command{
+		Use:   "sweep [FILE]",
+		Short: "Train many configurations and seeds, here or on a cluster",
+		Long: `Train many configurations and seeds, here or on a cluster.
+
+What is tried is in a YAML file, or in flags: any flag of "patchlab train" that
+makes a recipe is fixed when given as it is, and tried when given by --try. A
+trial, a configuration with a seed, is known by its recipe's digest: begun again,
+a sweep trains only what is missing or was interrupted, and takes over what was
+trained before. A trial that fails stops no other. Ctrl-C checkpoints all.
+
+The file:
+
+  name: rates
+  train: {model: "mixer:2", data: shapes, epochs: 9}
+  parameters:
+    learning-rate: {min: 1e-4, max: 1e-2, scale: log}
+    dim: [32, 64]
+  seeds: [1, 2]
+  search: random        # grid (the default), random or cmaes
+  candidates: 12        # configurations; a grid needs none
+  metric: val_accuracy  # or val_loss
+  early-stopping: {min-epochs: 1, reduction: 3}
+
+Results are on the validation images; the test images are used once a finished
+trial.`,
+		Example: `  patchlab sweep rates.yaml --dry-run
+  patchlab sweep rates.yaml --workers 4
+  patchlab sweep --name dims --model mixer:2 --try dim=32,64,128 --seeds 1,2,3
+  patchlab sweep --name rates --search cmaes --candidates 24 \
+      --try learning-rate=1e-4..1e-2:log --try dropout=0..0.5
+  patchlab sweep rates.yaml --launcher slurm --partition gpu --gpus 1
+  patchlab sweep status rates
+  patchlab sweep stop rates
+  patchlab sweep resume rates`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("sweep takes one file, not %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && cmd.Flags().NFlag() == 0 {
+				return cmd.Help()
+			}
+			return o.begin(cmd, args)
+		},
+	}
+	f := cmd.Flags()
+	o.recipeFlags.add(f)
+	f.Lookup("seed").Hidden = true
+	o.data.add(f)
+	f.StringVar(&o.name, "name", "", "the sweep's name (default: the file's)")
+	f.StringArrayVar(&o.try, "try", nil, "`flag=values` to try, repeatable: a,b,c or min..max with :log, :step=n or :count=n")
+	f.Int64SliceVar(&o.seeds, "seeds", []int64{1}, "train each configuration with these seeds")
+	f.StringVar(&o.search, "search", "grid", "grid, random, or cmaes, which learns from the results")
+	f.IntVar(&o.candidates, "candidates", 0, "how many configurations a random or cmaes search tries")
+	f.Uint64Var(&o.searchSeed, "search-seed", 1, "decides what a random or cmaes search draws")
+	f.StringVar(&o.metric, "metric", "val_accuracy", "val_accuracy or val_loss, by which trials are judged")
+	f.StringVar(&o.halving, "early-stopping", "", "`min-epochs,reduction` of successive halving, such as 1,3")
+	f.StringVar(&o.launcher, "launcher", launchLocal, "local, slurm or kubernetes")
+	f.StringVar(&o.experiment, "experiment", "", "the experiment that the runs belong to (default: the sweep's name)")
+	f.BoolVar(&o.dryRun, "dry-run", false, "list the trials with predicted time and memory, and stop")
+	backendFlag(f, &o.backend)
+	dbFlag(f, &o.db)
+	o.addRunning(f)
+	o.cluster.add(f)
+	o.kubernetes.add(f)
+	cmd.RegisterFlagCompletionFunc("model", completeModels)
+	completeWords(cmd, "search", string(sweep.Grid), string(sweep.Random), string(sweep.CMAES))
+	completeWords(cmd, "metric", string(sweep.ValAccuracy), string(sweep.ValLoss))
+	completeWords(cmd, "launcher", launchLocal, launchSlurm, launchKubernetes)
+	cmd.AddCommand(newSweepStatusCommand(), newSweepStopCommand(), newSweepResumeCommand(), newSweepTaskCommand(), newSweepProbeCommand(),
+		newSweepNextCommand(),
+		newSweepMergeCommand(), newSweepTemplateCommand())
+	return cmd
+}
+
+// addRunning adds the flags that a sweep may be continued with.
+func (o *sweepOptions) addRunning(f *pflag.FlagSet) {
+	f.IntVar(&o.workers, "workers", 0, "trials at a time on this machine, which share its cores (default: one for two cores)")
+	f.BoolVar(&o.retryFailed, "retry-failed", false, "train anew what diverged before")
+}
+
+// begin begins a sweep, or continues it where its folder is there.
+func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
+	spec, err := o.spec(cmd.Flags(), args)
+	if err != nil {
+		return err
+	}
+	plan, err := sweep.NewPlan(spec, recipeOf)
+	if err != nil {
+		return err
+	}
+	if o.workers < 0 {
+		return fmt.Errorf("--workers %d; allowed: 1 or more", o.workers)
+	}
+	f := &sweepFolder{sweepConfig: sweepConfig{
+		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers, Images: map[string]string{},
+	}}
+	if f.dir, err = filepath.Abs(spec.Name + sweepSuffix); err != nil {
+		return err
+	}
+	if f.DataDir, err = absolute(o.data.dir); err != nil {
+		return err
+	}
+	if f.Experiment == "" {
+		f.Experiment = spec.Name
+	}
+	switch o.launcher {
+	case launchLocal:
+		if f.DB, err = absolute(o.db); err != nil {
+			return err
+		}
+		if f.Backend, err = concreteBackend(cmd, o.backend); err != nil {
+			return err
+		}
+	case launchSlurm, launchKubernetes: // what the nodes compute with is theirs to find
+		if cmd.Flags().Changed("db") {
+			return fmt.Errorf("--db is for the local launcher; a cluster's results are merged into %s", f.path("results.db"))
+		}
+		f.DB = f.path("results.db")
+		f.Cluster = &o.cluster
+		if o.launcher == launchKubernetes && o.cluster.Program == "" {
+			o.cluster.Program = "patchlab" // of the image
+		}
+		if err := f.Cluster.complete(f); err != nil {
+			return err
+		}
+		if o.launcher == launchKubernetes {
+			f.Kubernetes = &o.kubernetes
+			if err := f.Kubernetes.complete(f); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf("launcher %q; allowed: %s, %s, %s", o.launcher, launchLocal, launchSlurm, launchKubernetes)
+	}
+	if o.dryRun {
+		return o.predict(cmd, f, plan)
+	}
+	if err := f.replaces(cmd); err != nil {
+		return err
+	}
+	return f.launch(cmd, plan, o.retryFailed)
+}
+
+// concreteBackend is the backend that "auto" means on this machine, so that all
+// trials get the same.
+func concreteBackend(cmd *cobra.Command, kind backend.Kind) (backend.Kind, error) {
+	b, info, err := openBackend(cmd, kind)
+	if err != nil {
+		return kind, err
+	}
+	b.Finalize()
+	return kindOf(info.Name)
+}
+
+// spec is what the file and the flags come to.
+func (o *sweepOptions) spec(f *pflag.FlagSet, args []string) (sweep.Spec, error) {
+	s := sweep.Default()
+	if len(args) == 1 {
+		file, err := os.Open(args[0])
+		if err != nil {
+			return s, fmt.Errorf("opening the sweep: %w", err)
+		}
+		defer file.Close()
+		if s, err = sweep.Read(file, args[0], checkRecipeFlag); err != nil {
+			return s, err
+		}
+		if s.Name == "" {
+			base := filepath.Base(args[0])
+			s.Name = strings.TrimSuffix(base, filepath.Ext(base))
+		}
+	}
+	for name, set := range map[string]func() error{
+		"name":        func() error { s.Name = o.name; return nil },
+		"seeds":       func() error { s.Seeds = o.seeds; return nil },
+		"search":      func() error { s.Search = sweep.Search(o.search); return nil },
+		"candidates":  func() error { s.Candidates = o.candidates; return nil },
+		"search-seed": func() error { s.SearchSeed = o.searchSeed; return nil },
+		"metric":      func() error { s.Metric = sweep.Metric(o.metric); return nil },
+		"early-stopping": func() error {
+			h := sweep.Halving{}
+			if _, err := fmt.Sscanf(o.halving, "%d,%d", &h.MinEpochs, &h.Reduction); err != nil {
+				return fmt.Errorf("--early-stopping %q; it is MIN-EPOCHS,REDUCTION, such as 1,3", o.halving)
+			}
+			s.EarlyStopping = &h
+			return nil
+		},
+		"seed": func() error { return errors.New("--seed is no flag of a sweep; give --seeds, as a list") },
+	} {
+		if f.Changed(name) {
+			if err := set(); err != nil {
+				return s, err
+			}
+		}
+	}
+	_, known := recipeFlagSet()
+	known.VisitAll(func(flag *pflag.Flag) {
+		if f.Changed(flag.Name) {
+			s.Train[flag.Name] = f.Lookup(flag.Name).Value.String()
+			s.Parameters = slices.DeleteFunc(s.Parameters, func(p sweep.Parameter) bool { return p.Name == flag.Name })
+		}
+	})
+	for _, text := range o.try {
+		p, err := sweep.ParseParameter(text)
+		if err == nil {
+			err = p.Check(checkRecipeFlag)
+		}
+		if err != nil {
+			return s, fmt.Errorf("--try: %w", err)
+		}
+		delete(s.Train, p.Name)
+		s.Parameters = append(slices.DeleteFunc(s.Parameters, func(old sweep.Parameter) bool { return old.Name == p.Name }), p)
+	}
+	if path, ok := s.Train["recipe"]; ok {
+		var err error
+		if s.Train["recipe"], err = filepath.Abs(path); err != nil {
+			return s, err
+		}
+	}
+	if s.Name == "" {
+		return s, errors.New("the sweep has no name; give --name, under which it can be shown, stopped and resumed")
+	}
+	return s, nil
+}
+
+// replaces compares the sweep with the one that its folder holds. It may have
+// other candidates or flags, since trials are known by their recipes; but not
+// another place for its results.
+func (f *sweepFolder) replaces(cmd *cobra.Command) error {
+	before, err := openSweep(f.dir)
+	if _, statErr := os.Stat(f.path(sweepFile)); errors.Is(statErr, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if before.Launcher != f.Launcher || before.DB != f.DB {
+		return fmt.Errorf("sweep %s was begun with --launcher %s and its results in %s; give this one another --name, or remove %s",
+			f.Spec.Name, before.Launcher, before.DB, f.dir)
+	}
+	if !reflect.DeepEqual(before.Spec, f.Spec) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Sweep %s is another than before; trials that both have are taken over.\n", f.Spec.Name)
+	}
+	return nil
+}
+
+// launch saves the sweep and has its trials trained.
+func (f *sweepFolder) launch(cmd *cobra.Command, plan *sweep.Plan, retryFailed bool) error {
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return fmt.Errorf("making the sweep's folder: %w", err)
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := os.Remove(f.path(sweepStop)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	trials, _ := plan.Next(nil)
+	if _, err := f.know(cmd, trials); err != nil {
+		return err
+	}
+	if err := f.save(); err != nil {
+		return err
+	}
+	switch f.Launcher {
+	case launchSlurm:
+		return f.submit(cmd, plan, retryFailed)
+	case launchKubernetes:
+		return f.render(cmd, plan, retryFailed)
+	}
+	db, err := tracker.Open(f.DB) // whole before anyone reads it
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	shares := f.shares()
+	if runtime.GOOS != "linux" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "This system binds no process to cores: the workers are told how many to use.")
+	}
+	l := &localSweep{cmd: cmd, folder: f, plan: plan, shares: shares, results: newSweepResults(f), tries: map[string]int{}, retryFailed: retryFailed}
+	return l.run()
+}
+
+// shares are the cores of each worker of this machine.
+func (f *sweepFolder) shares() [][]int {
+	cores := launch.Cores()
+	workers := f.Workers
+	if workers == 0 {
+		workers = max(1, len(cores)/2)
+	}
+	return launch.Share(cores, workers)
+}

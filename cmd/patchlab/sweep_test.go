@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"patchlab/tracker"
+)
+
+// inSweepFolder makes a new folder the current one and lets the sweep's children
+// be patchlab.
+func inSweepFolder(t *testing.T) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	t.Setenv(asProgram, "1")
+}
+
+// smallSweep tries learning rates with a Mixer of a few thousand parameters.
+func smallSweep(more ...string) []string {
+	return append([]string{"sweep", "--name", "small", "--db", "lab.db", "--backend", "go", "--data", "shapes", "--model", "mixer:1", "--image-size", "16",
+		"--patch-size", "8", "--dim", "8", "--train-limit", "160", "--test-limit", "40", "--batch", "16", "--epochs", "2"}, more...)
+}
+
+// sweepRows is what "sweep status" says.
+func sweepRows(t *testing.T, name string) []trialStatus {
+	t.Helper()
+	var rows []trialStatus
+	if err := json.Unmarshal([]byte(must(t, "sweep", "status", name, "--format", "json")), &rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// states are those of the rows, in order.
+func states(rows []trialStatus) (list []string) {
+	for _, r := range rows {
+		list = append(list, r.State)
+	}
+	return list
+}
+
+// recordedRuns lists the runs of the sweep's database by ID.
+func recordedRuns(t *testing.T, path string) map[string]tracker.RunInfo {
+	t.Helper()
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	runs, err := db.Runs(t.Context(), tracker.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]tracker.RunInfo{}
+	for _, r := range runs {
+		byID[r.ID] = r
+	}
+	return byID
+}
+
+// A sweep trains every trial, one that diverges stops no other, and begun again it
+// trains what is missing only.
+func TestSweepTrainsWhatIsMissing(t *testing.T) {
+	inSweepFolder(t)
+	args := smallSweep("--try", "learning-rate=0.001,1e30", "--try", "dim=8,16", "--seeds", "1,2", "--workers", "2")
+	out, errs, err := execute(t, args...)
+	if err != nil {
+		t.Fatal(err, errs)
+	}
+	if n := len(regexp.MustCompile(`(?m)^ +\d+ s[12] `).FindAllString(out, -1)); n != 8 {
+		t.Errorf("%d lines of trials, want 8:\n%s", n, out)
+	}
+	for line := range strings.Lines(out + must(t, "sweep", "status", "small")) {
+		if len([]rune(line)) > 81 && !strings.Contains(line, "compare --db") {
+			t.Errorf("wider than 80 columns: %s", line)
+		}
+	}
+	rows := sweepRows(t, "small")
+	want := []string{"finished", "finished", "finished", "finished", "failed", "failed", "failed", "failed"}
+	if got := states(rows); !slices.Equal(got, want) {
+		t.Fatalf("the trials are %v", got)
+	}
+	if rows[0].Epochs != 2 || rows[0].Best == nil || rows[0].Test == nil || !strings.Contains(rows[4].Error, "diverged") {
+		t.Errorf("status says %+v and %+v", rows[0], rows[4])
+	}
+	before := recordedRuns(t, "lab.db")
+	if len(before) != 8 || before[rows[0].Run].Tags["sweep"] != "small" || before[rows[0].Run].Name != "small-001-s1" || before[rows[0].Run].Experiment != "small" {
+		t.Errorf("%d runs, the first %+v", len(before), before[rows[0].Run])
+	}
+
+	// One run goes: only its trial is trained again, though the grid has grown too.
+	must(t, "runs", "delete", rows[1].Run, "--db", "lab.db")
+	must(t, smallSweep("--try", "learning-rate=0.001,1e30", "--try", "dim=8,16,24", "--seeds", "1", "--workers", "2")...)
+	must(t, "sweep", "resume", "small")
+	after := recordedRuns(t, "lab.db")
+	if len(after) != 9 { // 7 are left, 2 are new: dim 24 with two rates
+		t.Errorf("%d runs after the sweep grew, want 9", len(after))
+	}
+	must(t, args...)
+	if after := recordedRuns(t, "lab.db"); len(after) != 10 {
+		t.Errorf("%d runs after the sweep was begun again, want 10", len(after))
+	}
+	must(t, "sweep", "resume", "small", "--retry-failed")
+	if after := recordedRuns(t, "lab.db"); len(after) != 14 {
+		t.Errorf("%d runs after those that failed were tried again, want 14", len(after))
+	}
+}
+
+// What successive halving drops it says so, and the rest is trained to its end.
+func TestSweepStopsEarly(t *testing.T) {
+	inSweepFolder(t)
+	out := must(t, smallSweep("--try", "learning-rate=1e-5..1e-2:log", "--search", "random", "--candidates", "4", "--epochs", "4",
+		"--early-stopping", "1,3", "--workers", "2")...)
+	if !strings.Contains(out, "paused") || !strings.Contains(out, "dropped early") {
+		t.Errorf("the sweep printed:\n%s", out)
+	}
+	count := map[string]int{}
+	for _, row := range sweepRows(t, "") {
+		count[row.State]++
+		if row.State == "dropped" && (row.Epochs == 4 || row.Test != nil) {
+			t.Errorf("a dropped trial has %d epochs, test accuracy %v", row.Epochs, row.Test)
+		}
+	}
+	if count["finished"] < 1 || count["dropped"] < 2 || count["finished"]+count["dropped"] != 4 {
+		t.Errorf("the trials are %v", count)
+	}
+}
+
+// Ctrl-C checkpoints what is under way, and the resumed sweep comes to the losses
+// of one that was never stopped.
+func TestInterruptedSweepContinuesBitForBit(t *testing.T) {
+	inSweepFolder(t)
+	trying := []string{"--try", "learning-rate=0.001,0.002,0.003", "--train-limit", "480", "--epochs", "5"}
+	must(t, smallSweep(append(trying, "--name", "whole", "--db", "whole.db", "--workers", "2")...)...)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	err := run(ctx, smallSweep(append(trying, "--workers", "1")...), cutOff{stop, []byte("finished")}, io.Discard)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("an interrupted sweep gave %v", err)
+	}
+	if got := states(sweepRows(t, "small")); got[0] != "finished" || got[2] != "missing" || got[1] == "running" {
+		t.Errorf("after Ctrl-C the trials are %v", got)
+	}
+	must(t, "sweep", "resume", "small", "--workers", "2")
+	cut, whole := sweepRows(t, "small"), sweepRows(t, "whole")
+	for i := range whole {
+		if cut[i].State != "finished" || cut[i].Digest != whole[i].Digest {
+			t.Fatalf("trial %d is %+v", i, cut[i])
+		}
+		if a, b := stepLosses(t, "lab.db", cut[i].Run), stepLosses(t, "whole.db", whole[i].Run); !maps.Equal(a, b) || len(a) != 5*27 {
+			t.Errorf("trial %d has %d other step losses than the %d of one that was not interrupted", i, len(a), len(b))
+		}
+	}
+}
+
+// stepLosses are a run's losses by step.
+func stepLosses(t *testing.T, path, id string) map[int64]float64 {
+	t.Helper()
+	db, err := tracker.Open(path, tracker.ReadOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	points, err := db.History(t.Context(), id, "step_loss")
+	if err != nil {
+		t.Fatal(err)
+	}
+	losses := map[int64]float64{}
+	for _, p := range points {
+		if old, ok := losses[p.Step]; ok && old != p.Value {
+			t.Errorf("step %d was logged as %v and as %v", p.Step, old, p.Value)
+		}
+		losses[p.Step] = p.Value
+	}
+	return losses
+}
+
+// "sweep stop" ends a sweep of another process, and only one process is at it.
+func TestSweepStops(t *testing.T) {
+	inSweepFolder(t)
+	begun, ended := make(chan struct{}), make(chan error)
+	signal := &firstWrite{begun: begun}
+	go func() {
+		ended <- run(t.Context(), smallSweep("--try", "learning-rate=0.001,0.002", "--train-limit", "480", "--epochs", "2000", "--workers", "1"), io.Discard, signal)
+	}()
+	<-begun
+	if _, _, err := execute(t, "sweep", "resume", "small"); !errors.Is(err, errBusy) {
+		t.Errorf("a second process at the sweep: %v", err)
+	}
+	if out := must(t, "sweep", "stop", "small"); !strings.Contains(out, "sweep resume small") {
+		t.Errorf("sweep stop printed %s", out)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("a stopped sweep gave %v", err)
+	}
+	if got := states(sweepRows(t, "small")); slices.Contains(got, "running") {
+		t.Errorf("after the stop the trials are %v", got)
+	}
+}
+
+// firstWrite closes a channel when it is written to first.
+type firstWrite struct{ begun chan struct{} }
+
+func (f *firstWrite) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("Sweep ")) {
+		close(f.begun)
+	}
+	return len(p), nil
+}
+
+func TestSweepPredicts(t *testing.T) {
+	inSweepFolder(t)
+	out := must(t, smallSweep("--try", "dim=8,16,7000000", "--seeds", "1,2", "--dry-run")...)
+	for _, want := range []string{"    1    2       2 ", " GB ", "dim=16", "impossible: dim=7000000", "Together "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the dry run lacks %q:\n%s", want, out)
+		}
+	}
+	for _, left := range []string{"lab.db", "small.sweep"} {
+		if _, err := os.Stat(left); err == nil {
+			t.Errorf("the dry run left %s", left)
+		}
+	}
+}
+
+func TestSweepReadsFiles(t *testing.T) {
+	inSweepFolder(t)
+	write := func(text string) {
+		if err := os.WriteFile("rates.yaml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for text, want := range map[string]string{
+		"train: {epochs: many}\nparameters: {dim: [8]}\n": `rates.yaml: line 1: epochs is "many", which must be of the type int`,
+		"parameters:\n  depth: [8]\n":                     `rates.yaml: line 2: parameter depth: "depth" is no flag of "patchlab train"`,
+		"parameters: {dim: [0, -1]}\n":                    "no trial can be made: dim=0",
+		"serch: grid\n":                                   "rates.yaml: line 1: field serch not found",
+	} {
+		write(text)
+		if _, _, err := execute(t, "sweep", "rates.yaml", "--db", "lab.db"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gave %v; want %q", text, err, want)
+		}
+	}
+	for _, args := range [][]string{
+		{"sweep", "--try", "dim=8,16"},
+		{"sweep", "--name", "x", "--try", "dim=8", "--seed", "3"},
+		{"sweep", "--name", "x", "--try", "dim=8", "--launcher", "pbs"},
+		{"sweep", "--name", "x", "--try", "dim=8", "--early-stopping", "soon"},
+		{"sweep", "no-such-file.yaml"},
+		{"sweep", "status", "nothing"},
+		{"sweep", "resume"},
+	} {
+		if _, _, err := execute(t, args...); err == nil {
+			t.Errorf("%v was taken", args)
+		}
+	}
+	if found, _ := filepath.Glob("*"); !slices.Equal(found, []string{"rates.yaml"}) {
+		t.Errorf("refusals left %v", found)
+	}
+}
