@@ -156,14 +156,14 @@ func (f *rerunFlags) rerun(cmd *cobra.Command) coursework.Rerun {
 			return coursework.Verdict{}, ctx.Err()
 		}
 		if state := running.State(); state != "exit status 0" {
-			return coursework.Verdict{}, errors.New(lastLine(said.String(), state))
+			return coursework.Verdict{}, errors.New(rerunError(said.String(), state))
 		}
 		return verdictOf(ctx, db, run)
 	}
 }
 
-// lastLine is what a failed program said at last, or how it ended.
-func lastLine(said, state string) string {
+// rerunError is what a failed program said at last, or how it ended.
+func rerunError(said, state string) string {
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	if last, ok := strings.CutPrefix(lines[len(lines)-1], "patchlab: "); ok {
 		return last

@@ -163,7 +163,7 @@ func TestYAML(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"- 1":                              "line 1 is no mapping; allowed: lines such as",
-		"epochs: [1":                       "line 1",
+		"epochs: [1":                       "did not find expected ',' or ']'",
 		"epochs: 1\nepochs: 2":             `mapping key "epochs" already defined`,
 		`{"epochs": {"a": 1}}`:             `parameter epochs (int) is "{\"a\":1}"; allowed: a text, a number`,
 		"note:":                            `parameter note (string) is "null"; allowed: a text`,
