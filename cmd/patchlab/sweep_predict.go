@@ -43,7 +43,7 @@ func newSweepProbeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := data.load(cmd, recipe.Data.Name, recipe.Data.TrainLimit, recipe.Data.TestLimit)
+			d, err := data.load(cmd, recipe.Data)
 			if err != nil {
 				return err
 			}

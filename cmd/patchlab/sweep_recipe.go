@@ -77,7 +77,7 @@ func (f *sweepFolder) know(cmd *cobra.Command, trials []sweep.Trial) (more bool,
 		if _, ok := f.Images[key]; ok {
 			continue
 		}
-		d, err := files.load(cmd, data.Name, data.TrainLimit, data.TestLimit)
+		d, err := files.load(cmd, data)
 		if err != nil {
 			return more, err
 		}
