@@ -120,7 +120,7 @@ func fastest(ctx context.Context, backend compute.Backend, length int, build fun
 				return err
 			}
 			began, used := time.Now(), processorTime()
-			out, err := exec.Exec(x, y)
+			out, err := exec.Call(x, y)
 			if err != nil {
 				return err
 			}
