@@ -91,7 +91,7 @@ func InstallKernel(t testing.TB) string {
 }
 
 // Python runs a script with arguments and returns what it prints. A script that
-// fails or takes longer than five minutes fails the test with what it said.
+// fails or takes longer than fifteen minutes fails the test with what it said.
 func Python(t testing.TB, script string, args ...string) string {
 	t.Helper()
 	return Run(t, nil, Bin(t, "python"), append([]string{"-c", script}, args...)...)
@@ -111,7 +111,7 @@ func Run(t testing.TB, env []string, program string, args ...string) string {
 // Try runs a program like Run and returns its failure as an error.
 func Try(t testing.TB, env []string, program string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), env...)
