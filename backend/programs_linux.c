@@ -117,7 +117,8 @@ static void save(void *loaded, char *key) {
 static void *cached_compile(void *any) {
 	compile_args *args = any;
 	program_args *program = args->program;
-	char key[32], *bytes;
+	// Zero, since Go's collector looks at what a pointer was before Go sets it: what the stack held may look like one of Go's.
+	char key[32] = {0}, *bytes = NULL;
 	size_t size = programsGet((char *)program->format, program->format_size, (char *)program->code, program->code_size,
 		(char *)args->options, args->options_size, key, &bytes);
 	if (size > 0) {
