@@ -96,7 +96,8 @@ func watch(t *testing.T, l *kernelLab, browser, module, app, page string) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	const outputs = "document.querySelector('.jp-CodeCell').querySelectorAll('.jp-OutputArea-output:not([data-mime-type*=stderr])')"
+	// Not the kernel's own notice, which stands below a cell that takes long.
+	const outputs = "[...document.querySelector('.jp-CodeCell').querySelectorAll('.jp-OutputArea-output')].filter(o => !o.innerText.startsWith('Go compiles'))"
 	const bar, curve = outputs + "[0]", "document.querySelector('.jp-RenderedSVG img, .jp-RenderedSVG svg')"
 	const drawn = "(" + curve + "?.src || " + curve + "?.outerHTML || '')"
 	until("the notebook", "!!document.querySelector('.jp-CodeCell') && !!window.jupyterapp")

@@ -56,6 +56,19 @@ func slurmDo(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// slurmResume brings a node back that is down or drained; one that is down comes back by itself when its slurmd reports
+// first, and then cannot be resumed.
+func slurmResume(t *testing.T, node string) {
+	t.Helper()
+	out, err := exec.Command("scontrol", "update", "nodename="+node, "state=resume").CombinedOutput()
+	if err == nil {
+		return
+	}
+	if state := slurmDo(t, "sinfo", "--noheader", "--nodes="+node, "--format=%T"); strings.Contains(state, "down") || strings.Contains(state, "drain") {
+		t.Fatalf("resuming node %s, which is %s: %v\n%s", node, state, err, out)
+	}
+}
+
 // lasting is a small sweep whose trials take all their epochs, however little they
 // learn.
 func lasting(t *testing.T, name string, epochs int, more ...string) []string {
@@ -206,13 +219,13 @@ func TestSweepOnSlurm(t *testing.T) {
 	if rows[0].State != "waiting" && rows[0].State != "completing" {
 		t.Errorf("the trial whose node is down is %s", rows[0].State)
 	}
-	slurmDo(t, "scontrol", "update", "nodename=n2", "state=resume")
+	slurmResume(t, "n2")
 	slurmDo(t, "scontrol", "update", "nodename=n1", "state=drain", "reason=test") // what runs there may end
 	if err := os.Rename("elsewhere", "vanished.sweep"); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "vanished", func(rows []trialStatus) bool { return rows[0].State == "finished" })
-	slurmDo(t, "scontrol", "update", "nodename=n1", "state=resume")
+	slurmResume(t, "n1")
 	await(t, "vanished", through(t, "vanished"))
 	await(t, "down", through(t, "down"))
 
