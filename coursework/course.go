@@ -60,6 +60,7 @@ c.ClearSolutions.code_stub = {
     "go": '// YOUR CODE HERE\npanic("not implemented")',
     "python": "# YOUR CODE HERE\nraise NotImplementedError()",
 }
+c.Execute.timeout = 1800  # seconds a cell: some train networks, and 30 are the default
 `
 
 // Open opens a course's folder.

@@ -26,7 +26,7 @@ A student hands in one signed file with the notebook and its runs. The teacher
 collects the files, sees who handed in what another did, and has a sample of the
 results computed again. The course's folder is laid out as nbgrader's, which can
 grade the notebooks' cells beside this.`,
-		Example: `  patchlab coursework new vision --notebook notebooks/02-vit.ipynb
+		Example: `  patchlab coursework new vision --notebook notebooks/answers/02-vit/02-vit.ipynb
   patchlab coursework submit --student ada                 the student, in the folder
   patchlab coursework collect downloads/ --course vision
   patchlab coursework grade 02-vit --course vision`,
@@ -52,7 +52,7 @@ there is none. An assignment that is there already is never changed.
                       conventions, a README, and assignment.json, which says what
                       is asked for and checked
   DIR/roster.csv      a line a student: the name, and the key once it is known`,
-		Example: `  patchlab coursework new vision --notebook notebooks/02-vit.ipynb
+		Example: `  patchlab coursework new vision --notebook notebooks/answers/02-vit/02-vit.ipynb
   patchlab coursework new vision --notebook hybrids.ipynb --runs 3 --sample 2`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
