@@ -19,8 +19,10 @@ names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
 	names=($(ls notebooks/answers))
 fi
+bin/patchlab kernel warm # or the first start does it, and says so below a cell
+root=$PWD
 for name in "${names[@]}"; do
-	notebook=$work/release/$name/$name.ipynb
-	bin/patchlab notebook run "$notebook" -o "$notebook"
-	cp "$notebook" "notebooks/$name.ipynb"
+	cd "$work/release/$name" # so that the notebook names no folder of this machine
+	"$root/bin/patchlab" notebook run "$name.ipynb" -o "$name.ipynb"
+	cp "$name.ipynb" "$root/notebooks"
 done

@@ -22,11 +22,11 @@ func Picture(p *viz.Picture, err error) {
 	show.Value(show.Bundle{show.PNGType: png.Bytes(), show.Text: p.Alt()})
 }
 
-// Movie shows what a function of viz animates.
+// Movie shows what a function of viz animates, a little smaller than it is, since notebooks keep it whole.
 func Movie(m *viz.Movie, err error) {
 	check(err)
 	var gif bytes.Buffer
-	check(m.WriteGIF(&gif, 1))
+	check(m.WriteGIF(&gif, .9))
 	show.Value(show.Bundle{show.GIFType: gif.Bytes(), show.Text: m.Alt()})
 }
 
