@@ -19,7 +19,7 @@ import (
 func Recipe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experiments.Recipe, error) {
 	r, err := db.OpenArtifact(ctx, info.ID, "recipe.json")
 	if err != nil {
-		return experiments.Recipe{}, fmt.Errorf("run %s has no recipe, as one of imported weights has none: %w", info.Name, err)
+		return experiments.Recipe{}, fmt.Errorf("run %s (%s) has no recipe: it ended before its training began, or holds imported weights: %w", info.Name, info.Status, err)
 	}
 	defer r.Close()
 	return experiments.ReadRecipe(r)

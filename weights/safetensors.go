@@ -100,7 +100,7 @@ func Read(r io.Reader) (map[string]*tensors.Tensor, error) {
 		return nil, fmt.Errorf("read tensors: no header length: %w", err)
 	}
 	if n < 2 || n > maxHeader {
-		return nil, fmt.Errorf("read tensors: header of %d bytes; allowed: 2 to %d", n, maxHeader)
+		return nil, fmt.Errorf("read tensors: this is no safetensors file: its first 8 bytes give a header of %d bytes; allowed: 2 to %d", n, maxHeader)
 	}
 	h, err := io.ReadAll(io.LimitReader(in, int64(n)))
 	if err != nil || uint64(len(h)) < n {

@@ -71,7 +71,12 @@ Ctrl-C ends the measuring, and shows what was measured.`,
   patchlab bench mixer:2,vit:1 --dim 64 --against tokens
   patchlab bench vit-2 mixer-2 --roofline roofline.svg
   patchlab bench convmixer:4 --against tokens,dim,depth,batch --format json`,
-		Args:              cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("bench takes a model or several: a named one (patchlab models) or a stack of blocks such as mixer:2,vit:1")
+			}
+			return nil
+		},
 		ValidArgsFunction: completeModels,
 		RunE:              o.run,
 	}

@@ -52,7 +52,7 @@ func TestBenchRefuses(t *testing.T) {
 		"tokens":                 {"mixer-4", "--against", "height"},
 		"there is no block":      {"resnet-18"},
 		"does not divide":        {"mixer-4", "--patch-size", "7"},
-		"requires at least 1":    {},
+		"bench takes a model or several":    {},
 		"allowed: float32, tf32": {"mixer-4", "--precision", "float16"},
 		"batch size -1; allowed": {"mixer-4", "--batch", "-1"},
 		"and 3 steps; allowed":   {"mixer-4", "--seconds", "0"},

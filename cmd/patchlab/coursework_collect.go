@@ -65,7 +65,11 @@ code is then 1.`,
 				}
 			}
 			if refused > 0 {
-				unread = append(unread, fmt.Errorf("%d of %d files were refused; the others were taken", refused, len(all)))
+				text := "%d of %d files were refused; the others were taken"
+				if refused == len(all) {
+					text = "%d of %d files were refused"
+				}
+				unread = append(unread, fmt.Errorf(text, refused, len(all)))
 			}
 			return errors.Join(unread...)
 		},

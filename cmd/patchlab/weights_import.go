@@ -184,7 +184,7 @@ func readWeights(path string) (map[string]*tensors.Tensor, string, error) {
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 1<<20)
-	if head, _ := in.Peek(4); isPickle(head) {
+	if head, _ := in.Peek(9); isPickle(head) {
 		return nil, "", fmt.Errorf("%s is a PyTorch file, which can run code when it is read: convert it, in Python and only if you trust it, with safetensors.torch.save_file(model.state_dict(), FILE)", path)
 	}
 	hash := sha256.New()
@@ -195,8 +195,12 @@ func readWeights(path string) (map[string]*tensors.Tensor, string, error) {
 	return named, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// isPickle knows the two beginnings of what torch.save writes: a zip archive,
-// or a pickle of protocol 2.
+// isPickle knows how a pickle begins: a zip archive, as torch.save writes it, or
+// the number of a protocol. A safetensors file may begin like the latter, with the
+// length of its header, but then has "{" after 8 bytes.
 func isPickle(head []byte) bool {
-	return strings.HasPrefix(string(head), "PK\x03\x04") || strings.HasPrefix(string(head), "\x80\x02")
+	if strings.HasPrefix(string(head), "PK\x03\x04") {
+		return true
+	}
+	return len(head) > 1 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && (len(head) < 9 || head[8] != '{')
 }

@@ -213,6 +213,8 @@ func TestImportRefuses(t *testing.T) {
 	header := func(h string) string { return string([]byte{byte(len(h)), byte(len(h) >> 8), 0, 0, 0, 0, 0, 0}) + h }
 	for want, path := range map[string]string{
 		"run code when it is read":               write("a.pt", "PK\x03\x04…"),
+		"only if you trust it":                   write("pickle.pt", "\x80\x04\x95\x0e\x00\x00\x00\x00\x00\x00\x00}"),
+		"patch_embed.proj.weight":                write("k.safetensors", header("{}"+strings.Repeat(" ", 638))), // whose length begins as a pickle does
 		"allowed: 2 to 100000000":                write("b.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}"),
 		"header ends after 2":                    write("c.safetensors", "\x40\x00\x00\x00\x00\x00\x00\x00{}"),
 		`"x": bytes 0 to 8; want 4 bytes from 0`: write("d.safetensors", header(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}`)+"12345678"),
