@@ -57,7 +57,7 @@ func parameters(t *testing.T, n *notebook.Notebook) {
 		if n.Cells[i].Tagged("parameters") {
 			text := "var (\n\tdata = \"shapes\"\n\timages = 200\n\tepochs = 1\n\tseeds = 1\n)"
 			if strings.Contains(n.Cells[i].Source(), "longest") {
-				text = "var (\n\tsteps = 12\n\tlongest = 4\n\tseeds = 2\n)"
+				text = "var (\n\tsteps = 60\n\tlongest = 4\n\tseeds = 2\n)"
 			}
 			n.Cells[i].SetSource(text)
 			return
@@ -108,7 +108,7 @@ func TestNotebooks(t *testing.T) {
 		"02-vit":                   {[]string{"parameters", "func (v ViT) attention(", "no positions the logits of the shuffled image differ by"}, 6, 5},
 		"03-visualizing-attention": {[]string{"the rows sum to 1.0000", "alikeness"}, 7, 6},
 		"04-mlp-mixer":             {[]string{"the mean of the tokens: [1.33 1.00]", "func (m Mixer) build("}, 6, 6},
-		"05-hybrid-mixer-vit":      {[]string{"mixer:2,vit:1", "is the most accurate"}, 6, 6},
+		"05-hybrid-mixer-vit":      {[]string{"mixer:2,vit:1", "is the most accurate"}, 6, 5},
 		"06-convmixer":             {[]string{"func (c ConvMixer) build(", "is the most accurate"}, 5, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
