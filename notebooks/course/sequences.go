@@ -72,14 +72,17 @@ func Accuracies(net *experiments.Translator, random *rand.Rand, lengths ...int) 
 	}
 	written, _, err := net.Translate(sources, slices.Max(lengths))
 	check(err)
-	accuracies := make([]float64, len(lengths))
+	right := make([]int, len(lengths))
 	for i, target := range targets {
-		length := i / count
 		for j, symbol := range target {
 			if j < len(written[i]) && written[i][j] == symbol {
-				accuracies[length] += 1 / float64(count*lengths[length])
+				right[i/count]++
 			}
 		}
+	}
+	accuracies := make([]float64, len(lengths))
+	for i, length := range lengths {
+		accuracies[i] = float64(right[i]) / float64(count*length)
 	}
 	return accuracies
 }
