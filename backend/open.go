@@ -209,7 +209,7 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 			o.say("backend: passed over a broken %v", f)
 		}
 		if kind == XLA {
-			if err := keepPrograms(c.path, info.PluginVersion); err != nil {
+			if err := wrapCompile(c.path, info.PluginVersion); err != nil {
 				o.say("backend: compiled programs are not kept for the next time: %v", err)
 			}
 		}

@@ -113,9 +113,9 @@ static void save(void *loaded, char *key) {
 	failed(api->functions[executable_destroy](&destroy));
 }
 
-// cached_compile is what callers of PJRT_Client_Compile come to.
-static void *cached_compile(void *any) {
-	compile_args *args = any;
+// cached_compile loads a program that is kept, or compiles and keeps it.
+static void *cached_compile(compile_args *args) {
+	if (!programsKept()) return compile(args);
 	program_args *program = args->program;
 	// Zero, since Go's collector looks at what a pointer was before Go sets it: what the stack held may look like one of Go's.
 	char key[32] = {0}, *bytes = NULL;
@@ -131,7 +131,24 @@ static void *cached_compile(void *any) {
 	return error;
 }
 
-int patchlab_keep_programs(const char *path) {
+// wrapped_compile is what callers of PJRT_Client_Compile come to.
+static void *wrapped_compile(void *any) {
+	compile_args *args = any;
+	program_args donating = *args->program, *given = args->program;
+	char *code = NULL; // as key above
+	size_t size = programsDonate((char *)given->code, given->code_size, &code);
+	if (size > 0) {
+		donating.code = code;
+		donating.code_size = size;
+		args->program = &donating;
+	}
+	void *error = cached_compile(args);
+	args->program = given;
+	free(code);
+	return error;
+}
+
+int patchlab_wrap_compile(const char *path) {
 	void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
 	if (library == NULL) return 0;
 	api_table *(*get)(void) = (api_table * (*)(void)) dlsym(library, "GetPjrtApi");
@@ -141,7 +158,7 @@ int patchlab_keep_programs(const char *path) {
 	api = table;
 	compile = table->functions[client_compile];
 	// A plugin may keep its table where it cannot be written: this fails then, where an assignment would end the process.
-	function ours = cached_compile;
+	function ours = wrapped_compile;
 	struct iovec from = {&ours, sizeof ours}, to = {&table->functions[client_compile], sizeof ours};
 	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) == sizeof ours) return 1;
 	api = NULL;

@@ -16,27 +16,42 @@ import (
 // that was wrapped belongs to the process, so this does too.
 var kept atomic.Pointer[programs]
 
-// keepPrograms makes the plugin at path, which go-xla has loaded, keep its programs. go-xla v0.4.1 has no call to
-// save or load an executable, but PJRT has; so the plugin's own PJRT_Client_Compile is wrapped in the table
-// through which go-xla reaches it. Where that cannot be, each process compiles.
-func keepPrograms(path, version string) error {
+// wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names and keep its
+// programs. go-xla v0.4.1 has no call for either, but PJRT has; so the plugin's own PJRT_Client_Compile is wrapped in
+// the table through which go-xla reaches it. Where that cannot be, each process compiles, and weights take twice
+// their room. The error says why programs are not kept.
+func wrapCompile(path, version string) error {
 	p, err := openPrograms(path, version)
-	if err != nil {
-		return err
-	}
 	kept.Store(p)
-	if p == nil {
-		return nil
-	}
 	c := C.CString(path)
 	defer C.free(unsafe.Pointer(c))
-	if C.patchlab_keep_programs(c) == 0 {
-		kept.Store(nil)
+	C.patchlab_wrap_compile(c)
+	return err
+}
+
+// programsDonate writes a program that shares more memory, which the caller frees; its size is 0 where there is none.
+//
+//export programsDonate
+func programsDonate(code *C.char, size C.size_t, out **C.char) C.size_t {
+	b := donating(bytesOf(code, size))
+	if b == nil {
+		return 0
 	}
-	return nil
+	*out = (*C.char)(C.CBytes(b))
+	return C.size_t(len(b))
 }
 
 func bytesOf(p *C.char, size C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), size) }
+
+// programsKept is 0 where each process compiles; the next two are then not called.
+//
+//export programsKept
+func programsKept() C.int {
+	if kept.Load() == nil {
+		return 0
+	}
+	return 1
+}
 
 // programsGet writes the key of a program, and its compiled form, which the caller frees; its size is 0 where there
 // is none.
@@ -44,9 +59,6 @@ func bytesOf(p *C.char, size C.size_t) []byte { return unsafe.Slice((*byte)(unsa
 //export programsGet
 func programsGet(format *C.char, formatSize C.size_t, code *C.char, codeSize C.size_t, options *C.char, optionsSize C.size_t, key *C.char, out **C.char) C.size_t {
 	p := kept.Load()
-	if p == nil {
-		return 0
-	}
 	k := p.key(bytesOf(format, formatSize), bytesOf(code, codeSize), bytesOf(options, optionsSize))
 	copy(bytesOf(key, sha256.Size), k[:])
 	b := p.get(k)
@@ -61,7 +73,5 @@ func programsGet(format *C.char, formatSize C.size_t, code *C.char, codeSize C.s
 //
 //export programsPut
 func programsPut(key, code *C.char, size C.size_t) {
-	if p := kept.Load(); p != nil {
-		p.put([sha256.Size]byte(bytesOf(key, sha256.Size)), bytesOf(code, size))
-	}
+	kept.Load().put([sha256.Size]byte(bytesOf(key, sha256.Size)), bytesOf(code, size))
 }

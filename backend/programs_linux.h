@@ -1,2 +1,2 @@
-// patchlab_keep_programs makes the plugin at path, which must be loaded, compile through the cache.
-int patchlab_keep_programs(const char *path);
+// patchlab_wrap_compile puts Go's callbacks before the compiler of the plugin at path, which must be loaded.
+int patchlab_wrap_compile(const char *path);

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -14,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
+	"golang.org/x/sync/errgroup"
 
 	"patchlab/datasets"
 	"patchlab/models"
@@ -190,33 +192,70 @@ func (n *Network) Logits(ctx context.Context, images []uint8, height, width, bat
 		return nil, fmt.Errorf("predict: %d bytes are no whole number of %d×%d images with %d channels", len(images), height, width, n.Config.Channels)
 	}
 	count := len(images) / size
-	logits := make([]float32, 0, count*n.Config.Classes)
-	buffer := make([]uint8, batch*size)
-	for start := 0; start < count; start += batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
+	logits := make([]float32, count*n.Config.Classes)
+	classes := n.Config.Classes
+	pass := func(start int, buffer []uint8) error {
 		used := min(batch, count-start)
 		copy(buffer, images[start*size:(start+used)*size])
-		input := tensors.FromFlatDataAndDimensions(buffer, batch, height, width, n.Config.Channels)
-		var out []*tensors.Tensor
-		err := guard("forward pass", func() (err error) {
-			out, err = n.forward.Exec(input)
-			return err
+		return n.pass(buffer, logits[start*classes:(start+used)*classes], batch, height, width)
+	}
+	// The first pass brings the weights to the device, which only one may do.
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for w := range overlap {
+		buffer := make([]uint8, batch*size)
+		if w == 0 && count > 0 {
+			if err := pass(0, buffer); err != nil {
+				return nil, err
+			}
+			next.Store(int64(batch))
+		}
+		group.Go(func() error {
+			for {
+				start := int(next.Add(int64(batch))) - batch
+				if start >= count {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := pass(start, buffer); err != nil {
+					return err
+				}
+			}
 		})
-		if err != nil {
-			return nil, err
-		}
-		values, err := tensors.CopyFlatData[float32](out[0])
-		if err != nil {
-			return nil, fmt.Errorf("forward pass: %w", err)
-		}
-		logits = append(logits, values[:used*n.Config.Classes]...)
-		if err := finalize(input, out[0]); err != nil {
-			return nil, err
-		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return logits, nil
+}
+
+// overlap is how many batches are in the forward pass at once: one alone leaves processors idle at the end of each
+// of its operations.
+const overlap = 2
+
+// pass runs the network on a full batch of images and writes the logits of the first of them, as many as there is
+// room for.
+func (n *Network) pass(images []uint8, logits []float32, batch, height, width int) error {
+	input, err := tensors.FromRaw(n.backend, 0, n.inputShape(batch, height, width), images)
+	if err != nil {
+		return fmt.Errorf("forward pass: %w", err)
+	}
+	var out []*tensors.Tensor
+	err = guard("forward pass", func() (err error) {
+		out, err = n.forward.Exec(input)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	values, err := tensors.CopyFlatData[float32](out[0])
+	if err != nil {
+		return fmt.Errorf("forward pass: %w", err)
+	}
+	copy(logits, values)
+	return finalize(input, out[0])
 }
 
 func finalize(ts ...*tensors.Tensor) error {

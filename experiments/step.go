@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"patchlab/backend"
 	"patchlab/models"
 )
 
@@ -65,7 +66,24 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 	if s.recipe.EMA > 0 {
 		average(scope.Store(), s.net.names, loss.Graph(), rate(2))
 	}
+	donate(scope.Store(), loss.Graph())
 	return graph.Stack([]*graph.Node{loss, top1, top5}, 0)
+}
+
+// donate lets a graph write new values of variables, its first outputs, over the old ones.
+func donate(store *model.Store, g *graph.Graph) {
+	var changed []string
+	for v := range store.IterVariables() {
+		if !v.ChangedInGraph(g) {
+			continue
+		}
+		if v.Trainable { // gradients of layers below read it: XLA would copy it
+			changed = append(changed, "")
+		} else {
+			changed = append(changed, v.Path())
+		}
+	}
+	backend.Donate(g.Name(), changed)
 }
 
 // mixed gives each row of targets [B, K] a share, a scalar, and the rest to the
@@ -119,14 +137,21 @@ type stepResult struct{ loss, top1, top5 float64 }
 // run does step number step, counted from 1, on a batch.
 func (s *stepper) run(step int64, learningRate float64, b *batch, height, width int) (stepResult, error) {
 	rates := append(s.recipe.Optimizer.Rates(learningRate, step), emaRate(s.recipe.EMA, step), float32(b.share))
+	var images *tensors.Tensor
+	var err error
+	if shape := s.net.inputShape(len(b.labels), height, width); s.spread != nil {
+		images = tensors.FromFlatDataAndDimensions(b.images, shape.Dimensions...) // to be divided
+	} else if images, err = tensors.FromRaw(s.net.backend, 0, shape, b.images); err != nil {
+		return stepResult{}, fmt.Errorf("training step %d: %w", step, err)
+	}
 	inputs := []*tensors.Tensor{
-		tensors.FromFlatDataAndDimensions(b.images, len(b.labels), height, width, s.net.Config.Channels),
+		images,
 		tensors.FromFlatDataAndDimensions(b.labels, len(b.labels)),
 		tensors.FromFlatDataAndDimensions(rates, len(rates)),
 		tensors.FromScalar(dropoutSeed(s.recipe.Seed, step)),
 	}
 	var out []*tensors.Tensor
-	err := guard(fmt.Sprintf("training step %d", step), func() (err error) {
+	err = guard(fmt.Sprintf("training step %d", step), func() (err error) {
 		out, err = s.call(inputs)
 		return err
 	})
