@@ -20,5 +20,6 @@
 // What XLA compiles for the CPU is kept in the user's cache folder ([ProgramsEnv]), under the digest of the program, of
 // the plugin and of the processor: the next process that runs the same network begins with its first step.
 //
-// [ReexecTuned] gives the process the memory-allocator settings that training is fastest with.
+// Where glibc is the C library, the package replaces its functions for aligned memory: large buffers, which XLA takes
+// and gives back every step, come from a pool on huge pages (pool_linux.c).
 package backend

@@ -17,8 +17,6 @@ lines=$(mktemp)
 trap 'rm -f "$binary" "$lines"' EXIT INT TERM
 
 go test -c -o "$binary" ./cmd/patchlab
-# As the program sets them for itself (backend.ReexecTuned).
-export GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1
 {
 	echo "command: COUNT=${COUNT:-3} BENCH=${BENCH:-.} PATCHLAB_BENCH_IMAGES=${PATCHLAB_BENCH_IMAGES:-0} bench/epoch/run.sh"
 	echo "date: $(date -u +%Y-%m-%dT%H:%M:%SZ)"

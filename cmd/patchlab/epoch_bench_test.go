@@ -28,7 +28,7 @@ import (
 //
 //	go test -run '^$' -bench Epoch -benchtime 1x ./cmd/patchlab
 //
-// bench/epoch/run.sh does it with the allocator's settings of the program. Batches
+// bench/epoch/run.sh does it and notes the machine. Batches
 // are gathered on another goroutine while a step computes; data is what gathering
 // takes, were nothing of it hidden behind the steps. PATCHLAB_BENCH_IMAGES trains
 // on the first so many images only: what comes once an epoch then weighs more.

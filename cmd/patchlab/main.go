@@ -10,17 +10,12 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"patchlab/backend"
 )
 
 // exitInterrupted is the exit status after Ctrl-C or SIGTERM, as of shells.
 const exitInterrupted = 130
 
 func main() {
-	if err := backend.ReexecTuned(); err != nil {
-		fmt.Fprintln(os.Stderr, "patchlab: going on with slower allocator settings:", err)
-	}
 	ctx, stop := interruptible(os.Stderr)
 	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
