@@ -9,10 +9,10 @@ import (
 // depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C], "same"
 // padding, stride 1: [B, H, W, C]. As in Keras, an even kernel looks one place further right and down.
 //
-// It is the sum over the k*k taps of x, shifted, times the tap's weights, which XLA fuses into one pass, and
-// its gradients are of the same kind. XLA's CPU compiler runs a grouped convolution slowly and compiles its
-// gradient slowly; the gradient that would follow from the sum has a pass over the table for each tap
-// (results/speed-log.md).
+// It is the sum over the k*k taps of x, shifted, times the tap's weights, which XLA fuses into one pass; the
+// gradient of x is another such sum, that of the kernel k matrix products. XLA's CPU compiler runs a grouped
+// convolution slowly and compiles its gradient slowly; the gradient that would follow from the sum has a pass
+// over the table for each tap (results/speed-log.md).
 func depthwise(x, kernel *graph.Node) *graph.Node {
 	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
 	side := kernel.Shape().Dim(0)
@@ -75,19 +75,27 @@ func shiftedSum(x, kernel *graph.Node) *graph.Node {
 }
 
 // shiftedProducts is the gradient of the kernel: for each tap the sum over batch and places of the surrounded
-// x [B, H+k-1, W+k-1, C], shifted, times y [B, H, W, C]: [k, k, 1, C]. Summing over batch and rows first keeps
-// the inner loop long: W*C numbers beside each other.
+// x [B, H+k-1, W+k-1, C], shifted, times y [B, H, W, C]: [k, k, 1, C]. For each channel and row of taps one matrix
+// product sums over batch and rows; a tap is one of the diagonals of its [W+k-1, W].
 func shiftedProducts(x, y *graph.Node) *graph.Node {
-	height, width, dim := y.Shape().Dim(1), y.Shape().Dim(2), y.Shape().Dim(3)
+	batch, height, width, dim := y.Shape().Dim(0), y.Shape().Dim(1), y.Shape().Dim(2), y.Shape().Dim(3)
 	side := x.Shape().Dim(1) - height + 1
-	var taps []*graph.Node
+	wide := width + side - 1
+	diagonal := graph.ExpandDims(graph.ConvertDType(graph.Diagonal(x.Graph(), width), x.DType()), 0) // [1, W, W]
+	x = graph.TransposeAllDims(x, 3, 1, 0, 2)                                                        // [C, H+k-1, B, W+k-1]
+	y = graph.Reshape(graph.TransposeAllDims(y, 3, 1, 0, 2), dim, height*batch, width)
+	var rows []*graph.Node
 	for row := range side {
+		part := graph.Reshape(graph.Slice(x, graph.AxisRange(), graph.AxisRange(row, row+height)), dim, height*batch, wide)
+		products := graph.Einsum("cnw,cnv->cwv", part, y) // [C, W+k-1, W]
+		var taps []*graph.Node
 		for column := range side {
-			product := graph.Mul(shifted(x, row, column, height, width), y)
-			taps = append(taps, graph.ReduceSum(graph.ReduceSum(product, 0, 1), 0)) // [W, C], [C]
+			square := graph.Slice(products, graph.AxisRange(), graph.AxisRange(column, column+width))
+			taps = append(taps, graph.ReduceSum(graph.Mul(square, diagonal), 1, 2)) // [C]
 		}
+		rows = append(rows, graph.Stack(taps, 0))
 	}
-	return graph.Reshape(graph.Stack(taps, 0), side, side, 1, dim)
+	return graph.Reshape(graph.Stack(rows, 0), side, side, 1, dim)
 }
 
 // withGradient returns forward(inputs), whose gradient by each input is what backward makes of its own: for
