@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -129,9 +128,17 @@ func (o *sweepOptions) addRunning(f *pflag.FlagSet) {
 	f.BoolVar(&o.retryFailed, "retry-failed", false, "train anew what diverged before")
 }
 
+// checkRunning refuses a number of workers that was given and is none.
+func (o *sweepOptions) checkRunning(f *pflag.FlagSet) error {
+	if f.Changed("workers") && o.workers < 1 {
+		return fmt.Errorf("--workers %d; allowed: 1 or more; without the flag there is one for two cores", o.workers)
+	}
+	return nil
+}
+
 // begin begins a sweep, or continues it where its folder is there.
 func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
-	spec, err := o.spec(cmd.Flags(), args)
+	spec, err := o.spec(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -139,8 +146,8 @@ func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if o.workers < 0 {
-		return fmt.Errorf("--workers %d; allowed: 1 or more", o.workers)
+	if err := o.checkRunning(cmd.Flags()); err != nil {
+		return err
 	}
 	f := &sweepFolder{sweepConfig: sweepConfig{
 		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers, Images: map[string]string{},
@@ -203,23 +210,32 @@ func concreteBackend(cmd *cobra.Command, kind backend.Kind) (backend.Kind, error
 	return kindOf(info.Name)
 }
 
-// spec is what the file and the flags come to.
-func (o *sweepOptions) spec(f *pflag.FlagSet, args []string) (sweep.Spec, error) {
-	s := sweep.Default()
+// readSpec reads a sweep's file; where it gives no name, its own is the sweep's.
+func readSpec(path string) (sweep.Spec, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return sweep.Spec{}, fmt.Errorf("opening the sweep: %w", err)
+	}
+	defer file.Close()
+	s, err := sweep.Read(file, path, checkRecipeFlag)
+	if s.Name == "" {
+		base := filepath.Base(path)
+		s.Name = strings.TrimSuffix(base, filepath.Ext(base))
+	}
+	return s, err
+}
+
+// spec is what the file and the flags come to. Flags have the last word, which is
+// said where the file has another.
+func (o *sweepOptions) spec(cmd *cobra.Command, args []string) (sweep.Spec, error) {
+	f, s := cmd.Flags(), sweep.Default()
 	if len(args) == 1 {
-		file, err := os.Open(args[0])
-		if err != nil {
-			return s, fmt.Errorf("opening the sweep: %w", err)
-		}
-		defer file.Close()
-		if s, err = sweep.Read(file, args[0], checkRecipeFlag); err != nil {
+		var err error
+		if s, err = readSpec(args[0]); err != nil {
 			return s, err
 		}
-		if s.Name == "" {
-			base := filepath.Base(args[0])
-			s.Name = strings.TrimSuffix(base, filepath.Ext(base))
-		}
 	}
+	file := settings(s)
 	for name, set := range map[string]func() error{
 		"name":        func() error { s.Name = o.name; return nil },
 		"seeds":       func() error { s.Seeds = o.seeds; return nil },
@@ -261,6 +277,9 @@ func (o *sweepOptions) spec(f *pflag.FlagSet, args []string) (sweep.Spec, error)
 		delete(s.Train, p.Name)
 		s.Parameters = append(slices.DeleteFunc(s.Parameters, func(old sweep.Parameter) bool { return old.Name == p.Name }), p)
 	}
+	if others := overruled(settings(s), file); len(others) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Flags have the last word over %s: %s\n", args[0], strings.Join(others, "; "))
+	}
 	if path, ok := s.Train["recipe"]; ok {
 		var err error
 		if s.Train["recipe"], err = filepath.Abs(path); err != nil {
@@ -288,8 +307,11 @@ func (f *sweepFolder) replaces(cmd *cobra.Command) error {
 		return fmt.Errorf("sweep %s was begun with --launcher %s and its results in %s; give this one another --name, or remove %s",
 			f.Spec.Name, before.Launcher, before.DB, f.dir)
 	}
-	if !reflect.DeepEqual(before.Spec, f.Spec) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Sweep %s is another than before; trials that both have are taken over.\n", f.Spec.Name)
+	was, is := settings(before.Spec), settings(f.Spec)
+	was["backend"], is["backend"] = string(before.Backend), string(f.Backend)
+	if others := changes(is, was); len(others) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Sweep %s is another than before: %s. A trial is taken over where its recipe, images and backend are the same.\n",
+			f.Spec.Name, strings.Join(others, "; "))
 	}
 	return nil
 }
@@ -311,6 +333,15 @@ func (f *sweepFolder) launch(cmd *cobra.Command, plan *sweep.Plan, retryFailed b
 	if _, err := f.know(cmd, trials); err != nil {
 		return err
 	}
+	if f.Launcher == launchLocal { // whole before "sweep status" can read it
+		db, err := tracker.Open(f.DB)
+		if err != nil {
+			return err
+		}
+		if err := db.Close(); err != nil {
+			return err
+		}
+	}
 	if err := f.save(); err != nil {
 		return err
 	}
@@ -320,18 +351,17 @@ func (f *sweepFolder) launch(cmd *cobra.Command, plan *sweep.Plan, retryFailed b
 	case launchKubernetes:
 		return f.render(cmd, plan, retryFailed)
 	}
-	db, err := tracker.Open(f.DB) // whole before anyone reads it
+	results := newSweepResults(f)
+	runs, err := results.read(cmd.Context(), f.DB)
 	if err != nil {
 		return err
 	}
-	if err := db.Close(); err != nil {
-		return err
-	}
+	results.sayUncounted(cmd.ErrOrStderr(), f.DB, trials, runs)
 	shares := f.shares()
 	if runtime.GOOS != "linux" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "This system binds no process to cores: the workers are told how many to use.")
 	}
-	l := &localSweep{cmd: cmd, folder: f, plan: plan, shares: shares, results: newSweepResults(f), tries: map[string]int{}, retryFailed: retryFailed}
+	l := &localSweep{cmd: cmd, folder: f, plan: plan, shares: shares, results: results, tries: map[string]int{}, retryFailed: retryFailed}
 	return l.run()
 }
 

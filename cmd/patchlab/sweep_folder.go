@@ -83,6 +83,9 @@ func openSweep(ref string) (*sweepFolder, error) {
 	}
 	b, err := os.ReadFile(filepath.Join(dir, sweepFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if s, wrong := readSpec(ref); wrong == nil {
+			return nil, fmt.Errorf("%s says what a sweep tries; one that was begun goes by its name, %s", ref, s.Name)
+		}
 		return nil, fmt.Errorf("there is no sweep %s: neither %s nor %s has a %s", ref, ref, dir, sweepFile)
 	}
 	if err != nil {

@@ -25,8 +25,8 @@ func newSweepStatusCommand() *cobra.Command {
 		Long: `Show what became of a sweep's trials.
 
 SWEEP is its name or its folder; without it, the only one here. States are what
-the database and the cluster say now: a trial whose process is gone is stopped,
-whatever it was thought to do.`,
+the database and the cluster say now: a trial that was stopped is killed, one whose
+process is gone has crashed, whatever it was thought to do.`,
 		Example:           "  patchlab sweep status rates\n  patchlab sweep status rates --format json",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeSweeps,
@@ -82,9 +82,10 @@ func newSweepResumeCommand() *cobra.Command {
 				return err
 			}
 			if cmd.Flags().Changed("workers") {
-				if f.Workers = o.workers; o.workers < 1 {
-					return fmt.Errorf("--workers %d; allowed: 1 or more", o.workers)
-				}
+				f.Workers = o.workers
+			}
+			if err := o.checkRunning(cmd.Flags()); err != nil {
+				return err
 			}
 			return f.launch(cmd, plan, o.retryFailed)
 		},
@@ -204,9 +205,9 @@ func (f *sweepFolder) look(ctx context.Context) (map[string]trialRun, *slurmQueu
 }
 
 func (f *sweepFolder) trialStatus(t sweep.Trial, runs map[string]trialRun, queue *slurmQueue) trialStatus {
-	r, recorded := runs[t.Digest]
+	r := runs[t.Digest]
 	row := trialStatus{
-		Number: t.Number, Seed: t.Seed, Settings: t.Candidate.String(), candidate: t.Candidate, State: r.State.String(),
+		Number: t.Number, Seed: t.Seed, Settings: t.Candidate.String(), candidate: t.Candidate, State: r.word(),
 		Epochs: len(r.Values), Of: t.Recipe.Epochs, Run: r.run.ID, Digest: t.Digest,
 	}
 	if t.Err != nil {
@@ -220,9 +221,6 @@ func (f *sweepFolder) trialStatus(t sweep.Trial, runs map[string]trialRun, queue
 		row.Test = &test.Value
 	}
 	row.Error = oneLine(r.run.Tags[lab.TagError])
-	if recorded && r.State == sweep.Stopped {
-		row.State = r.run.Status.String()
-	}
 	if queue != nil {
 		queue.describe(&row, f)
 	}

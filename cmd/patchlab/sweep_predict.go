@@ -87,10 +87,12 @@ func (o *sweepOptions) predict(cmd *cobra.Command, f *sweepFolder, plan *sweep.P
 	if err != nil {
 		return err
 	}
-	runs, err := newSweepResults(f).read(cmd.Context(), f.DB)
+	results := newSweepResults(f)
+	runs, err := results.read(cmd.Context(), f.DB)
 	if err != nil {
 		return err
 	}
+	results.sayUncounted(cmd.ErrOrStderr(), f.DB, trials, runs)
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "Sweep %s: %s\n", f.Spec.Name, describe(f.Spec, trials))
 	fmt.Fprintf(out, "Measured on %d of this machine's cores, %d steps or more each.\n\n", len(shares[0]), minSteps(costs))
@@ -105,9 +107,9 @@ func (o *sweepOptions) predict(cmd *cobra.Command, f *sweepFolder, plan *sweep.P
 		c := costs[work(t.Recipe)]
 		seconds, state := c.Seconds(t.Recipe.Epochs), ""
 		if r, ok := runs[t.Digest]; ok {
-			state = r.State.String()
+			state = r.word()
 		}
-		if state != sweep.Finished.String() {
+		if runs[t.Digest].State != sweep.Finished {
 			total += seconds
 			largest = max(largest, c.Memory)
 		}

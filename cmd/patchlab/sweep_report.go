@@ -66,7 +66,7 @@ func countTrials(trials []sweep.Trial, tasks []sweep.Task, runs map[string]trial
 
 // trialLine is the line of a trial that has ended for now.
 func trialLine(s sweep.Spec, t sweep.Task, r trialRun, recorded bool, err error, took time.Duration) string {
-	what := r.State.String()
+	what := r.word()
 	switch {
 	case r.State == sweep.Failed:
 		what = "diverged"

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"patchlab/backend"
 	"patchlab/experiments/sweep"
 	"patchlab/lab"
 	"patchlab/tracker"
@@ -17,10 +18,12 @@ import (
 type sweepResults struct {
 	folder *sweepFolder
 	values map[string][]float64 // by run and number of epochs
+	// uncounted says why runs do not count, by the digest of their recipe.
+	uncounted map[string]string
 }
 
 func newSweepResults(f *sweepFolder) *sweepResults {
-	return &sweepResults{folder: f, values: map[string][]float64{}}
+	return &sweepResults{folder: f, values: map[string][]float64{}, uncounted: map[string]string{}}
 }
 
 // trialRun is a trial's run with its result.
@@ -48,7 +51,11 @@ func (s *sweepResults) read(ctx context.Context, path string) (map[string]trialR
 	}
 	for _, info := range runs {
 		digest := info.Params["recipe"]
-		if digest == "" || !s.fits(info) {
+		if digest == "" {
+			continue
+		}
+		if why := s.unfit(info); why != "" {
+			s.uncounted[digest] = why
 			continue
 		}
 		r := trialRun{run: info, Result: sweep.Result{State: trialState(info)}}
@@ -64,6 +71,15 @@ func (s *sweepResults) read(ctx context.Context, path string) (map[string]trialR
 		found[digest] = r
 	}
 	return found, nil
+}
+
+// word is what a trial's run is called in what people read: by the status that
+// every other command shows, unless nothing is known of it.
+func (r trialRun) word() string {
+	if r.State == sweep.Stopped {
+		return r.run.Status.String()
+	}
+	return r.State.String()
 }
 
 // trialState is the state that a run's status means. A run that failed can
@@ -95,19 +111,20 @@ func further(a, later trialRun) bool {
 // epochs is how many epochs a run has completed.
 func epochs(info tracker.RunInfo) int64 { return info.Metrics["val_loss"].Step }
 
-// fits reports whether a run saw the sweep's images on its backend.
-func (s *sweepResults) fits(info tracker.RunInfo) bool {
-	if kind, err := kindOf(info.Environment["backend"]); s.folder.Backend != "auto" && (err != nil || kind != s.folder.Backend) {
-		return false
+// unfit says why a run is none of the sweep's: it saw other images, or was made
+// on another backend than the sweep's; "" where it is one.
+func (s *sweepResults) unfit(info tracker.RunInfo) string {
+	if kind, err := kindOf(info.Environment["backend"]); s.folder.Backend != backend.Auto && (err != nil || kind != s.folder.Backend) {
+		return fmt.Sprintf("on backend %s, whose losses are not those of %s", info.Environment["backend"], s.folder.Backend)
 	}
 	for _, digest := range s.folder.Images {
 		for _, in := range info.Inputs {
 			if in.Digest == digest {
-				return true
+				return ""
 			}
 		}
 	}
-	return false
+	return "with other images than are found now"
 }
 
 // history is the metric after each epoch of a run.

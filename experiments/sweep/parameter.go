@@ -107,6 +107,29 @@ func (p Parameter) Check(check func(flag, value string) error) error {
 	return nil
 }
 
+// String is what is tried, as [ParseParameter] takes it behind the name.
+func (p Parameter) String() string {
+	r := p.Range
+	if r == nil {
+		separator := ","
+		if strings.Contains(strings.Join(p.Values, ""), ",") {
+			separator = ";"
+		}
+		return strings.Join(p.Values, separator)
+	}
+	text := fmt.Sprintf("%g..%g", r.Min, r.Max)
+	if r.Log {
+		text += ":log"
+	}
+	if r.Step > 0 {
+		text += fmt.Sprintf(":step=%g", r.Step)
+	}
+	if r.Count > 0 {
+		text += fmt.Sprintf(":count=%d", r.Count)
+	}
+	return text
+}
+
 func (p Parameter) validate() error {
 	r := p.Range
 	if r == nil {
