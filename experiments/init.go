@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -64,11 +65,8 @@ func (n *Network) begin(file io.Reader, init Init) error {
 			}
 		}
 	}
-	const position = "position/embedding"
-	if t := named[position]; t != nil && n.Config.Position {
-		if named[position], err = n.positions(t); err != nil {
-			return fmt.Errorf("initial weights: %s: %w", position, err)
-		}
+	if err := fitPositions(n.Config, named); err != nil {
+		return fmt.Errorf("initial weights: %w", err)
 	}
 	if err := n.restore(named); err != nil {
 		return fmt.Errorf("initial weights: %w", err)
@@ -76,12 +74,36 @@ func (n *Network) begin(file io.Reader, init Init) error {
 	return nil
 }
 
-// positions fits a position embedding [T', C] to the network's patches: [T, C].
-func (n *Network) positions(t *tensors.Tensor) (*tensors.Tensor, error) {
+// CheckInit says why a network cannot begin with weights, by the rules of [Init],
+// before a run is made for it.
+func CheckInit(config models.Config, named map[string]*tensors.Tensor) error {
+	named = maps.Clone(named)
+	if err := fitPositions(config, named); err != nil {
+		return fmt.Errorf("initial weights: %w", err)
+	}
+	if _, _, err := weights.FromOwn(config, named); err != nil { // with the file's number of classes
+		return fmt.Errorf("initial weights: %w", err)
+	}
+	return nil
+}
+
+// fitPositions fits the position embedding among weights, if there is one.
+func fitPositions(config models.Config, named map[string]*tensors.Tensor) (err error) {
+	const position = "position/embedding"
+	if t := named[position]; t != nil && config.Position {
+		if named[position], err = positions(config, t); err != nil {
+			return fmt.Errorf("%s: %w", position, err)
+		}
+	}
+	return nil
+}
+
+// positions fits a position embedding [T', C] to a network's patches: [T, C].
+func positions(config models.Config, t *tensors.Tensor) (*tensors.Tensor, error) {
 	dims := t.Shape().Dimensions
-	special := n.Config.Tokens() - n.Config.Grid()*n.Config.Grid() // a class token, which keeps its row
-	if len(dims) != 2 || dims[1] != n.Config.Dim || dims[0] == n.Config.Tokens() {
-		return t, nil // restore has the say
+	special := config.Tokens() - config.Grid()*config.Grid() // a class token, which keeps its row
+	if len(dims) != 2 || dims[1] != config.Dim || dims[0] == config.Tokens() {
+		return t, nil // who sets it has the say
 	}
 	grid := int(math.Sqrt(float64(dims[0] - special)))
 	if grid < 1 || grid*grid+special != dims[0] {
@@ -91,9 +113,9 @@ func (n *Network) positions(t *tensors.Tensor) (*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := special * n.Config.Dim
-	table = append(table[:at:at], models.ResizePositions(table[at:], grid, n.Config.Grid(), n.Config.Dim)...)
-	return tensors.FromFlatDataAndDimensions(table, n.Config.Tokens(), n.Config.Dim), nil
+	at := special * config.Dim
+	table = append(table[:at:at], models.ResizePositions(table[at:], grid, config.Grid(), config.Dim)...)
+	return tensors.FromFlatDataAndDimensions(table, config.Tokens(), config.Dim), nil
 }
 
 // headSize is the number of values that are trained where all before is frozen.

@@ -46,6 +46,21 @@ func read(t *testing.T, file []byte) map[string]*tensors.Tensor {
 	return named
 }
 
+// untrained is the weights file of a network that is drawn from a seed.
+func untrained(t *testing.T, b compute.Backend, config models.Config) []byte {
+	t.Helper()
+	n, err := experiments.NewNetwork(b, config, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var file bytes.Buffer
+	if err := n.SaveWeights(&file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
 // from is an Init of a file.
 func from(file []byte, freeze bool) *experiments.Init {
 	sum := sha256.Sum256(file)
@@ -106,49 +121,38 @@ func TestFineTuning(t *testing.T) {
 // position embedding; the rest begins as it was.
 func TestInitFits(t *testing.T) {
 	b, name := open(t, backend.Go)
-	n, err := experiments.NewNetwork(b, tuning().Model, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file bytes.Buffer
-	if err := n.SaveWeights(&file); err != nil {
-		t.Fatal(err)
-	}
-	n.Close()
-
-	r := tuning()
-	r.Init, r.Epochs, r.Optimizer.LearningRate, r.Optimizer.WeightDecay = from(file.Bytes(), true), 1, 1e-9, 0
-	r.Model.Classes, r.Model.ImageSize = 12, 24
 	d := shapes(t, 40, 10)
 	d.Classes = append(slices.Clone(d.Classes), "eleven", "twelve")
-	_, run := recorded(t)
-	_, err = experiments.Train(t.Context(), experiments.Job{
-		Recipe: r, Dataset: d, Backend: b, BackendName: name, Recorder: run, Weights: bytes.NewReader(file.Bytes()),
-	})
+	// train begins with a network of the recipe's, of other classes and image size.
+	train := func(r experiments.Recipe) (before, after []byte, err error) {
+		before = untrained(t, b, r.Model)
+		r.Init, r.Epochs, r.Optimizer.LearningRate, r.Optimizer.WeightDecay = from(before, true), 1, 1e-9, 0
+		r.Model.Classes, r.Model.ImageSize = 12, 24
+		db, run := recorded(t)
+		_, err = experiments.Train(t.Context(), experiments.Job{
+			Recipe: r, Dataset: d, Backend: b, BackendName: name, Recorder: run, Weights: bytes.NewReader(before),
+		})
+		if checked := experiments.CheckInit(r.Model, read(t, before)); (checked == nil) != (err == nil) {
+			t.Errorf("the check says %v, training %v", checked, err)
+		}
+		if err == nil {
+			after = ended(t, db, run)
+		}
+		return before, after, err
+	}
+	_, _, err := train(tuning())
 	if want := "block_1/channel_mlp"; err == nil || !strings.Contains(err.Error(), want) { // its weights are as many as its tokens
 		t.Errorf("a Mixer of another size: %v, want an error about %s", err, want)
 	}
 
 	// Without the Mixer it fits.
-	r = tuning()
+	r := tuning()
 	r.Model.Blocks = models.Stack{models.ConvMixer{}, models.ViT{}}
-	if n, err = experiments.NewNetwork(b, r.Model, 3); err != nil {
+	first, last, err := train(r)
+	if err != nil {
 		t.Fatal(err)
 	}
-	file.Reset()
-	if err := n.SaveWeights(&file); err != nil {
-		t.Fatal(err)
-	}
-	n.Close()
-	r.Init, r.Epochs, r.Optimizer.LearningRate, r.Optimizer.WeightDecay = from(file.Bytes(), true), 1, 1e-9, 0
-	r.Model.Classes, r.Model.ImageSize = 12, 24
-	db, run := recorded(t)
-	if _, err := experiments.Train(t.Context(), experiments.Job{
-		Recipe: r, Dataset: d, Backend: b, BackendName: name, Recorder: run, Weights: bytes.NewReader(file.Bytes()),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	before, after := read(t, file.Bytes()), read(t, ended(t, db, run))
+	before, after := read(t, first), read(t, last)
 	for path, was := range before {
 		if dims := after[path].Shape().Dimensions; strings.HasPrefix(path, "classifier/") && dims[len(dims)-1] != 12 {
 			t.Errorf("%s has shape %v, want 12 classes", path, dims)
@@ -176,17 +180,9 @@ func TestInitRefuses(t *testing.T) {
 	b, name := open(t, backend.Go)
 	d := shapes(t, 40, 10)
 	r := tuning()
-	n, err := experiments.NewNetwork(b, r.Model, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file bytes.Buffer
-	if err := n.SaveWeights(&file); err != nil {
-		t.Fatal(err)
-	}
-	n.Close()
+	whole := untrained(t, b, r.Model)
 	without := func(path string, more ...string) []byte {
-		named := read(t, file.Bytes())
+		named := read(t, whole)
 		delete(named, path)
 		for _, name := range more {
 			named[name] = tensors.FromScalar(float32(1))
@@ -203,11 +199,11 @@ func TestInitRefuses(t *testing.T) {
 	}{
 		"lack block_2/norm_0/gamma": {without("block_2/norm_0/gamma"), nil},
 		"hold more":                 {without("", "more"), nil},
-		"the recipe wants 0123":     {file.Bytes(), &experiments.Init{Weights: strings.Repeat("0123", 16)}},
-		"a SHA-256 in 64":           {file.Bytes(), &experiments.Init{Weights: "abc"}},
+		"the recipe wants 0123":     {whole, &experiments.Init{Weights: strings.Repeat("0123", 16)}},
+		"a SHA-256 in 64":           {whole, &experiments.Init{Weights: "abc"}},
 		"named by the recipe":       {nil, from(nil, false)},
 		"position/embedding as":     {without("position/embedding", "position/embedding"), nil},
-		"values end before":         {file.Bytes()[:file.Len()-1], nil},
+		"values end before":         {whole[:len(whole)-1], nil},
 		"allowed: a square number":  {func() []byte { return positions(t, without("position/embedding"), 7) }(), nil},
 	} {
 		if c.init == nil {
@@ -246,18 +242,10 @@ func TestFineTuningResumes(t *testing.T) {
 	b, name := open(t, backend.Go)
 	d := shapes(t, 110, 30)
 	r := tuning()
-	n, err := experiments.NewNetwork(b, r.Model, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file bytes.Buffer
-	if err := n.SaveWeights(&file); err != nil {
-		t.Fatal(err)
-	}
-	n.Close()
+	file := untrained(t, b, r.Model)
 	for _, freeze := range []bool{true, false} {
-		r.Init = from(file.Bytes(), freeze)
-		job := experiments.Job{Recipe: r, Dataset: d, Backend: b, BackendName: name, Weights: bytes.NewReader(file.Bytes())}
+		r.Init = from(file, freeze)
+		job := experiments.Job{Recipe: r, Dataset: d, Backend: b, BackendName: name, Weights: bytes.NewReader(file)}
 		wholeDB, whole := recorded(t)
 		job.Recorder = whole
 		if _, err := experiments.Train(t.Context(), job); err != nil {
@@ -274,12 +262,12 @@ func TestFineTuningResumes(t *testing.T) {
 				}
 			}
 		}
-		job.Weights = bytes.NewReader(file.Bytes())
+		job.Weights = bytes.NewReader(file)
 		if _, err := experiments.Train(ctx, job); !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped: %v", err)
 		}
 		stop()
-		job.Weights = bytes.NewReader(file.Bytes())
+		job.Weights = bytes.NewReader(file)
 		if _, err := experiments.Train(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}

@@ -118,7 +118,7 @@ func (r Recipe) Validate() error {
 	}
 	switch {
 	case !slices.Contains(datasets.Names(), r.Data.Name) && !datasets.IsFolder(r.Data.Name):
-		return fmt.Errorf("data %q; allowed: %s, %sNAME", r.Data.Name, strings.Join(datasets.Names(), ", "), datasets.FolderPrefix)
+		return fmt.Errorf("data %q; allowed: %s, %sDIR", r.Data.Name, strings.Join(datasets.Names(), ", "), datasets.FolderPrefix)
 	case r.Data.TrainLimit < 0 || r.Data.TestLimit < 0:
 		return fmt.Errorf("data: limits %d and %d; allowed: 0 (all) or more", r.Data.TrainLimit, r.Data.TestLimit)
 	case !(r.Data.Validation > 0 && r.Data.Validation < 1):
@@ -190,6 +190,15 @@ func (r Recipe) Images() (datasets.Dataset, error) {
 		return d, fmt.Errorf("the model has %d classes and %d names for them", r.Model.Classes, len(d.Classes))
 	}
 	return d, nil
+}
+
+// View is how the network is shown pictures of any size: as the folder that it was
+// trained on, or whole in the size of its dataset's, which [Recipe.Images] tells.
+func (r Recipe) View(images datasets.Dataset) datasets.View {
+	if r.Data.View != nil {
+		return *r.Data.View
+	}
+	return datasets.View{Size: images.Height}
 }
 
 // Digest identifies the recipe: SHA-256 of its compact JSON, in hex.

@@ -99,6 +99,9 @@ func Train(ctx context.Context, job Job) (*Result, error) {
 	if err := job.Recipe.Validate(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
+	if job.Dataset == nil || job.Backend == nil || job.Recorder == nil {
+		return nil, errors.New("train: the job lacks its Dataset, its Backend or its Recorder; none may be nil")
+	}
 	if err := checkDataset(job.Recipe.Model, job.Dataset); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}

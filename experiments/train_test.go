@@ -46,6 +46,21 @@ func TestSameSeedSameLosses(t *testing.T) {
 	})
 }
 
+// A job that lacks a part is an error, and no panic.
+func TestTrainNeedsItsParts(t *testing.T) {
+	b, name := open(t, backend.Go)
+	whole := experiments.Job{Recipe: tiny(), Dataset: shapes(t, 40, 10), Backend: b, BackendName: name}
+	for _, take := range []func(*experiments.Job){
+		func(j *experiments.Job) {}, func(j *experiments.Job) { j.Dataset = nil }, func(j *experiments.Job) { j.Backend = nil },
+	} {
+		job := whole
+		take(&job)
+		if _, err := experiments.Train(t.Context(), job); err == nil || !strings.Contains(err.Error(), "lacks its") {
+			t.Errorf("a job without a part: %v", err)
+		}
+	}
+}
+
 func TestAnotherSeedDiffers(t *testing.T) {
 	b, name := open(t, backend.Go)
 	d := shapes(t, 40, 10)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -85,12 +86,12 @@ func (im Imported) Validate() error {
 	if err := im.Data.View.Validate(); err != nil {
 		return err
 	}
-	_, err := im.recipe().Images()
+	_, err := im.Recipe().Images()
 	return err
 }
 
-// recipe is as much of one as is known.
-func (im Imported) recipe() experiments.Recipe {
+// Recipe is as much of one as is known.
+func (im Imported) Recipe() experiments.Recipe {
 	return experiments.Recipe{Model: im.Model, Data: im.Data, Batch: 32}
 }
 
@@ -113,7 +114,47 @@ func Describe(ctx context.Context, db *tracker.DB, info tracker.RunInfo) (experi
 	if err := im.Validate(); err != nil {
 		return recipe, fmt.Errorf("%s of run %s: %w", modelArtifact, info.Name, err)
 	}
-	return im.recipe(), nil
+	return im.Recipe(), nil
+}
+
+// Export writes a network's weights as a safetensors file that says what network
+// they are of: what [ReadExport] takes.
+func Export(w io.Writer, recipe experiments.Recipe, named map[string]*tensors.Tensor) error {
+	images, err := recipe.Images()
+	if err != nil {
+		return err
+	}
+	view := recipe.View(images)
+	text, err := json.Marshal(Imported{Model: recipe.Model, Data: experiments.Data{View: &view, Classes: images.Classes}})
+	if err != nil {
+		return err
+	}
+	return weights.WriteDescribed(w, named, string(text))
+}
+
+// ErrNotDescribed says that a safetensors file does not tell what network its
+// weights are of.
+var ErrNotDescribed = errors.New("the file does not say what network it holds")
+
+// ReadExport reads what [Export] wrote, as a whole, and checks that the weights are
+// the network's. Where a file says nothing of its network, that is
+// [ErrNotDescribed]; with any error about the network the tensors come all the same.
+func ReadExport(r io.Reader) (im Imported, named map[string]*tensors.Tensor, err error) {
+	named, text, err := weights.ReadDescribed(r)
+	if err != nil {
+		return im, nil, err
+	}
+	if text == "" {
+		return im, named, ErrNotDescribed
+	}
+	if err := json.Unmarshal([]byte(text), &im); err != nil {
+		return im, named, fmt.Errorf("what the file says of its network: %w", err)
+	}
+	if err := im.Validate(); err != nil {
+		return im, named, fmt.Errorf("what the file says of its network: %w", err)
+	}
+	im.Model, _, err = weights.FromOwn(im.Model, named)
+	return im, named, err
 }
 
 // FineTuning is the recipe's Init that begins with what a run ended with. A run
@@ -150,6 +191,16 @@ func KeepInit(ctx context.Context, db *tracker.DB, run *tracker.Run, of string, 
 		return errors.Join(run.AddArtifact(initArtifact, file), file.Close())
 	}
 	return fmt.Errorf("run %s has no weights with the digest %.12s, which the recipe begins with", of, init.Weights)
+}
+
+// KeepInitFile makes a file of initial weights an artifact of the run that begins
+// with them, as [KeepInit] does with a run's.
+func KeepInitFile(run *tracker.Run, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(run.AddArtifact(initArtifact, file), file.Close())
 }
 
 // openInit opens what a run begins with; nil where it draws its weights.

@@ -37,8 +37,24 @@ type tensorEntry struct {
 // then the values, little-endian, in the order of their names
 // (github.com/huggingface/safetensors, "Format").
 func Write(w io.Writer, named map[string]*tensors.Tensor) error {
+	return WriteDescribed(w, named, "")
+}
+
+// Where a file describes its network: the header's map of texts that concern no
+// reader of the values, and the key in it.
+const (
+	metadataEntry  = "__metadata__"
+	descriptionKey = "patchlab"
+)
+
+// WriteDescribed writes what [Write] does, and in the header a description of the
+// network that the values belong to, unless it is "".
+func WriteDescribed(w io.Writer, named map[string]*tensors.Tensor, description string) error {
 	names := sortedKeys(named)
-	header := map[string]tensorEntry{}
+	header := map[string]any{}
+	if description != "" {
+		header[metadataEntry] = map[string]string{descriptionKey: description}
+	}
 	offset := int64(0)
 	for _, name := range names {
 		t := named[name]
@@ -47,10 +63,8 @@ func Write(w io.Writer, named map[string]*tensors.Tensor) error {
 			return fmt.Errorf("write tensor %s: type %s cannot be stored", name, t.DType())
 		}
 		size := t.ByteSize()
-		header[name] = tensorEntry{DType: code, Shape: slices.Clone(t.Shape().Dimensions), Offsets: [2]int64{offset, offset + size}}
-		if header[name].Shape == nil {
-			header[name] = tensorEntry{DType: code, Shape: []int{}, Offsets: header[name].Offsets}
-		}
+		shape := append([]int{}, t.Shape().Dimensions...) // of a scalar [], not null
+		header[name] = tensorEntry{DType: code, Shape: shape, Offsets: [2]int64{offset, offset + size}}
 		offset += size
 	}
 	h, err := json.Marshal(header)
@@ -94,60 +108,74 @@ func dtypeCode(t dtypes.DType) (string, bool) {
 // Read reads a whole safetensors file. One that is truncated, overlapping,
 // oversized or of an unknown type is an error that names the tensor.
 func Read(r io.Reader) (map[string]*tensors.Tensor, error) {
+	named, _, err := ReadDescribed(r)
+	return named, err
+}
+
+// ReadDescribed reads what [Read] does, and the description that [WriteDescribed]
+// put into the header; "" where there is none.
+func ReadDescribed(r io.Reader) (named map[string]*tensors.Tensor, description string, err error) {
 	in := bufio.NewReaderSize(r, 1<<20)
 	var n uint64
 	if err := binary.Read(in, binary.LittleEndian, &n); err != nil {
-		return nil, fmt.Errorf("read tensors: no header length: %w", err)
+		return nil, "", fmt.Errorf("read tensors: no header length: %w", err)
 	}
 	if n < 2 || n > maxHeader {
-		return nil, fmt.Errorf("read tensors: this is no safetensors file: its first 8 bytes give a header of %d bytes; allowed: 2 to %d", n, maxHeader)
+		return nil, "", fmt.Errorf("read tensors: this is no safetensors file: its first 8 bytes give a header of %d bytes; allowed: 2 to %d", n, maxHeader)
 	}
 	h, err := io.ReadAll(io.LimitReader(in, int64(n)))
 	if err != nil || uint64(len(h)) < n {
-		return nil, fmt.Errorf("read tensors: header ends after %d of %d bytes", len(h), n)
+		return nil, "", fmt.Errorf("read tensors: header ends after %d of %d bytes", len(h), n)
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(h, &raw); err != nil {
-		return nil, fmt.Errorf("read tensors: header: %w", err)
+		return nil, "", fmt.Errorf("read tensors: header: %w", err)
 	}
-	delete(raw, "__metadata__")
+	if text, ok := raw[metadataEntry]; ok {
+		var texts map[string]string
+		if err := json.Unmarshal(text, &texts); err != nil {
+			return nil, "", fmt.Errorf("read tensors: header: %s: %w", metadataEntry, err)
+		}
+		description = texts[descriptionKey]
+		delete(raw, metadataEntry)
+	}
 	entries := map[string]tensorEntry{}
 	for name, b := range raw {
 		var e tensorEntry
 		if err := json.Unmarshal(b, &e); err != nil {
-			return nil, fmt.Errorf("read tensor %q: header: %w", name, err)
+			return nil, "", fmt.Errorf("read tensor %q: header: %w", name, err)
 		}
 		entries[name] = e
 	}
 	names := sortedKeys(entries)
 	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(entries[a].Offsets[0], entries[b].Offsets[0]) })
 
-	named := map[string]*tensors.Tensor{}
+	named = map[string]*tensors.Tensor{}
 	next := int64(0)
 	for _, name := range names {
 		e := entries[name]
 		shape, err := e.shape()
 		if err != nil {
-			return nil, fmt.Errorf("read tensor %q: %w", name, err)
+			return nil, "", fmt.Errorf("read tensor %q: %w", name, err)
 		}
 		size := shape.ByteSize()
 		if e.Offsets[0] != next || e.Offsets[1]-e.Offsets[0] != size {
-			return nil, fmt.Errorf("read tensor %q: bytes %d to %d; want %d bytes from %d", name, e.Offsets[0], e.Offsets[1], size, next)
+			return nil, "", fmt.Errorf("read tensor %q: bytes %d to %d; want %d bytes from %d", name, e.Offsets[0], e.Offsets[1], size, next)
 		}
 		next = e.Offsets[1]
 		if next > maxValues {
-			return nil, fmt.Errorf("read tensor %q: file of more than %d bytes", name, maxValues)
+			return nil, "", fmt.Errorf("read tensor %q: file of more than %d bytes", name, maxValues)
 		}
 		t, err := readTensor(in, shape)
 		if err != nil {
-			return nil, fmt.Errorf("read tensor %q: %w", name, err)
+			return nil, "", fmt.Errorf("read tensor %q: %w", name, err)
 		}
 		named[name] = t
 	}
 	if _, err := in.ReadByte(); err != io.EOF {
-		return nil, fmt.Errorf("read tensors: bytes beyond the last tensor, at %d", next)
+		return nil, "", fmt.Errorf("read tensors: bytes beyond the last tensor, at %d", next)
 	}
-	return named, nil
+	return named, description, nil
 }
 
 // readTensor reads in pieces, so that a lying header cannot make it allocate

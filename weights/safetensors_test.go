@@ -3,6 +3,7 @@ package weights
 import (
 	"bytes"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -44,12 +45,39 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A description goes there and back, changes no value, and is not made up of what
+// others keep in the same place.
+func TestDescription(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteDescribed(&b, sample(), "{\"as\": \"2 × <mixer>\"}"); err != nil {
+		t.Fatal(err)
+	}
+	named, said, err := ReadDescribed(bytes.NewReader(b.Bytes()))
+	if err != nil || said != "{\"as\": \"2 × <mixer>\"}" || len(named) != 3 || !named["a"].Equal(sample()["a"]) {
+		t.Errorf("read %d tensors and %q: %v", len(named), said, err)
+	}
+	file := func(header string) *strings.Reader {
+		return strings.NewReader(string([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}) + header)
+	}
+	if _, said, err := ReadDescribed(file(`{"__metadata__":{"format":"pt"}}`)); err != nil || said != "" {
+		t.Errorf("PyTorch's file says %q: %v", said, err)
+	}
+	if _, err := Read(file(`{"__metadata__":[1]}`)); err == nil || !strings.Contains(err.Error(), "__metadata__") {
+		t.Errorf("metadata that are no texts: %v", err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	var b bytes.Buffer
 	if err := Write(&b, sample()); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b.Bytes())
+	f.Add(bytes.Clone(b.Bytes()))
+	b.Reset()
+	if err := WriteDescribed(&b, sample(), "what it is"); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(bytes.Clone(b.Bytes()))
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	f.Add([]byte("\x46\x00\x00\x00\x00\x00\x00\x00" + `{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}`))
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -54,7 +54,8 @@ func openBackend(cmd *cobra.Command, kind backend.Kind) (compute.Backend, backen
 
 // dataFlags are the flags that say where images come from.
 type dataFlags struct {
-	dir string
+	dir     string
+	offline bool // download nothing
 }
 
 func (f *dataFlags) add(flags *pflag.FlagSet) {
@@ -67,7 +68,7 @@ func (f *dataFlags) load(cmd *cobra.Command, data experiments.Data) (*datasets.D
 	defer bar.finish()
 	o := datasets.Options{
 		Dir: f.dir, TrainLimit: data.TrainLimit, TestLimit: data.TestLimit,
-		Offline: backend.Offline(), Progress: bar.progress,
+		Offline: f.offline || backend.Offline(), Progress: bar.progress,
 	}
 	if data.View != nil {
 		o.View = *data.View
@@ -108,6 +109,14 @@ func readRun(ctx context.Context, path, ref string) (*tracker.DB, tracker.RunInf
 		return nil, tracker.RunInfo{}, err
 	}
 	return db, info, nil
+}
+
+// dbHint is the --db flag to add to a suggested command.
+func dbHint(path string) string {
+	if path == "patchlab.db" || path == os.Getenv(envDB) {
+		return ""
+	}
+	return " --db " + path
 }
 
 // deleted says of a run that it is, and what brings it back.

@@ -176,7 +176,7 @@ func (in *inspection) pickFile(path string) error {
 		tag = fmt.Sprintf("%s-%d", fileName(base[:len(base)-len(filepath.Ext(base))]), n)
 	}
 	in.shown = append(in.shown, shownImage{
-		Image: viz.Image{Height: shape.Height, Width: shape.Width, Channels: shape.Channels, Pixels: viewOf(in.runs[0].recipe, shape).Apply(pictures[0], shape.Channels)},
+		Image: viz.Image{Height: shape.Height, Width: shape.Width, Channels: shape.Channels, Pixels: in.runs[0].recipe.View(shape).Apply(pictures[0], shape.Channels)},
 		tag:   tag, words: base,
 	})
 	return nil

@@ -32,12 +32,18 @@ func findStored(ctx context.Context, dbPath, ref string) (stored, error) {
 	}
 	s := stored{db: db, info: info}
 	if s.recipe, s.weights, err = lab.OpenWeights(ctx, db, info); err != nil {
-		if errors.Is(err, lab.ErrNoWeights) {
-			err = fmt.Errorf("%w; finish it with: patchlab train --resume %s", err, info.ID)
-		}
-		return stored{}, errors.Join(err, db.Close())
+		return stored{}, errors.Join(noWeights(err, info, dbPath), db.Close())
 	}
 	return s, nil
+}
+
+// noWeights adds to an error that a run has no weights yet what brings it to some.
+func noWeights(err error, info tracker.RunInfo, dbPath string) error {
+	_, diverged := info.Tags[lab.TagDiverged]
+	if !errors.Is(err, lab.ErrNoWeights) || info.Status == tracker.Running || diverged {
+		return err
+	}
+	return fmt.Errorf("%w; go on with it: %s train --resume %s%s", err, self(), info.ID, dbHint(dbPath))
 }
 
 func (s stored) close() error { return errors.Join(s.weights.Close(), s.db.Close()) }

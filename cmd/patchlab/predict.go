@@ -50,7 +50,7 @@ on. Transparent parts become white.`,
 			}
 			var pixels []uint8
 			for _, p := range pictures {
-				pixels = append(pixels, viewOf(t.recipe, shape).Apply(p, shape.Channels)...)
+				pixels = append(pixels, t.recipe.View(shape).Apply(p, shape.Channels)...)
 			}
 			logits, err := t.network.Logits(cmd.Context(), pixels, shape.Height, shape.Width, min(len(pictures), 64))
 			if err != nil {
@@ -90,15 +90,6 @@ func readPictures(files []string) ([]image.Image, error) {
 		pictures = append(pictures, p)
 	}
 	return pictures, nil
-}
-
-// viewOf is how a network is shown pictures of any size: as the folder that it
-// was trained on, or whole in the size of its dataset's.
-func viewOf(recipe experiments.Recipe, images datasets.Dataset) datasets.View {
-	if recipe.Data.View != nil {
-		return *recipe.Data.View
-	}
-	return datasets.View{Size: images.Height}
 }
 
 // guess is what the network makes of one picture.

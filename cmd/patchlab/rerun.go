@@ -85,7 +85,12 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	start := starts(tracker.Spec{
 		Experiment: old.Experiment, Name: old.Name + " again", Parent: old.ID,
 		Tags: map[string]string{tagRerunOf: old.ID}, Inputs: old.Inputs,
-	}, recipe.Init, old.ID)
+	}, func(ctx context.Context, db *tracker.DB, run *tracker.Run) error {
+		if recipe.Init == nil {
+			return nil
+		}
+		return lab.KeepInit(ctx, db, run, old.ID, *recipe.Init)
+	})
 	var id string
 	err = o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
 		run, err := start(ctx, db, env, diff)

@@ -118,7 +118,7 @@ func (o *trainOptions) sameBackend(info tracker.RunInfo, now string) error {
 
 // rerunCommand is the command that makes a run anew.
 func (o *trainOptions) rerunCommand(info tracker.RunInfo) string {
-	return "patchlab rerun " + info.ID + o.dbHint()
+	return "patchlab rerun " + info.ID + dbHint(o.db)
 }
 
 // sameImages reports a dataset that isn't the one a run was made with.

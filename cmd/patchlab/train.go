@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -53,6 +52,7 @@ does after a crash.`,
   patchlab train --model vit:4 --crop 4 --flip --mixup 0.2 --warmup 2
   patchlab train --recipe recipe.json
   patchlab train --init latest --data folder:pets --epochs 5
+  patchlab train --init network.safetensors --data folder:pets
   patchlab train --resume latest`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -111,7 +111,7 @@ func (o *trainOptions) newRun(cmd *cobra.Command) error {
 		return err
 	}
 	o.tuning.fitView(&recipe)
-	if recipe.Init != nil && o.tuning.of == "" {
+	if recipe.Init != nil && o.tuning.start == nil {
 		return fmt.Errorf("the recipe begins with weights %.12s, which its file does not hold: make a recorded run again with patchlab rerun, or begin with a run's by --init", recipe.Init.Weights)
 	}
 	if o.dryRun {
@@ -135,6 +135,9 @@ func (o *trainOptions) train(cmd *cobra.Command, recipe experiments.Recipe) erro
 	if err := recipe.Validate(); err != nil {
 		return err
 	}
+	if err := o.tuning.check(recipe.Model); err != nil { // before anything is written
+		return err
+	}
 	name := o.name
 	if name == "" {
 		name = fmt.Sprintf("%s-%d", recipe.Model.ID, recipe.Seed)
@@ -142,22 +145,22 @@ func (o *trainOptions) train(cmd *cobra.Command, recipe experiments.Recipe) erro
 	return o.carryOut(cmd, recipe, d, starts(tracker.Spec{
 		Experiment: o.experiment, Name: name, Tags: o.tags, Parent: o.tuning.of,
 		Inputs: []tracker.Input{{Name: d.Name, Digest: d.Digest, Context: "train and test"}},
-	}, recipe.Init, o.tuning.of))
+	}, o.tuning.keep))
 }
 
 // begin starts or resumes the run that a training is recorded in.
 type begin func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error)
 
 // starts begins a new run, which keeps the environment and uncommitted changes,
-// and the weights to begin with, which another run has.
-func starts(spec tracker.Spec, init *experiments.Init, of string) begin {
+// and by keep the weights to begin with.
+func starts(spec tracker.Spec, keep func(context.Context, *tracker.DB, *tracker.Run) error) begin {
 	return func(ctx context.Context, db *tracker.DB, env map[string]string, diff []byte) (*tracker.Run, error) {
 		spec.Environment = env
 		run, err := lab.Start(ctx, db, spec, diff)
-		if err != nil || init == nil {
-			return run, err
+		if err != nil {
+			return nil, err
 		}
-		if err := lab.KeepInit(ctx, db, run, of, *init); err != nil {
+		if err := keep(ctx, db, run); err != nil {
 			return nil, errors.Join(err, run.Finish(tracker.Failed))
 		}
 		return run, nil
@@ -196,24 +199,16 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	})
 	p.clear()
 	if errors.Is(err, experiments.ErrPaused) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Paused after epoch %d; continue with: %s train --resume %s%s\n", o.pauseAfter, self(), run.ID(), o.dbHint())
+		fmt.Fprintf(cmd.ErrOrStderr(), "Paused after epoch %d; continue with: %s train --resume %s%s\n", o.pauseAfter, self(), run.ID(), dbHint(o.db))
 		return nil
 	}
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: %s train --resume %s%s\n", self(), run.ID(), o.dbHint())
+		fmt.Fprintf(cmd.ErrOrStderr(), "Stopped; continue with: %s train --resume %s%s\n", self(), run.ID(), dbHint(o.db))
 	}
 	if result != nil {
 		printResult(cmd.OutOrStdout(), result)
 	}
 	return err
-}
-
-// dbHint is the --db flag to add to a suggested command.
-func (o *trainOptions) dbHint() string {
-	if o.db == "patchlab.db" || o.db == os.Getenv(envDB) {
-		return ""
-	}
-	return " --db " + o.db
 }
 
 func printResult(w io.Writer, r *experiments.Result) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +27,9 @@ func newWeightsExportCommand() *cobra.Command {
 An .onnx file is the whole network: it takes bytes [batch, height, width,
 channels] of any size and gives logits; the pixels' scaling and the resizing of
 package models are part of it. A .safetensors file holds the weights with
-Patchlab's names, or with --timm those of timm, where timm has the architecture.`,
+Patchlab's names and says what network they are of, so that "weights import" and
+"train --init" take it as it is; or with --timm it has the names of timm, where timm
+has the architecture.`,
 		Example: `  patchlab weights export latest -o network.onnx
   patchlab weights export vit-lite-7-4-1 -o model.safetensors --timm`,
 		Args: cobra.ExactArgs(1),
@@ -38,6 +41,9 @@ Patchlab's names, or with --timm those of timm, where timm has the architecture.
 			if timm && format == ".onnx" {
 				return fmt.Errorf("--timm says how a .safetensors file names its tensors, and %s is none", out)
 			}
+			if _, err := os.Stat(filepath.Dir(out)); err != nil { // before a network is read
+				return fmt.Errorf("the folder of %s is missing: make %s first", out, filepath.Dir(out))
+			}
 			db, info, err := readRun(cmd.Context(), dbPath, args[0])
 			if err != nil {
 				return err
@@ -45,9 +51,9 @@ Patchlab's names, or with --timm those of timm, where timm has the architecture.
 			defer db.Close()
 			recipe, named, err := lab.Weights(cmd.Context(), db, info)
 			if err != nil {
-				return err
+				return noWeights(err, info, dbPath)
 			}
-			write := func(w io.Writer) error { return weights.Write(w, named) }
+			write := func(w io.Writer) error { return lab.Export(w, recipe, named) }
 			switch {
 			case format == ".onnx":
 				images, err := recipe.Images()

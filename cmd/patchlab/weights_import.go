@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -34,13 +35,14 @@ func newWeightsImportCommand() *cobra.Command {
 	var o importFlags
 	cmd := &cobra.Command{
 		Use:   "import FILE.safetensors",
-		Short: "Record weights that timm saved as a run",
-		Long: `Record weights that timm saved as a run.
+		Short: "Record weights that timm saved, or an export, as a run",
+		Long: `Record weights that timm saved, or an export of Patchlab's, as a run.
 
 The file holds what timm (PyTorch Image Models) calls a model's state_dict, in
 the safetensors format: nothing is unpickled. --as names the architecture, one of
-"patchlab models --papers", or a stack with the names of Patchlab's own export.
-The number of classes, and a ViT's image size and class token, are the file's.
+"patchlab models --papers". The number of classes, and a ViT's image size and class
+token, are the file's. A file of "weights export" says itself what it holds, and
+needs no --as.
 
 How pictures are shown to it, and its classes, come from the config.json that
 timm writes beside the file, where there is one, else from timm's defaults; flags
@@ -48,13 +50,14 @@ have the last word. The run can then be evaluated, predict, be inspected, and
 fine-tuned (train --init).`,
 		Example: `  patchlab weights import model.safetensors --as vit_tiny_patch16_224
   patchlab weights import hub/model.safetensors --name flowers
+  patchlab weights import exported.safetensors
   patchlab weights import deit.safetensors --as vit_tiny_patch16_224 \
       --mean .485,.456,.406 --std .229,.224,.225`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.as, "as", "", "the `architecture` (default: that of config.json)")
+	f.StringVar(&o.as, "as", "", "the `architecture` (default: what the file says, or config.json)")
 	f.StringVar(&o.name, "name", "", "the run's name (default: the file's)")
 	f.StringVar(&o.experiment, "experiment", "", "the experiment that the run belongs to")
 	f.StringVar(&o.classes, "classes", "", "`file` with the classes' names, one a line")
@@ -70,47 +73,18 @@ fine-tuned (train --init).`,
 }
 
 func (o *importFlags) run(cmd *cobra.Command, path string) error {
-	known, err := readConfigBeside(path)
+	file, err := readWeights(path)
 	if err != nil {
 		return err
 	}
-	as := o.as
-	if as == "" {
-		as = known.Architecture
-	}
-	if as == "" {
-		return fmt.Errorf("no config.json beside %s says what it is; name the architecture with --as, one of: patchlab models --papers", path)
-	}
-	config, err := models.Parse(as)
-	if err != nil {
-		return fmt.Errorf("architecture %q: %w", as, err)
-	}
-	shown, err := o.shown(config, known)
-	if err != nil {
-		return err
-	}
-	file, digest, err := readWeights(path)
-	if err != nil {
-		return err
-	}
-	var named map[string]*tensors.Tensor
-	if _, own := file["classifier/kernel"]; own {
-		if o.mean != nil || o.std != nil {
-			return fmt.Errorf("%s has Patchlab's names, and with them the statistics of its pixels: leave --mean and --std out", path)
-		}
-		config, named, err = weights.FromOwn(config, file)
-		shown.Crop = o.crop
-	} else {
-		config, named, err = weights.FromTimm(config, file, shown.Pixels)
+	im, as, err := o.imported(path, &file)
+	if err == nil {
+		err = im.Validate()
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	view := datasets.View{Size: config.ImageSize, Crop: shown.Crop}
-	im := lab.Imported{Model: config, Data: experiments.Data{View: &view, Classes: shown.Classes}}
-	if err := im.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
+	config := im.Model
 	db, err := tracker.Open(o.db)
 	if err != nil {
 		return err
@@ -121,14 +95,56 @@ func (o *importFlags) run(cmd *cobra.Command, path string) error {
 	}
 	run, err := lab.Import(cmd.Context(), db, tracker.Spec{
 		Experiment: o.experiment, Name: name, Tags: map[string]string{"imported.as": as},
-		Inputs: []tracker.Input{{Name: filepath.Base(path), Digest: digest, Context: "weights"}},
-	}, im, named)
+		Inputs: []tracker.Input{{Name: filepath.Base(path), Digest: file.digest, Context: "weights"}},
+	}, im, file.named)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Run %s: %s with %d classes, pictures of %d × %d pixels, recorded in %s\n",
 		run.ID(), config.ID, config.Classes, config.ImageSize, config.ImageSize, o.db)
 	return nil
+}
+
+// imported is the network that a file holds, by its own word or by --as and what
+// lies beside it, and the name that it goes by; the file's tensors get our names.
+func (o *importFlags) imported(path string, file *weightFile) (im lab.Imported, as string, err error) {
+	_, own := file.named["classifier/kernel"]
+	if own && (o.mean != nil || o.std != nil) {
+		return im, "", errors.New("it has Patchlab's names, and with them the statistics of its pixels: leave --mean and --std out")
+	}
+	if o.as == "" && !errors.Is(file.wrong, lab.ErrNotDescribed) {
+		im = file.of
+		if file.wrong == nil && o.crop != 0 {
+			im.Data.View.Crop = o.crop
+		}
+		if file.wrong == nil && o.classes != "" {
+			im.Data.Classes, file.wrong = readClasses(o.classes)
+		}
+		return im, im.Model.ID, file.wrong
+	}
+	known, err := readConfigBeside(path)
+	if err != nil {
+		return im, "", err
+	}
+	if as = cmp.Or(o.as, known.Architecture); as == "" {
+		return im, "", errors.New("neither the file nor a config.json beside it says what it is; name the architecture with --as, one of: patchlab models --papers")
+	}
+	config, err := models.Parse(as)
+	if err != nil {
+		return im, "", fmt.Errorf("architecture %q: %w", as, err)
+	}
+	shown, err := o.shown(config, known)
+	if err != nil {
+		return im, "", err
+	}
+	if own {
+		config, file.named, err = weights.FromOwn(config, file.named)
+		shown.Crop = o.crop
+	} else {
+		config, file.named, err = weights.FromTimm(config, file.named, shown.Pixels)
+	}
+	view := datasets.View{Size: config.ImageSize, Crop: shown.Crop}
+	return lab.Imported{Model: config, Data: experiments.Data{View: &view, Classes: shown.Classes}}, as, err
 }
 
 // shown is how pictures are shown to the network: by the flags, else by
@@ -150,12 +166,18 @@ func (o *importFlags) shown(config models.Config, known weights.Pretrained) (wei
 	if o.classes == "" {
 		return p, nil
 	}
-	text, err := os.ReadFile(o.classes)
+	var err error
+	p.Classes, err = readClasses(o.classes)
+	return p, err
+}
+
+// readClasses reads the names of classes, one a line.
+func readClasses(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	p.Classes = strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
-	return p, nil
+	return strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n"), nil
 }
 
 // readConfigBeside reads the config.json in a file's folder, if there is one.
@@ -176,23 +198,32 @@ func readConfigBeside(path string) (weights.Pretrained, error) {
 	return p, nil
 }
 
-// readWeights reads a safetensors file, and its SHA-256.
-func readWeights(path string) (map[string]*tensors.Tensor, string, error) {
+// weightFile is a safetensors file, read.
+type weightFile struct {
+	named  map[string]*tensors.Tensor
+	digest string       // its SHA-256
+	of     lab.Imported // what it says of its network
+	wrong  error        // why of says nothing
+}
+
+// readWeights reads a safetensors file.
+func readWeights(path string) (file weightFile, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, "", err
+		return file, err
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 1<<20)
 	if head, _ := in.Peek(9); isPickle(head) {
-		return nil, "", fmt.Errorf("%s is a PyTorch file, which can run code when it is read: convert it, in Python and only if you trust it, with safetensors.torch.save_file(model.state_dict(), FILE)", path)
+		return file, fmt.Errorf("%s is a PyTorch file, which can run code when it is read: convert it, in Python and only if you trust it, with safetensors.torch.save_file(model.state_dict(), FILE)", path)
 	}
 	hash := sha256.New()
-	named, err := weights.Read(io.TeeReader(in, hash))
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, err)
+	file.of, file.named, file.wrong = lab.ReadExport(io.TeeReader(in, hash))
+	if file.named == nil {
+		return file, fmt.Errorf("%s: %w", path, file.wrong)
 	}
-	return named, hex.EncodeToString(hash.Sum(nil)), nil
+	file.digest = hex.EncodeToString(hash.Sum(nil))
+	return file, nil
 }
 
 // isPickle knows how a pickle begins: a zip archive, as torch.save writes it, or

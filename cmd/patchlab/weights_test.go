@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,7 +84,14 @@ func TestWeightsThereAndBack(t *testing.T) {
 		t.Errorf("exported for timm: %v", err)
 	}
 	must(t, "weights", "export", "first", "-o", own, "--db", db)
+	must(t, "weights", "import", own, "--name", "first again", "--db", db) // the file says what it is
+	if again := topOf(t, db, "first again", picture); fmt.Sprint(again) != fmt.Sprint(want) {
+		t.Errorf("there and back by its own names, %+v became %+v", want, again)
+	}
 	must(t, "weights", "export", "first", "-o", filepath.Join(dir, "first.onnx"), "--db", db)
+	if _, _, err := execute(t, "weights", "export", "first", "-o", filepath.Join(dir, "none", "first.onnx"), "--db", db); err == nil || !strings.Contains(err.Error(), "make "+filepath.Join(dir, "none")+" first") {
+		t.Errorf("exported into a folder that is missing: %v", err)
+	}
 	if info, err := os.Stat(filepath.Join(dir, "first.onnx")); err != nil || info.Size() < 1000 {
 		t.Errorf("no ONNX: %v", err)
 	}
@@ -181,6 +187,26 @@ func TestFineTune(t *testing.T) {
 		t.Errorf("rerun with the pictures elsewhere:\n%s", out)
 	}
 
+	exported := filepath.Join(dir, "base.safetensors")
+	must(t, "weights", "export", "base", "-o", exported, "--db", db)
+	for name, init := range map[string]string{"of run": "base", "of file": exported} {
+		must(t, "train", "--init", init, "--data", "shapes", "--train-limit", "160", "--test-limit", "40", "--epochs", "2", "--db", db, "--backend", "go", "--name", name)
+	}
+	if run, file := recordedRun(t, db, "of run").Metrics["test_loss"].Value, recordedRun(t, db, "of file").Metrics["test_loss"].Value; run != file {
+		t.Errorf("begun with a run the test loss is %v, with its export %v", run, file)
+	}
+	if err := os.Remove(exported); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "rerun", "of file", "--db", db); !strings.Contains(out, "reproduced bit for bit") {
+		t.Errorf("rerun without the file:\n%s", out)
+	}
+	nameless := filepath.Join(dir, "nameless.safetensors")
+	if err := os.WriteFile(nameless, []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	runs := len(recordedRuns(t, db))
 	file := filepath.Join(dir, "recipe.json")
 	if err := os.WriteFile(file, []byte(must(t, "train", "--db", db, "--init", "base", "--data", "shapes", "--dry-run")), 0o600); err != nil {
 		t.Fatal(err)
@@ -190,12 +216,18 @@ func TestFineTune(t *testing.T) {
 		"there is no --init":     {"--freeze"},
 		"both name a model":      {"--init", "base", "--model", "mixer-4"},
 		`"nobody": not found`:    {"--init", "nobody"},
-		"the model wants":        {"--init", "base", "--dim", "16"},
+		"needs Float32 [192 16]": {"--init", "base", "--dim", "16"},
+		"needs Float32 [9":       {"--init", "base", "--image-size", "24"},
+		"weights import":         {"--init", nameless},
+		"no such file":           {"--init", exported},
 		"train/CLASS/PICTURE":    {"--init", "base", "--data", "folder:" + dir},
 	} {
 		if _, _, err := execute(t, append([]string{"train", "--db", db, "--backend", "go", "--data", "shapes", "--train-limit", "40", "--test-limit", "10"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		}
+	}
+	if now := len(recordedRuns(t, db)); now != runs {
+		t.Errorf("what was refused left %d runs", now-runs)
 	}
 }
 
@@ -302,20 +334,34 @@ func TestImportOwn(t *testing.T) {
 	if _, err := os.Stat(db); err == nil {
 		t.Error("a refused import made a database")
 	}
+	if _, _, err := execute(t, "weights", "import", own, "--db", db); err == nil || !strings.Contains(err.Error(), "--as") {
+		t.Errorf("a file that does not say what it is: %v", err)
+	}
 	must(t, "weights", "import", own, "--as", "mixer-4", "--db", db)
 	back := filepath.Join(dir, "back.safetensors")
 	must(t, "weights", "export", "own", "-o", back, "--db", db)
-	first, err := os.ReadFile(own)
-	if err != nil {
-		t.Fatal(err)
+	must(t, "weights", "import", back, "--db", db) // now it says what it is
+	again := filepath.Join(dir, "again.safetensors")
+	must(t, "weights", "export", "back", "-o", again, "--db", db)
+	var files [3]weightFile
+	for i, path := range []string{own, back, again} {
+		if files[i], err = readWeights(path); err != nil {
+			t.Fatal(err)
+		}
 	}
-	second, err := os.ReadFile(back)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(first, second) {
+	if files[1].digest != files[2].digest {
 		t.Error("exported again it is another file")
 	}
+	for name, value := range files[0].named {
+		if !value.Equal(files[2].named[name]) {
+			t.Errorf("there and back, %s has changed", name)
+		}
+	}
+	must(t, "weights", "import", back, "--name", "cut out", "--crop", ".5", "--db", db)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{"), 0o600); err != nil { // of something else
+		t.Fatal(err)
+	}
+	must(t, "weights", "import", back, "--db", db)
 	if _, _, err := execute(t, "weights", "export", "own", "-o", filepath.Join(dir, "x.pt"), "--db", db); err == nil || !strings.Contains(err.Error(), ".onnx or .safetensors") {
 		t.Errorf("exported as .pt: %v", err)
 	}
