@@ -10,7 +10,7 @@ import (
 // position: section 4, MLP-Mixer.
 func position() Claim {
 	return Claim{
-		Name: "position", Section: "4 MLP-Mixer",
+		Name: "position", Section: "4 MLP-Mixer", Images: true,
 		Statement: "Mixer needs no position embedding.",
 		Method: "Test accuracy of two Mixer blocks (64 tokens of 64 channels) with a learned position embedding less without, " +
 			"the same seed in both. The same of one ViT block stands beside it.",
@@ -42,7 +42,7 @@ func position() Claim {
 // hybrid: section 5, Hybrid Mixer + ViT.
 func hybrid() Claim {
 	return Claim{
-		Name: "hybrid", Section: "5 Hybrid Mixer + ViT",
+		Name: "hybrid", Section: "5 Hybrid Mixer + ViT", Images: true,
 		Statement: "A few attention layers in a Mixer trade speed for accuracy.",
 		Method: "Two Mixer blocks, and the same with attention in place of the second: test accuracy, the same seed in both, " +
 			"and processor time a training image.",
@@ -71,7 +71,7 @@ func hybrid() Claim {
 func dataEfficient() Claim {
 	const few = 1000
 	return Claim{
-		Name: "data-efficient", Section: "6 ConvMixer",
+		Name: "data-efficient", Section: "6 ConvMixer", Images: true,
 		Statement: "Convolution is more data-efficient.",
 		Method: fmt.Sprintf("Two blocks of each kind on 64 tokens of 64 channels, trained on %d images for a third of the "+
 			"steps that all images get: test accuracy of ConvMixer less the better of Mixer and ViT, the same seed in all.", few),

@@ -15,7 +15,7 @@ const looked = 200
 // farBackground: section 3, Visualizing the attention.
 func farBackground() Claim {
 	return Claim{
-		Name: "background", Section: "3 Visualizing the attention",
+		Name: "background", Section: "3 Visualizing the attention", Images: true,
 		Statement: "Background patches attend to far background patches.",
 		Method: fmt.Sprintf("One ViT block on 8 × 8 patches, its attention on %d test images, averaged over heads. Background, which the images do not mark, "+
 			"is taken to be the outermost ring of patches, what is shown the inner 4 × 4. Measured is the attention that a patch gives to ring patches at "+
@@ -39,7 +39,7 @@ func farBackground() Claim {
 // heads: section 2, ViT.
 func heads() Claim {
 	return Claim{
-		Name: "heads", Section: "3 Visualizing the attention",
+		Name: "heads", Section: "3 Visualizing the attention", Images: true,
 		Statement: "More heads learn different patterns.",
 		Method: fmt.Sprintf("One ViT block of 4 heads: the Jensen-Shannon divergence of the attention of two heads from the same patch, averaged over pairs, "+
 			"patches and %d test images, after training less that of the untrained weights of the same seed.", looked),

@@ -105,16 +105,20 @@ func loadAverage() string {
 }
 
 // setting digests what a finding depends on: the claim as it is written, the
-// scale, the images, the machine and the backend.
+// scale, the images where it needs any, the machine and the backend.
 func (b *Bench) setting(ctx context.Context, c Claim) (string, error) {
 	if b.env == nil {
 		b.env, b.diff = lab.Environment(ctx, b.Info)
 	}
-	d, err := b.dataset(b.Scale.Images)
-	if err != nil {
-		return "", err
+	images := ""
+	if c.Images {
+		d, err := b.dataset(b.Scale.Images)
+		if err != nil {
+			return "", err
+		}
+		images = d.Digest
 	}
-	text, err := json.Marshal([]any{c.Name, c.Method, c.Criterion(), b.Scale, d.Digest, b.env["machine"], b.Info.Name})
+	text, err := json.Marshal([]any{c.Name, c.Method, c.Criterion(), b.Scale, images, b.env["machine"], b.Info.Name})
 	if err != nil {
 		return "", err
 	}

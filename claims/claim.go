@@ -17,6 +17,8 @@ type Claim struct {
 	Section   string // of the course
 	Statement string
 	Method    string // what is measured, and on what
+	// Images says that the dataset's are trained on or looked at.
+	Images bool
 	// parts are what must all hold, without values; measure fills them in.
 	parts   []Part
 	measure func(ctx context.Context, b *Bench) (Measured, error)

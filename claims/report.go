@@ -9,7 +9,7 @@ import (
 
 // Book is what a report holds besides the claims.
 type Book struct {
-	Data    string // name and digest of the images
+	Data    string // name and digest of the images; "" where there are none
 	Machine string
 	Backend string
 	Command string
@@ -22,8 +22,11 @@ type Book struct {
 // values and verdict.
 func (k Book) WriteMarkdown(w io.Writer) error {
 	var s strings.Builder
-	fmt.Fprintf(&s, "# The claims of the course, measured\n\nMade by `%s`: %s, %s.\nImages: %s; %d trained on (a tenth of them held out), %d tested on, %d epochs, seeds 1 to %d.\n\n",
-		k.Command, k.Machine, k.Backend, k.Data, k.Scale.Images, k.Scale.Tests, k.Scale.Epochs, k.Scale.Seeds)
+	images := "none, since the claims measured need none; seeds"
+	if k.Data != "" {
+		images = fmt.Sprintf("%s; %d trained on (a tenth of them held out), %d tested on, %d epochs, seeds", k.Data, k.Scale.Images, k.Scale.Tests, k.Scale.Epochs)
+	}
+	fmt.Fprintf(&s, "# The claims of the course, measured\n\nMade by `%s`: %s, %s.\nImages: %s 1 to %d.\n\n", k.Command, k.Machine, k.Backend, images, k.Scale.Seeds)
 	s.WriteString("What would support a claim was written down before it was measured: each of its numbers must lie in a\n" +
 		"region. A 95 % t interval of the mean (over seeds, or over rounds of timings) wholly within the region supports the claim, one\n" +
 		"wholly outside does not, one that reaches over the border leaves it undecided here. Intervals are not\n" +

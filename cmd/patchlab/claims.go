@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,9 @@ it measures only what is missing. Ctrl-C loses nothing.`,
 }
 
 func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
+	if cmd.Flags().Changed("only") && len(o.only) == 0 {
+		return fmt.Errorf("--only names no claim; allowed: %s", strings.Join(claims.Names(), ", "))
+	}
 	wanted, err := claims.Pick(o.only)
 	if err != nil {
 		return err
@@ -87,8 +91,11 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 	load := func(train, test int) (*datasets.Dataset, error) {
 		return o.data.load(cmd, experiments.Data{Name: o.name, TrainLimit: train, TestLimit: test})
 	}
+	// Without images what was measured on them is not found; nothing is downloaded for that alone.
+	needed := slices.ContainsFunc(wanted, func(c claims.Claim) bool { return c.Images })
+	o.data.offline = !needed
 	d, err := load(o.scale.Images, o.scale.Tests) // before anything is recorded
-	if err != nil {
+	if err != nil && (needed || !errors.Is(err, datasets.ErrUnavailable)) {
 		return err
 	}
 	db, err := tracker.Open(o.db)
@@ -115,10 +122,16 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 		},
 	}
 	book := claims.Book{
-		Data: fmt.Sprintf("%s (digest %.8s)", d.Name, d.Digest), Machine: backend.Describe().String(), Backend: info.Name, Command: o.command(),
+		Machine: backend.Describe().String(), Backend: info.Name, Command: o.command(),
 		Scale: o.scale, Findings: map[string]claims.Finding{},
 	}
+	if d != nil {
+		book.Data = fmt.Sprintf("%s (digest %.8s)", d.Name, d.Digest)
+	}
 	for _, c := range claims.All() {
+		if c.Images && d == nil {
+			continue
+		}
 		finding, found, err := bench.Recorded(cmd.Context(), c)
 		if err != nil {
 			return err

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"patchlab/datasets"
 )
 
 // Two claims are measured as a user would, and found again the second time.
@@ -39,9 +42,28 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// A claim that needs no images is measured without any, one that does is refused.
+func TestClaimsWithoutImages(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATCHLAB_OFFLINE", "1")
+	t.Setenv("XDG_CACHE_HOME", dir)
+	report := filepath.Join(dir, "claims.md")
+	args := []string{"claims", "--steps", "2", "--seeds", "2", "--db", filepath.Join(dir, "claims.db"), "-o", report, "--backend", "go", "--only"}
+	if _, _, err := execute(t, append(args, "bottleneck,heads")...); !errors.Is(err, datasets.ErrUnavailable) {
+		t.Errorf("heads without images: %v", err)
+	}
+	if out := must(t, append(args, "bottleneck")...); !strings.Contains(out, "what attention gains on long") {
+		t.Errorf("the bottleneck without images:\n%s", out)
+	}
+	if text, err := os.ReadFile(report); err != nil || !strings.Contains(string(text), "Images: none, since") {
+		t.Errorf("the report says (%v):\n%.400s", err, text)
+	}
+}
+
 func TestClaimsRefuse(t *testing.T) {
 	for want, args := range map[string][]string{
 		`claim "attention"; allowed: bottleneck, background`: {"--only", "attention"},
+		"--only names no claim; allowed: bottleneck":         {"--only", ""},
 		"1 seeds; allowed: 2 or more":                        {"--seeds", "1"},
 		"none of the others can be":                          {"--quick", "--seeds", "3"},
 	} {
