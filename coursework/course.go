@@ -38,30 +38,32 @@ func Create(dir string) (*Course, error) {
 		}
 	}
 	c := &Course{dir}
-	for file, text := range map[string]string{rosterFile: "student,key\n", "nbgrader_config.py": nbgraderConfig} {
-		f, err := os.OpenFile(c.path(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		_, err = io.WriteString(f, text)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
+	return c, c.provide(rosterFile, "student,key\n")
 }
 
-// nbgraderConfig makes nbgrader release Go notebooks as Release does.
-const nbgraderConfig = `c = get_config()
+// provide writes a file where there is none.
+func (c *Course) provide(file, text string) error {
+	f, err := os.OpenFile(c.path(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(f, text)
+	return errors.Join(err, f.Close())
+}
+
+// nbgraderConfig makes nbgrader release notebooks like this one as Release does.
+func nbgraderConfig(n *notebook.Notebook) string {
+	return fmt.Sprintf(`c = get_config()
 c.ClearSolutions.code_stub = {
-    "go": '// YOUR CODE HERE\npanic("not implemented")',
-    "python": "# YOUR CODE HERE\nraise NotImplementedError()",
+    "go": %q,
+    "python": %q,
 }
 c.Execute.timeout = 1800  # seconds a cell: some train networks, and 30 are the default
-`
+`, goStub(n), pythonStub)
+}
 
 // Open opens a course's folder.
 func Open(dir string) (*Course, error) {
@@ -125,6 +127,7 @@ var studentPage = template.Must(template.New("README.md").Parse(studentText))
 
 // Add makes an assignment of a notebook: with its answers below source, without
 // them below release, both with the description and with a README for students.
+// The course's first assignment brings the settings of nbgrader.
 // An assignment that is there is never changed.
 func (c *Course) Add(notebookFile string, a Assignment) (done Released, err error) {
 	if err := a.Validate(); err != nil {
@@ -162,7 +165,7 @@ func (c *Course) Add(notebookFile string, a Assignment) (done Released, err erro
 			return done, err
 		}
 	}
-	return done, nil
+	return done, c.provide("nbgrader_config.py", nbgraderConfig(answers))
 }
 
 // addFolder makes a folder with files, whole or not at all.

@@ -15,13 +15,22 @@ type Released struct {
 	Hidden    int // cells that lost hidden tests or a mark scheme
 }
 
-// stubs stand in place of a solution, by the notebook's language.
-var stubs = map[string]string{
-	"go":     "// YOUR CODE HERE\npanic(\"not implemented\")",
-	"python": "# YOUR CODE HERE\nraise NotImplementedError()",
-}
+// What stands in place of a solution.
+const (
+	textStub   = "YOUR ANSWER HERE"
+	pythonStub = "# YOUR CODE HERE\nraise NotImplementedError()"
+)
 
-const textStub = "YOUR ANSWER HERE"
+// goStub ends a cell that asks for the answer, as the helpers of Patchlab's own
+// notebooks do it where a notebook imports them (notebooks/course).
+func goStub(n *notebook.Notebook) string {
+	for _, c := range n.Cells {
+		if c.Kind() == notebook.Code && strings.Contains(c.Source(), `"patchlab/notebooks/course"`) {
+			return "// YOUR CODE HERE\npanic(course.Todo())"
+		}
+	}
+	return "// YOUR CODE HERE\npanic(\"not implemented\")"
+}
 
 // Release makes of a notebook with answers the one that students get, by
 // nbgrader's conventions (its preprocessors ClearSolutions, ClearHiddenTests,
@@ -31,7 +40,7 @@ const textStub = "YOUR ANSWER HERE"
 // and how long cells ran goes too, which nbgrader keeps.
 func Release(n *notebook.Notebook) (done Released, err error) {
 	language := n.Language()
-	stub, known := stubs[language]
+	stub, known := map[string]string{"go": goStub(n), "python": pythonStub}[language]
 	for i, c := range n.Cells {
 		text := stub
 		if c.Kind() != notebook.Code {

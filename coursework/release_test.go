@@ -3,7 +3,9 @@ package coursework
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -68,7 +70,7 @@ config.ClearSolutions.code_stub = json.loads(sys.argv[2])
 for step in LockCells, ClearSolutions, ClearOutput, ClearHiddenTests, ClearMarkScheme:
     nb, _ = step(config=config).preprocess(nb, {})
 print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count"), c.metadata.get("deletable", True), c.metadata.get("editable", True)] for c in nb.cells]))
-`, path, stubsJSON(t))
+`, path, stubsJSON(t, n))
 	var theirs [][5]any
 	must(t, json.Unmarshal([]byte(text), &theirs))
 	done, err := Release(n)
@@ -93,9 +95,37 @@ print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count")
 	}
 }
 
-func stubsJSON(t *testing.T) string {
+// TestConfigOfTheCourse: a course with the notebooks of this repository gets the stub
+// that their own settings of nbgrader have.
+func TestConfigOfTheCourse(t *testing.T) {
+	file := filepath.Join("..", "notebooks", "answers", "02-vit", "02-vit.ipynb")
+	c, err := Create(filepath.Join(t.TempDir(), "course"))
+	must(t, err)
+	_, err = c.Add(file, NewAssignment(file))
+	must(t, err)
+	theirs, err := os.ReadFile(filepath.Join("..", "notebooks", "nbgrader_config.py"))
+	must(t, err)
+	ours, err := os.ReadFile(c.path("nbgrader_config.py"))
+	must(t, err)
+	stub := regexp.MustCompile(`"go": ("[^"]*")`)
+	want, got := stub.FindSubmatch(theirs), stub.FindSubmatch(ours)
+	if want == nil || got == nil || string(want[1]) != string(got[1]) {
+		t.Errorf("the stub is %q; that of the notebooks' own settings is %q", got, want)
+	}
+	released, err := notebook.Read(filepath.Join(c.ReleaseDir("02-vit"), "02-vit.ipynb"))
+	must(t, err)
+	committed, err := notebook.Read(filepath.Join("..", "notebooks", "02-vit.ipynb"))
+	must(t, err)
+	for i, cell := range released.Cells {
+		if cell.Source() != committed.Cells[i].Source() {
+			t.Errorf("cell %d is not what nbgrader makes by the notebooks' own settings:\n%s", i+1, cell.Source())
+		}
+	}
+}
+
+func stubsJSON(t *testing.T, n *notebook.Notebook) string {
 	t.Helper()
-	text, err := json.Marshal(stubs)
+	text, err := json.Marshal(map[string]string{"go": goStub(n)})
 	must(t, err)
 	return string(text)
 }
