@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/tracker"
 )
 
 // inspectFlags are those of patchlab inspect.
@@ -51,7 +52,7 @@ of yours, whose largest centred square is used.`,
 	f.StringSliceVar(&o.images, "image", []string{"0"}, "index in the test split, or `file`; several by commas")
 	f.StringSliceVar(&o.what, "what", nil, "`pictures`, several by commas (default: all that fit)")
 	f.StringSliceVar(&o.formats, "format", []string{"png", "gif"}, "png or svg, and gif or apng for what moves")
-	f.StringVarP(&o.out, "output", "o", "", "`folder`, or page that ends in .html (default: inspect-RUN)")
+	f.StringVarP(&o.out, "output", "o", "", "`folder`, or page that ends in .html (default: inspect-NAME-ID of the run)")
 	o.data.add(f)
 	backendFlag(f, &o.kind)
 	dbFlag(f, &o.db)
@@ -130,7 +131,7 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 		return err
 	}
 	if o.out == "" {
-		o.out = "inspect-" + fileName(in.runs[0].info.Name)
+		o.out = "inspect-" + folderName(in.runs[0].info)
 	}
 	if strings.EqualFold(filepath.Ext(o.out), ".html") {
 		return in.writePage(o.out)
@@ -138,7 +139,11 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	return in.writeFolder(o.out, f)
 }
 
-// fileName makes a run's name one that every file system takes.
+// folderName is that of a run's own pictures: runs may share their name, and not
+// their ID.
+func folderName(info tracker.RunInfo) string { return fileName(info.Name) + "-" + info.ID }
+
+// fileName makes a name one that every file system takes.
 func fileName(name string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {

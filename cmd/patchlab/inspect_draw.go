@@ -35,7 +35,7 @@ func (in *inspection) keep(r *inspected, file string, p *viz.Picture, err error)
 		return err
 	}
 	if len(in.runs) > 1 {
-		file = fileName(r.info.Name) + "/" + file
+		file = folderName(r.info) + "/" + file
 	}
 	in.drawn = append(in.drawn, drawn{file: file, run: r.info.Name, still: p})
 	return nil

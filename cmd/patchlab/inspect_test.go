@@ -106,11 +106,14 @@ func TestInspectSeveral(t *testing.T) {
 	db, out := filepath.Join(dir, "lab.db"), filepath.Join(dir, "pictures")
 	must(t, smallTraining(db, "--name", "first", "--epochs", "1")...)
 	must(t, smallTraining(db, "--name", "second", "--model", "convmixer:1", "--epochs", "1")...)
+	second := recordedRun(t, db, "second").ID
 	if got := inspect(t, db, "first", "second", "-o", out); len(got) != 1 || got[0] != filepath.Join(out, "views-image0.png") {
 		t.Errorf("wrote %v, want views-image0.png alone", got)
 	}
-	if got := inspect(t, db, "first", "second", "--what", "filters", "-o", out); len(got) != 2 || got[1] != filepath.Join(out, "second", "filters.png") {
-		t.Errorf("wrote %v, want first/filters.png, second/filters.png", got)
+	must(t, smallTraining(db, "--name", "second", "--model", "convmixer:1", "--epochs", "1", "--seed", "2")...) // of equal name
+	got := inspect(t, db, second, "latest", "--what", "filters", "-o", out)
+	if want := filepath.Join(out, "second-"+second, "filters.png"); len(got) != 2 || got[0] != want || got[1] == want {
+		t.Errorf("wrote %v, want %s and another", got, want)
 	}
 	// A page without attention says so and holds the pictures.
 	stdout, stderr, err := execute(t, "inspect", "first", "--db", db, "--backend", "go", "-o", filepath.Join(dir, "page.HTML"), "--what", "units")
