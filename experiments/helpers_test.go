@@ -94,6 +94,17 @@ func recorded(t testing.TB) (*tracker.DB, *tracker.Run) {
 	return db, run
 }
 
+// trained is a run of a new database, in which a job was carried out.
+func trained(t testing.TB, job experiments.Job) (*tracker.DB, *tracker.Run) {
+	t.Helper()
+	db, run := recorded(t)
+	job.Recorder = run
+	if _, err := experiments.Train(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	return db, run
+}
+
 // weightsDigest is the SHA-256 of the weights that a run ended with.
 func weightsDigest(t testing.TB, db *tracker.DB, id string) string {
 	t.Helper()

@@ -82,20 +82,12 @@ func TestFineTuning(t *testing.T) {
 	d := shapes(t, 160, 40)
 	eachBackend(t, func(t *testing.T, b compute.Backend, name string) {
 		job := experiments.Job{Recipe: tuning(), Dataset: d, Backend: b, BackendName: name}
-		db, run := recorded(t)
-		job.Recorder = run
-		if _, err := experiments.Train(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
+		db, run := trained(t, job)
 		file := ended(t, db, run)
 		before := read(t, file)
 		for _, freeze := range []bool{true, false} {
 			job.Recipe.Init, job.Weights = from(file, freeze), bytes.NewReader(file)
-			db, run := recorded(t)
-			job.Recorder = run
-			if _, err := experiments.Train(t.Context(), job); err != nil {
-				t.Fatal(err)
-			}
+			db, run := trained(t, job)
 			for path, after := range read(t, ended(t, db, run)) {
 				head := strings.HasPrefix(path, "classifier/") || strings.HasPrefix(path, "head/dense_")
 				fixed := strings.HasPrefix(path, "normalization/") || freeze && !head
@@ -246,11 +238,7 @@ func TestFineTuningResumes(t *testing.T) {
 	for _, freeze := range []bool{true, false} {
 		r.Init = from(file, freeze)
 		job := experiments.Job{Recipe: r, Dataset: d, Backend: b, BackendName: name, Weights: bytes.NewReader(file)}
-		wholeDB, whole := recorded(t)
-		job.Recorder = whole
-		if _, err := experiments.Train(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
+		wholeDB, whole := trained(t, job)
 		db, run := recorded(t)
 		job.Recorder, job.CheckpointDir = run, filepath.Join(t.TempDir(), "checkpoints")
 		ctx, stop := context.WithCancel(t.Context())

@@ -39,11 +39,7 @@ func TestEverythingResumes(t *testing.T) {
 	d := shapes(t, 110, 30)
 	eachBackend(t, func(t *testing.T, b compute.Backend, name string) {
 		job := experiments.Job{Recipe: everything(), Dataset: d, Backend: b, BackendName: name}
-		wholeDB, whole := recorded(t)
-		job.Recorder = whole
-		if _, err := experiments.Train(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
+		wholeDB, whole := trained(t, job)
 		db, run := recorded(t)
 		job.Recorder, job.CheckpointDir = run, filepath.Join(t.TempDir(), "checkpoints")
 		for stops := 0; ; stops++ {
