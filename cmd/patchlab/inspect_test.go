@@ -158,11 +158,17 @@ func TestInspectRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "out")
+	unfinished := "run empty has no weights yet (it is killed); go on with it: " + self() + " train --resume " + run.ID() + " --db " + db
+	for _, args := range [][]string{{"weights", "export", "empty", "-o", text + ".onnx"}, {"train", "--init", "empty"}} {
+		if _, _, err := execute(t, append(args, "--db", db)...); err == nil || err.Error() != unfinished {
+			t.Errorf("%v: %v, want %s", args, err, unfinished)
+		}
+	}
 	for _, test := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"empty"}, "run empty has no weights yet (it is killed); finish it with: patchlab train --resume " + run.ID()},
+		{[]string{"empty"}, unfinished},
 		{[]string{"nobody"}, "nobody"},
 		{[]string{"first", "--what", "attention"}, "attention cannot be drawn for run first, a network of mixer:1, because it needs a ViT block; possible: patches, views, units, frequency, activations, filters, curves, confusion, mistakes, images"},
 		{[]string{"first", "--what", "kernels"}, "needs a ConvMixer block; possible: "},

@@ -30,7 +30,8 @@ func newRunsListCommand(reading runsWrapper) *cobra.Command {
 		Long: `List runs, the latest first.
 
 On a terminal a line is as wide as it: texts are cut, and columns that do not fit
-are left out. Elsewhere, as in a pipe or a file, all is written in full.`,
+are left out. Elsewhere, as in a pipe or a file, all is written in full, but for
+samples of the machine (system/…), which --columns and the other formats show.`,
 		Example: `  patchlab runs list
   patchlab runs list --filter "metrics.val_accuracy > 0.6 and params.model = 'mixer-4'"
   patchlab runs list --order-by "metrics.val_accuracy DESC" --columns params.model,metrics.val_accuracy`,
@@ -233,12 +234,14 @@ func runField(r tracker.RunInfo, column string) string {
 }
 
 // commonMetrics are the metrics worth a column: what people look for first,
-// then those that most runs have.
+// then those that most runs have, without samples of the machine.
 func commonMetrics(runs []tracker.RunInfo) []string {
 	count := map[string]int{}
 	for _, r := range runs {
 		for key := range r.Metrics {
-			count["metrics."+key]++
+			if !strings.HasPrefix(key, "system/") {
+				count["metrics."+key]++
+			}
 		}
 	}
 	var columns []string

@@ -146,41 +146,34 @@ func dnsLabel(name string) string {
 // newSweepMergeCommand merges the results of a cluster's trials.
 func newSweepMergeCommand() *cobra.Command {
 	var wait bool
-	cmd := &cobra.Command{
+	cmd := ofSweep(&cobra.Command{
 		Use:   "merge [SWEEP]",
 		Short: "Merge what the trials on a cluster recorded into the sweep's results.db",
 		Long: `Merge what the trials on a cluster recorded into the sweep's results.db.
 
 On Slurm a job does it after each round. Nothing must write results.db meanwhile.`,
-		Example:           "  patchlab sweep merge rates",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeSweeps,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := sweepOf(args)
+		Example: "  patchlab sweep merge rates",
+	}, func(cmd *cobra.Command, f *sweepFolder) error {
+		if f.Launcher == launchLocal {
+			return fmt.Errorf("sweep %s runs on this machine, where all trials are recorded in %s: there is nothing to merge", f.Spec.Name, f.DB)
+		}
+		for wait {
+			missing, err := f.undone()
 			if err != nil {
 				return err
 			}
-			if f.Launcher == launchLocal {
-				return fmt.Errorf("sweep %s runs on this machine, where all trials are recorded in %s: there is nothing to merge", f.Spec.Name, f.DB)
+			if len(missing) == 0 {
+				break
 			}
-			for wait {
-				missing, err := f.undone()
-				if err != nil {
-					return err
-				}
-				if len(missing) == 0 {
-					break
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: waiting for %d trials\n", time.Now().Format(time.DateTime), len(missing))
-				select {
-				case <-time.After(10 * time.Second):
-				case <-cmd.Context().Done():
-					return cmd.Context().Err()
-				}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: waiting for %d trials\n", time.Now().Format(time.DateTime), len(missing))
+			select {
+			case <-time.After(10 * time.Second):
+			case <-cmd.Context().Done():
+				return cmd.Context().Err()
 			}
-			return f.merge(cmd.Context(), cmd.OutOrStdout())
-		},
-	}
+		}
+		return f.merge(cmd.Context(), cmd.OutOrStdout())
+	})
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until all trials of the last round have ended")
 	return cmd
 }

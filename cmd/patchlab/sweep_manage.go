@@ -19,7 +19,7 @@ import (
 
 func newSweepStatusCommand() *cobra.Command {
 	var format string
-	cmd := &cobra.Command{
+	cmd := ofSweep(&cobra.Command{
 		Use:   "status [SWEEP]",
 		Short: "Show what became of a sweep's trials",
 		Long: `Show what became of a sweep's trials.
@@ -27,79 +27,62 @@ func newSweepStatusCommand() *cobra.Command {
 SWEEP is its name or its folder; without it, the only one here. States are what
 the database and the cluster say now: a trial that was stopped is killed, one whose
 process is gone has crashed, whatever it was thought to do.`,
-		Example:           "  patchlab sweep status rates\n  patchlab sweep status rates --format json",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeSweeps,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := sweepOf(args)
-			if err != nil {
-				return err
-			}
-			if format != "table" && format != "json" {
-				return fmt.Errorf("unknown format %q: table and json are known", format)
-			}
-			return f.status(cmd, format == "json")
-		},
-	}
+		Example: "  patchlab sweep status rates\n  patchlab sweep status rates --format json",
+	}, func(cmd *cobra.Command, f *sweepFolder) error {
+		if format != "table" && format != "json" {
+			return fmt.Errorf("unknown format %q: table and json are known", format)
+		}
+		return f.status(cmd, format == "json")
+	})
 	cmd.Flags().StringVar(&format, "format", "table", "table or json")
 	completeWords(cmd, "format", "table", "json")
 	return cmd
 }
 
 func newSweepStopCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "stop [SWEEP]",
-		Short:             "Stop a sweep: its trials write their checkpoints and end",
-		Example:           "  patchlab sweep stop rates",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeSweeps,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := sweepOf(args)
-			if err != nil {
-				return err
-			}
-			return f.stop(cmd)
-		},
-	}
+	return ofSweep(&cobra.Command{
+		Use:     "stop [SWEEP]",
+		Short:   "Stop a sweep: its trials write their checkpoints and end",
+		Example: "  patchlab sweep stop rates",
+	}, func(cmd *cobra.Command, f *sweepFolder) error { return f.stop(cmd) })
 }
 
 func newSweepResumeCommand() *cobra.Command {
 	o := &sweepOptions{}
-	cmd := &cobra.Command{
+	cmd := ofSweep(&cobra.Command{
 		Use:   "resume [SWEEP]",
 		Short: "Continue a sweep: train what is missing or was interrupted",
 		Example: `  patchlab sweep resume rates
   patchlab sweep resume rates --workers 4 --retry-failed`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeSweeps,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := sweepOf(args)
-			if err != nil {
-				return err
-			}
-			plan, err := sweep.NewPlan(f.Spec, recipeOf)
-			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("workers") {
-				f.Workers = o.workers
-			}
-			if err := o.checkRunning(cmd.Flags()); err != nil {
-				return err
-			}
-			return f.launch(cmd, plan, o.retryFailed)
-		},
-	}
+	}, func(cmd *cobra.Command, f *sweepFolder) error {
+		plan, err := sweep.NewPlan(f.Spec, recipeOf)
+		if err != nil {
+			return err
+		}
+		if cmd.Flags().Changed("workers") {
+			f.Workers = o.workers
+		}
+		if err := o.checkRunning(cmd.Flags()); err != nil {
+			return err
+		}
+		return f.launch(cmd, plan, o.retryFailed)
+	})
 	o.addRunning(cmd.Flags())
 	return cmd
 }
 
-// sweepOf opens the sweep that an optional argument names.
-func sweepOf(args []string) (*sweepFolder, error) {
-	if len(args) == 0 {
-		return openSweep("")
+// ofSweep lets a command take a sweep's name, or none where there is one sweep
+// only, and run on its folder.
+func ofSweep(cmd *cobra.Command, run func(*cobra.Command, *sweepFolder) error) *cobra.Command {
+	cmd.Args, cmd.ValidArgsFunction = cobra.MaximumNArgs(1), completeSweeps
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		f, err := openSweep(strings.Join(args, ""))
+		if err != nil {
+			return err
+		}
+		return run(cmd, f)
 	}
-	return openSweep(args[0])
+	return cmd
 }
 
 // completeSweeps offers the sweeps of the current folder.
