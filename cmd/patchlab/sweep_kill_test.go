@@ -41,7 +41,7 @@ func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipe.EarlyStopping, recipe.Epochs = nil, 200 // the second trial is to be long enough to be killed twice
+	recipe.EarlyStopping, recipe.Epochs = nil, 300 // the second trial is to be long enough to be killed twice
 	digest := recipe.Digest()
 	var file bytes.Buffer
 	if _, err := recipe.WriteTo(&file); err != nil {
@@ -50,7 +50,7 @@ func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 	if err := os.WriteFile("recipe.json", file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"sweep", "--name", "small", "--db", "lab.db", "--backend", "go", "--recipe", "recipe.json", "--try", "epochs=2,200,3", "--workers", "1"}
+	args := []string{"sweep", "--name", "small", "--db", "lab.db", "--backend", "go", "--recipe", "recipe.json", "--try", "epochs=2,300,3", "--workers", "1"}
 	var out, errs printed
 	until := func(what string, done func() bool) {
 		t.Helper()
@@ -102,7 +102,7 @@ func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 	if !now[after[0].Run].End.Equal(runs[before[0].Run].End) {
 		t.Error("the finished trial was trained again")
 	}
-	for i, epochs := range []int{2, 200, 3} {
+	for i, epochs := range []int{2, 300, 3} {
 		if n := len(stepLosses(t, "lab.db", after[i].Run)); after[i].State != "finished" || n != 9*epochs {
 			t.Errorf("trial %d is %s with %d steps, want %d", i+1, after[i].State, n, 9*epochs)
 		}

@@ -115,7 +115,11 @@ func epochs(info tracker.RunInfo) int64 { return info.Metrics["val_loss"].Step }
 // on another backend than the sweep's; "" where it is one.
 func (s *sweepResults) unfit(info tracker.RunInfo) string {
 	if kind, err := kindOf(info.Environment["backend"]); s.folder.Backend != backend.Auto && (err != nil || kind != s.folder.Backend) {
-		return fmt.Sprintf("on backend %s, whose losses are not those of %s", info.Environment["backend"], s.folder.Backend)
+		why := fmt.Sprintf("on backend %s, whose losses are not those of %s", info.Environment["backend"], s.folder.Backend)
+		if err == nil {
+			why += fmt.Sprintf(" (--backend %s would take them over)", kind)
+		}
+		return why
 	}
 	for _, digest := range s.folder.Images {
 		for _, in := range info.Inputs {

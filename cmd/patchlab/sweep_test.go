@@ -118,7 +118,7 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	trials, _ := plan.Next(nil)
 	var said strings.Builder
 	results.sayUncounted(&said, "lab.db", trials, runs)
-	if got := said.String(); len(runs) != 0 || !strings.HasPrefix(got, "Of 8 trials, 8 are recorded in lab.db on backend go, whose losses are not those of xla:") {
+	if got := said.String(); len(runs) != 0 || !strings.HasPrefix(got, "Of 8 trials, 8 are recorded in lab.db on backend go, whose losses are not those of xla (--backend go would take them over):") {
 		t.Errorf("on another backend %d runs count; it says %q", len(runs), got)
 	}
 
