@@ -1,8 +1,10 @@
 package models
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
@@ -235,5 +237,39 @@ func TestDropoutGradient(t *testing.T) {
 	}
 	if !slices.Equal(tensors.MustCopyFlatData[float32](y), tensors.MustCopyFlatData[float32](gradient)) {
 		t.Error("gradient of dropout is not its own mask")
+	}
+}
+
+// TestWriteRandomBits writes words without end to the file that PATCHLAB_RANDOM_BITS names, for a battery of
+// statistical tests (bench/dropout/run.sh): for the seeds 1, 2, 3 and so on eight sites of 2^20 elements each.
+func TestWriteRandomBits(t *testing.T) {
+	path := os.Getenv("PATCHLAB_RANDOM_BITS")
+	if path == "" {
+		t.Skip("PATCHLAB_RANDOM_BITS names no file")
+	}
+	out, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	exec, err := graph.NewExec(xlaBackend(t), func(seed *graph.Node) *graph.Node {
+		var sites []*graph.Node
+		for site := range 8 {
+			sites = append(sites, randomBits(seed, site, []int{1 << 20}))
+		}
+		return graph.Stack(sites, 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := uint32(1); ; seed++ {
+		bits, err := exec.Call1(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if binary.Write(out, binary.LittleEndian, tensors.MustCopyFlatData[uint32](bits)) != nil {
+			return // the reader has enough
+		}
+		bits.MustFinalizeAll()
 	}
 }
