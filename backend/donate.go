@@ -8,13 +8,15 @@ import (
 	"sync"
 )
 
-// donations are what [Donate] was told, by the program's name, until it is compiled.
+// donations are what [Donate] was told, by the program's name, until it is compiled. They belong to the process, as what
+// is wrapped does: the compiler calls back without a context.
 var donations sync.Map
 
 // Donate says that in the program of this name that is compiled next, output i may be written where its input
-// inputs[i] lies, which the caller hands over when running it. GoMLX hands the buffers of changed variables over, but
-// go-xla v0.4.1 has no way to tell the compiler, which then keeps each weight twice. Where the program has no such
-// input, or one of another type than the output, or the backend is not XLA, nothing changes.
+// inputs[i] lies, which the caller hands over when running it; "" is none. GoMLX hands the buffers of changed variables
+// over, but go-xla v0.4.1 has no way to tell the compiler, which then keeps each twice. Where the program has no such
+// input, or one of another type than the output, or the backend is not XLA on Linux's CPU, nothing changes. Two programs
+// of one name that compile at the same time may take each other's donations; that costs memory, not correctness.
 func Donate(program string, inputs []string) { donations.Store(identifier(program), inputs) }
 
 var (

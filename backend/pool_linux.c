@@ -21,16 +21,19 @@
 #include <sys/mman.h>
 #include <time.h>
 
-extern void *__libc_memalign(size_t alignment, size_t size);
-extern void *__libc_realloc(void *p, size_t size);
-extern void __libc_free(void *p);
+// NEXT is the function that the process would call were there no pool: libc's, or that of an allocator which the user
+// preloads.
+#define NEXT(result, name, ...) ({ \
+	static result (*name##_next)(__VA_ARGS__); \
+	if (name##_next == NULL) name##_next = (result (*)(__VA_ARGS__)) dlsym(RTLD_NEXT, #name); \
+	name##_next; })
 
 #define UNIT ((size_t)64 << 10)      // blocks begin at multiples of it; smaller buffers are left to glibc
 #define HUGE_PAGE ((size_t)2 << 20)
 #define REGION ((size_t)1 << 38)     // addresses reserved, not memory
 #define UNITS (REGION / UNIT)
 enum {
-	steps = 8,        // sizes between two powers of two: a block is at most an eighth larger than what it holds
+	steps = 8,        // sizes between two powers of two: a block is larger than what it holds by an eighth, or less than a unit
 	classes = steps * 24,
 	patience = 4096,  // a block that was not taken for as many frees loses its memory when more is needed
 	large = 512,      // units: new memory of this size takes the kernel longer than the wait below
@@ -55,7 +58,7 @@ static struct {
 	uint64_t clock;        // counts frees
 	uint32_t warm[classes], cold[classes]; // free blocks with memory and without
 	uint32_t taken[classes];               // how many are not free
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER, .used = 1};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .used = 1};
 
 // class_of is the class of a number of units, at least 1.
 static unsigned class_of(size_t units) {
@@ -72,6 +75,9 @@ static size_t units_of(unsigned size_class) {
 	return (size_t)(size_class % steps + steps) << shift;
 }
 
+static void hold(void) { pthread_mutex_lock(&pool.lock); }
+static void let(void) { pthread_mutex_unlock(&pool.lock); }
+
 static int reserve(void) {
 	if (pool.base != NULL) return 1;
 	if (pool.failed) return 0;
@@ -84,8 +90,11 @@ static int reserve(void) {
 		return 0;
 	}
 	madvise(p, REGION + HUGE_PAGE, MADV_HUGEPAGE); // where there are none, small pages serve
+	pthread_condattr_t monotonic;
+	if (pthread_condattr_init(&monotonic) != 0 || pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
+		pthread_cond_init(&pool.given, &monotonic) != 0 || pthread_atfork(hold, let, let) != 0) return 0;
 	pool.table = table;
-	pool.base = p + (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+	__atomic_store_n(&pool.base, p + (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE, __ATOMIC_RELEASE);
 	return 1;
 }
 
@@ -117,7 +126,7 @@ static uint32_t pop(uint32_t *list) {
 // await waits a moment for a block of a class.
 static void await(unsigned size_class) {
 	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += wait_ms * 1000000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
@@ -126,6 +135,7 @@ static void await(unsigned size_class) {
 
 // take returns a block of the pool, or NULL.
 static void *take(size_t size) {
+	if (size > REGION) return NULL;
 	unsigned c = class_of((size + UNIT - 1) / UNIT);
 	if (c >= classes) return NULL;
 	pthread_mutex_lock(&pool.lock);
@@ -153,7 +163,10 @@ static void *take(size_t size) {
 }
 
 // of_pool tells whether a block is one of the pool's. It cannot become one while somebody holds it.
-static int of_pool(void *p) { return pool.base != NULL && (size_t)((char *)p - pool.base) < REGION; }
+static int of_pool(void *p) {
+	char *base = __atomic_load_n(&pool.base, __ATOMIC_ACQUIRE);
+	return base != NULL && (uintptr_t)p - (uintptr_t)base < REGION;
+}
 
 static size_t capacity(void *p) { return units_of(pool.table[((char *)p - pool.base) / UNIT].size_class) * UNIT; }
 
@@ -172,53 +185,46 @@ static void give(void *p) {
 	pthread_mutex_unlock(&pool.lock);
 }
 
-static void *allocate(size_t alignment, size_t size) {
-	void *p = size >= UNIT && alignment <= UNIT ? take(size) : NULL;
-	return p != NULL ? p : __libc_memalign(alignment, size);
+static int fits(size_t alignment, size_t size) {
+	return size >= UNIT && alignment >= sizeof(void *) && alignment <= UNIT && (alignment & (alignment - 1)) == 0;
 }
 
 int posix_memalign(void **out, size_t alignment, size_t size) {
-	if (alignment % sizeof(void *) != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0) return EINVAL;
-	int before = errno;
-	void *p = allocate(alignment, size);
+	int before = errno; // which it leaves as it is
+	void *p = fits(alignment, size) ? take(size) : NULL;
 	errno = before;
-	if (p == NULL) return ENOMEM;
+	if (p == NULL) return NEXT(int, posix_memalign, void **, size_t, size_t)(out, alignment, size);
 	*out = p;
 	return 0;
 }
 
 void *aligned_alloc(size_t alignment, size_t size) {
-	if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
-		errno = EINVAL;
-		return NULL;
-	}
-	return allocate(alignment, size);
+	void *p = fits(alignment, size) ? take(size) : NULL;
+	return p != NULL ? p : NEXT(void *, aligned_alloc, size_t, size_t)(alignment, size);
 }
 
 void free(void *p) {
 	if (of_pool(p)) give(p);
-	else __libc_free(p);
+	else NEXT(void, free, void *)(p);
 }
 
 void *realloc(void *p, size_t size) {
-	if (!of_pool(p)) return __libc_realloc(p, size);
+	if (!of_pool(p)) return NEXT(void *, realloc, void *, size_t)(p, size);
 	if (size == 0) {
 		give(p);
 		return NULL;
 	}
 	size_t old = capacity(p);
-	if (size <= old) return p;
+	if (size <= old && size > old / 2) return p;
 	void *q = malloc(size);
 	if (q == NULL) return NULL;
-	memcpy(q, p, old);
+	memcpy(q, p, size < old ? size : old);
 	give(p);
 	return q;
 }
 
 size_t malloc_usable_size(void *p) {
-	if (of_pool(p)) return capacity(p);
-	size_t (*libc)(void *) = (size_t (*)(void *)) dlsym(RTLD_NEXT, "malloc_usable_size");
-	return libc == NULL ? 0 : libc(p);
+	return of_pool(p) ? capacity(p) : NEXT(size_t, malloc_usable_size, void *)(p);
 }
 
 #endif

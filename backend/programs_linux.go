@@ -18,7 +18,7 @@ var kept atomic.Pointer[programs]
 
 // wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names and keep its
 // programs. go-xla v0.4.1 has no call for either, but PJRT has; so the plugin's own PJRT_Client_Compile is wrapped in
-// the table through which go-xla reaches it. Where that cannot be, each process compiles, and weights take twice
+// the table through which go-xla reaches it. Where that cannot be, each process compiles, and moments take twice
 // their room. The error says why programs are not kept.
 func wrapCompile(path, version string) error {
 	p, err := openPrograms(path, version)

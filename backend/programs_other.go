@@ -2,5 +2,5 @@
 
 package backend
 
-// wrapCompile does nothing: each process compiles, and weights take twice their room.
+// wrapCompile does nothing: each process compiles, and moments take twice their room.
 func wrapCompile(_, _ string) error { return nil }

@@ -199,16 +199,24 @@ func (n *Network) Logits(ctx context.Context, images []uint8, height, width, bat
 		copy(buffer, images[start*size:(start+used)*size])
 		return n.pass(buffer, logits[start*classes:(start+used)*classes], batch, height, width)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if count == 0 {
+		return logits, nil
+	}
 	// The first pass brings the weights to the device, which only one may do.
+	first := make([]uint8, batch*size)
+	if err := pass(0, first); err != nil {
+		return nil, err
+	}
 	var next atomic.Int64
+	next.Store(int64(batch))
 	group, ctx := errgroup.WithContext(ctx)
-	for w := range overlap {
-		buffer := make([]uint8, batch*size)
-		if w == 0 && count > 0 {
-			if err := pass(0, buffer); err != nil {
-				return nil, err
-			}
-			next.Store(int64(batch))
+	for w := range min(overlap, (count-1)/batch) {
+		buffer := first
+		if w > 0 {
+			buffer = make([]uint8, batch*size)
 		}
 		group.Go(func() error {
 			for {

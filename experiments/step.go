@@ -70,7 +70,7 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 	return graph.Stack([]*graph.Node{loss, top1, top5}, 0)
 }
 
-// donate lets a graph write new values of variables, its first outputs, over the old ones.
+// donate lets a graph write new values of what no gradient reads (moments, averages, statistics) over the old ones.
 func donate(store *model.Store, g *graph.Graph) {
 	var changed []string
 	for v := range store.IterVariables() {

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,7 +54,7 @@ static void moves(void) {
 	char *p = aligned_alloc(4096, 1 << 20);
 	check(p != NULL && of_pool(p));
 	memset(p, 7, 1 << 20);
-	p = realloc(p, 1 << 19);
+	p = realloc(p, (1 << 20) - 100);
 	check(p != NULL && of_pool(p));
 	p = realloc(p, 100 << 20);
 	check(p != NULL && p[0] == 7 && p[(1 << 20) - 1] == 7);
@@ -62,6 +63,12 @@ static void moves(void) {
 	void *q = &q;
 	check(posix_memalign(&q, 24, 1 << 20) == EINVAL && q == (void *)&q);
 	check(posix_memalign(&q, 1 << 21, 1 << 21) == 0 && (uintptr_t)q % (1 << 21) == 0 && !of_pool(q));
+	free(q);
+	for (size_t size = SIZE_MAX; size > SIZE_MAX - 3 * UNIT; size -= UNIT / 2) {
+		check(posix_memalign(&q, 64, size) == ENOMEM);
+	}
+	q = realloc(aligned_alloc(64, 100 << 20), 10);
+	check(q != NULL && !of_pool(q));
 	free(q);
 	q = malloc(1 << 20);
 	check(!of_pool(q) && malloc_usable_size(q) >= 1 << 20);
@@ -112,7 +119,37 @@ static void *many(void *seed) {
 	return NULL;
 }
 
+// forks has children take and give while other threads do: a lock that one of them holds must not stay held.
+static void forks(void) {
+	for (int i = 0; i < 50; i++) {
+		pid_t child = fork();
+		if (child == 0) {
+			alarm(10);
+			free(aligned_alloc(64, 1 << 20));
+			_exit(0);
+		}
+		int status;
+		check(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	}
+}
+
+// refused runs where no region can be reserved: all comes from libc.
+static void refused(void) {
+	if (fork() == 0) {
+		struct rlimit four = {(rlim_t)4 << 30, (rlim_t)4 << 30};
+		check(setrlimit(RLIMIT_AS, &four) == 0);
+		char *p = aligned_alloc(64, 1 << 20);
+		check(p != NULL && !of_pool(p) && pool.base == NULL);
+		free(p);
+		_exit(0);
+	}
+	int status;
+	wait(&status);
+	check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void) {
+	refused();
 	sizes();
 	same();
 	moves();
@@ -120,6 +157,7 @@ int main(void) {
 	aborts();
 	pthread_t threads[4];
 	for (uintptr_t i = 0; i < 4; i++) check(pthread_create(&threads[i], NULL, many, (void *)(i + 1)) == 0);
+	forks();
 	for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
 	for (unsigned c = 0; c < classes; c++) check(pool.taken[c] == 0);
 	return 0;
