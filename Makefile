@@ -1,6 +1,6 @@
 # Targets for developers; users need only `go run ./cmd/patchlab`.
 
-.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-scale bench-trackers bench-serve bench-training bench-kernel bench-epoch bench-scaling notebooks gallery build clean
+.PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-scale bench-trackers bench-serve bench-training bench-dropout bench-kernel bench-epoch bench-scaling notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
 RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/...
@@ -53,6 +53,10 @@ bench-serve:
 ## bench-training: training and inference beside Keras, JAX and PyTorch, into results/
 bench-training:
 	bench/training/run.sh $(ARGS)
+
+## bench-dropout: the dieharder battery on the words that decide dropout's masks, into results/dropout.txt
+bench-dropout:
+	bench/dropout/run.sh
 
 ## bench-tracker: the tracker's own benchmarks, into results/tracker-benchmarks.txt
 bench-tracker:

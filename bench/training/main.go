@@ -48,6 +48,7 @@ type options struct {
 	folder         string
 	out            string
 	resume         bool
+	defaultMalloc  bool
 }
 
 // quickConfigs are a Mixer, a hybrid and a ConvMixer.
@@ -69,6 +70,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.dataDir, "data-dir", os.Getenv("PATCHLAB_BENCH_DATA"), "folder with CIFAR-10 in its official layout (default: the built-in shapes)")
 	f.StringVar(&o.folder, "work", "build/bench-training", "folder for images and raw measurements")
 	f.StringVar(&o.out, "out", "", "the table to write (default: results/training-speed.csv for ten configurations in five rounds, else within the work folder)")
+	f.BoolVar(&o.defaultMalloc, "default-malloc", false, "leave glibc's allocator as it is")
 	f.BoolVar(&o.resume, "resume", false, "keep what an earlier, interrupted call measured")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -109,7 +111,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.out == "" {
 		o.out = filepath.Join(o.folder, "training-speed.csv")
-		if len(o.configs) == len(all) && len(o.tools) == len(toolNames()) && o.rounds >= 5 {
+		if len(o.configs) == len(all) && len(o.tools) == len(toolNames()) && o.rounds >= 5 && !o.defaultMalloc {
 			o.out = "results/training-speed.csv"
 		}
 	}

@@ -23,7 +23,7 @@ type log struct {
 // settings is what measurements must agree in to stand in one table: the first line of the log.
 func settings(o options, data Data) string {
 	b, err := json.Marshal(map[string]any{
-		"settings": fmt.Sprintf("%g s, %d+%d steps", o.seconds, o.warmup, o.least), "data": data.Digest,
+		"settings": fmt.Sprintf("%g s, %d+%d steps", o.seconds, o.warmup, o.least), "data": data.Digest, "default_malloc": o.defaultMalloc,
 	})
 	if err != nil {
 		panic(err) // a map of strings

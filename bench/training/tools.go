@@ -104,7 +104,7 @@ func (t tool) measure(ctx context.Context, w Work) (Measurement, error) {
 	}
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
-	c.Env = append(environment(folder, w.Threads), t.env...)
+	c.Env = append(environment(folder, w), t.env...)
 	// A group of its own, so that the compilers which it starts end with it,
 	// and Ctrl-C comes from here only.
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -134,10 +134,13 @@ func (m Measurement) check() error {
 // are never given back, which makes each of them quicker (for Patchlab, which
 // has a pool of its own, it changes nothing), as many threads as cores, no GPU,
 // no cache of compiled programs but an empty one.
-func environment(folder string, threads int) []string {
-	n := strconv.Itoa(threads)
-	return append(os.Environ(),
-		"GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "MALLOC_TRIM_THRESHOLD_=8000000000", "MALLOC_MMAP_MAX_=0", "MALLOC_ARENA_MAX=1",
+func environment(folder string, w Work) []string {
+	n := strconv.Itoa(w.Threads)
+	env := os.Environ()
+	if !w.DefaultMalloc {
+		env = append(env, "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "MALLOC_TRIM_THRESHOLD_=8000000000", "MALLOC_MMAP_MAX_=0", "MALLOC_ARENA_MAX=1")
+	}
+	return append(env,
 		"OMP_NUM_THREADS="+n, "MKL_NUM_THREADS="+n, "GOMAXPROCS="+n,
 		"CUDA_VISIBLE_DEVICES=", "JAX_PLATFORMS=cpu", "TF_CPP_MIN_LOG_LEVEL=3",
 		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(folder, "inductor"), "KERAS_HOME="+filepath.Join(folder, "keras"),

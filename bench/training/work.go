@@ -35,6 +35,8 @@ type Work struct {
 	Warmup  int     `json:"warmup"`
 	Least   int     `json:"least"`
 	Threads int     `json:"threads"`
+	// DefaultMalloc leaves glibc's allocator as it is.
+	DefaultMalloc bool `json:"default_malloc"`
 }
 
 // Data says where the images lie: files of bytes, image after image.
@@ -124,6 +126,7 @@ func newWork(config, tool string, data Data, o options) (Work, error) {
 		Config: config, Tool: tool, Model: entry.Config, Params: counts.Total, Trainable: counts.Trainable,
 		Batch: entry.Training.Batch, LearningRate: entry.Training.LearningRate, WeightDecay: entry.Training.WeightDecay,
 		Seed: 1, Data: data, Seconds: o.seconds, Warmup: o.warmup, Least: o.least, Threads: backend.Describe().Cores,
+		DefaultMalloc: o.defaultMalloc,
 	}, nil
 }
 

@@ -30,7 +30,7 @@ process is gone has crashed, whatever it was thought to do.`,
 		Example: "  patchlab sweep status rates\n  patchlab sweep status rates --format json",
 	}, func(cmd *cobra.Command, f *sweepFolder) error {
 		if format != "table" && format != "json" {
-			return fmt.Errorf("unknown format %q: table and json are known", format)
+			return fmt.Errorf("format %q; allowed: table, json", format)
 		}
 		return f.status(cmd, format == "json")
 	})
