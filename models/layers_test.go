@@ -147,24 +147,26 @@ func TestBatchNorm(t *testing.T) {
 	}
 }
 
-// TestDepthwise compares the convolution and its gradients with a plain loop, on odd and even kernels.
+// TestDepthwise compares the convolution and its gradients with a plain loop, on odd and even kernels, few channels
+// and many.
 func TestDepthwise(t *testing.T) {
 	backend := anyBackend(t)
-	const size, dim = 5, 4
-	for _, side := range []int{1, 2, 3, 4, 5} {
-		x, kernel := make([]float32, size*size*dim), make([]float32, side*side*dim)
+	const batch, height, width = 2, 4, 6
+	for _, shape := range [][2]int{{1, 4}, {2, 4}, {3, 4}, {4, 4}, {5, 4}, {2, 17}, {3, 17}} {
+		side, dim := shape[0], shape[1]
+		x, kernel := make([]float32, batch*height*width*dim), make([]float32, side*side*dim)
 		stream(1, "x").fill(1, x)
 		stream(1, "kernel").fill(1, kernel)
 		weights := make([]float32, len(x)) // the gradient of the output
 		stream(1, "weights").fill(1, weights)
 		want, dx, dkernel := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(kernel))
 		for i := range want {
-			c, column, row := i%dim, i/dim%size, i/dim/size
+			c, column, row, image := i%dim, i/dim%width, i/dim/width%height, i/dim/width/height
 			for ky := range side {
 				for kx := range side {
 					y, z := row+ky-(side-1)/2, column+kx-(side-1)/2
-					if y >= 0 && y < size && z >= 0 && z < size {
-						from, tap := (y*size+z)*dim+c, (ky*side+kx)*dim+c
+					if y >= 0 && y < height && z >= 0 && z < width {
+						from, tap := ((image*height+y)*width+z)*dim+c, (ky*side+kx)*dim+c
 						want[i] += x[from] * kernel[tap]
 						dx[from] += weights[i] * kernel[tap]
 						dkernel[tap] += weights[i] * x[from]
@@ -176,14 +178,14 @@ func TestDepthwise(t *testing.T) {
 			y := depthwise(x, kernel)
 			return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
 		})
-		out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, 1, size, size, dim),
-			tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim), tensors.FromFlatDataAndDimensions(weights, 1, size, size, dim))
+		out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, height, width, dim),
+			tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim), tensors.FromFlatDataAndDimensions(weights, batch, height, width, dim))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, want := range [][]float32{want, dx, dkernel} {
 			if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), want); d > 1e-5 {
-				t.Errorf("kernel %d: %s differs by %g from a plain loop", side, []string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
+				t.Errorf("kernel %d, %d channels: %s differs by %g from a plain loop", side, dim, []string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
 			}
 		}
 		exec.Finalize()
