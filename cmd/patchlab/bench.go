@@ -102,6 +102,11 @@ Ctrl-C ends the measuring, and shows what was measured.`,
 }
 
 func (o *benchOptions) run(cmd *cobra.Command, args []string) error {
+	for _, name := range []string{"batch", "dim", "image-size", "patch-size"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "0" {
+			return fmt.Errorf("--%s 0; allowed: 1 or more", name)
+		}
+	}
 	places, err := o.plan(args)
 	if err != nil {
 		return err

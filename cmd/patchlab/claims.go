@@ -149,7 +149,7 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 			finding, err = bench.Measure(cmd.Context(), c)
 			p.clear()
 			if errors.Is(err, context.Canceled) {
-				fmt.Fprintf(errs, "Stopped; what is finished is in %s, and \"%s\" goes on from here.\n", o.db, o.command())
+				fmt.Fprintf(errs, "Stopped; what is finished is in %s; the same command goes on from here.\n", o.db)
 			}
 			if err != nil {
 				return err

@@ -102,6 +102,8 @@ func readRun(ctx context.Context, path, ref string) (*tracker.DB, tracker.RunInf
 	if errors.Is(err, tracker.ErrNotFound) {
 		if hidden, wrong := db.FindAny(ctx, ref); wrong == nil && hidden.Deleted {
 			err = deleted(hidden)
+		} else {
+			err = fmt.Errorf("%w; \"%s runs list%s\" shows what there is", err, self(), dbHint(path))
 		}
 	}
 	if err != nil {

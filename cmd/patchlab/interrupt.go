@@ -29,7 +29,7 @@ func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
 		})
 		<-signals
 		slow.Stop()
-		fmt.Fprintln(stderr, "\npatchlab: ended at once; all that was recorded is kept, and a training goes on with: patchlab train --resume latest")
+		fmt.Fprintln(stderr, "\npatchlab: ended at once; all that was recorded is kept; a training goes on with --resume latest and the same --db")
 		os.Exit(130)
 	}()
 	return ctx, func() {

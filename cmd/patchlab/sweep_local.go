@@ -240,6 +240,14 @@ func (l *localSweep) conclude(runs map[string]trialRun) error {
 			lost++
 		}
 	}
+	n := countTrials(trials, tasks, runs)
+	if n.failed > 0 {
+		fmt.Fprintf(l.cmd.ErrOrStderr(), "%d failed; why: %s sweep status %s; to try them again: %s sweep resume %s --retry-failed\n",
+			n.failed, self(), l.folder.ref(), self(), l.folder.ref())
+	}
+	if n.failed > 0 && n.failed+n.impossible == len(trials) {
+		return errors.New("no trial could be trained")
+	}
 	if lost > 0 {
 		return fmt.Errorf("%d trials could not be trained; their logs are in %s; \"%s sweep resume %s\" tries them again",
 			lost, l.folder.path(sweepTrials), self(), l.folder.ref())

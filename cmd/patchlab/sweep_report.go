@@ -192,7 +192,7 @@ func printBest(w io.Writer, f *sweepFolder, trials []sweep.Trial, tasks []sweep.
 		}
 		fmt.Fprintln(w, cut(fmt.Sprintf("%2d. %s  %-9s  %3d: %s", i+1, metricText(f.Spec.Metric, c.value), what, c.number, c.Candidate), 80))
 	}
-	fmt.Fprintf(w, "\nWith intervals: %s compare --db %s --filter \"tags.sweep = '%s'\"\n", self(), f.DB, f.Spec.Name)
+	fmt.Fprintf(w, "\nWith intervals: %s compare --by tags.candidate \\\n    --filter \"tags.sweep = '%s'\" \\\n    --db %s\n", self(), f.Spec.Name, f.DB)
 }
 
 // String lists the counts that are not 0.

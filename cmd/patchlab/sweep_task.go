@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +68,7 @@ func (f *sweepFolder) train(cmd *cobra.Command, task roundTask) error {
 	}
 	o := &trainOptions{
 		db: f.trialDB(task.Digest), backend: f.Backend, experiment: f.Experiment, name: task.Name,
-		tags: map[string]string{"sweep": f.Spec.Name}, pauseAfter: task.Until,
+		tags: map[string]string{"sweep": f.Spec.Name, "candidate": candidateOf(task.Name)}, pauseAfter: task.Until,
 	}
 	o.data.dir = f.DataDir
 	runs, err := newSweepResults(f).read(cmd.Context(), o.db)
@@ -91,6 +92,9 @@ func (f *sweepFolder) train(cmd *cobra.Command, task roundTask) error {
 	}
 	return o.train(cmd, recipe)
 }
+
+// candidateOf is a trial's name without its seed.
+func candidateOf(name string) string { return name[:max(strings.LastIndex(name, "-s"), 0)] }
 
 // hasCheckpoint reports whether a run can go on: it has a checkpoint, or has
 // recorded so little that none was written.

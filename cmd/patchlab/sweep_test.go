@@ -72,6 +72,20 @@ func recordedRuns(t *testing.T, path string) map[string]tracker.RunInfo {
 
 // A sweep trains every trial, one that diverges stops no other, and begun again it
 // trains what is missing only.
+// TestSweepWithoutAnyTrial: a sweep that trained nothing has failed.
+func TestSweepWithoutAnyTrial(t *testing.T) {
+	inSweepFolder(t)
+	_, errs, err := execute(t, smallSweep("--try", "learning-rate=1e30", "--seeds", "1")...)
+	if err == nil || !strings.Contains(err.Error(), "no trial could be trained") {
+		t.Errorf("error %v", err)
+	}
+	for _, want := range []string{"1 failed", "sweep status small", "--retry-failed"} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("no %q in %s", want, errs)
+		}
+	}
+}
+
 func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	inSweepFolder(t)
 	args := smallSweep("--try", "learning-rate=0.001,1e30", "--try", "dim=8,16", "--seeds", "1,2", "--workers", "2")
@@ -83,7 +97,7 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 		t.Errorf("%d lines of trials, want 8:\n%s", n, out)
 	}
 	for line := range strings.Lines(out + must(t, "sweep", "status", "small")) {
-		if len([]rune(line)) > 81 && !strings.Contains(line, "compare --db") {
+		if len([]rune(line)) > 81 && !strings.Contains(line, "    --db ") {
 			t.Errorf("wider than 80 columns: %s", line)
 		}
 	}
@@ -96,7 +110,7 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 		t.Errorf("status says %+v and %+v", rows[0], rows[4])
 	}
 	before := recordedRuns(t, "lab.db")
-	if len(before) != 8 || before[rows[0].Run].Tags["sweep"] != "small" || before[rows[0].Run].Name != "small-001-s1" || before[rows[0].Run].Experiment != "small" {
+	if len(before) != 8 || before[rows[0].Run].Tags["sweep"] != "small" || before[rows[0].Run].Tags["candidate"] != "small-001" || before[rows[0].Run].Name != "small-001-s1" || before[rows[0].Run].Experiment != "small" {
 		t.Errorf("%d runs, the first %+v", len(before), before[rows[0].Run])
 	}
 
