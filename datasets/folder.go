@@ -42,7 +42,7 @@ type labelled struct {
 //	val/CLASS/PICTURE      optional
 //	test/CLASS/PICTURE     optional
 //
-// The classes are train's subfolders by name. The test split is test, or val
+// The classes are train's subfolders by name, none of them empty. The test split is test, or val
 // where there is no test; with both, val is the validation split. With neither,
 // the last fifth of the training pictures is kept for the test. Each split is
 // shuffled once, by [Order] of seed 0, so that any part of it holds all classes;
@@ -72,6 +72,9 @@ func loadFolder(ctx context.Context, o Options) (*Dataset, error) {
 		}
 	}
 	train, val, test := lists["train"], lists["val"], lists["test"]
+	if err := noneEmpty(filepath.Join(o.Dir, "train"), classes, train); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(test) == 0 && len(val) > 0:
 		val, test = nil, val
@@ -167,6 +170,18 @@ func listSplit(dir string, classes []string) ([]labelled, error) {
 		shuffled[i] = list[at]
 	}
 	return shuffled, nil
+}
+
+// noneEmpty refuses a class that nothing could be learned of.
+func noneEmpty(dir string, classes []string, list []labelled) error {
+	has := make([]bool, len(classes))
+	for _, p := range list {
+		has[p.label] = true
+	}
+	if i := slices.Index(has, false); i >= 0 {
+		return fmt.Errorf("class %s has no pictures (PNG, JPEG): remove the folder %s or put pictures into it", classes[i], filepath.Join(dir, classes[i]))
+	}
+	return nil
 }
 
 func limited(list []labelled, limit int) []labelled {

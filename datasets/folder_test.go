@@ -154,6 +154,10 @@ func TestFolderRefuses(t *testing.T) {
 			fill(t, dir, "train", 4)
 			os.WriteFile(filepath.Join(dir, "train", "red", "2.jpg"), []byte("\xff\xd8\xff"), 0o600)
 		}, Options{}, filepath.Join("red", "2.jpg")},
+		"an empty class": {func(dir string) {
+			fill(t, dir, "train", 4)
+			os.MkdirAll(filepath.Join(dir, "train", "zempty"), 0o700)
+		}, Options{}, "class zempty has no pictures (PNG, JPEG): remove the folder "},
 		"nothing to test": {func(dir string) { fill(t, dir, "train", 1) }, Options{}, "0 to test"},
 		"no size":         {func(dir string) { fill(t, dir, "train", 4) }, Options{View: View{Size: -4}}, "-4 pixels"},
 		"too much":        {func(dir string) { fill(t, dir, "train", 100) }, Options{View: View{Size: 1 << 14}}, "take fewer or smaller ones"},
