@@ -85,6 +85,10 @@ func resumable(info tracker.RunInfo) error {
 	if info.Status == tracker.Finished {
 		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", oneLine(info.Name), oneLine(info.Name))
 	}
+	if at, diverged := info.Tags[lab.TagDiverged]; diverged {
+		return fmt.Errorf("run %s diverged at %s and cannot go on, for it would end the same: train anew with --learning-rate below %s",
+			oneLine(info.Name), at, info.Params["learning_rate"])
+	}
 	return nil
 }
 

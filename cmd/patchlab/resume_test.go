@@ -97,6 +97,18 @@ func TestResumeRefusesWithoutItsCheckpoint(t *testing.T) {
 	}
 }
 
+// A run that diverged would do so again: its checkpoint is not asked for.
+func TestResumeRefusesADivergedRun(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "lab.db")
+	if _, _, err := execute(t, smallTraining(db, "--name", "wild", "--learning-rate", "1e25")...); err == nil || !strings.Contains(err.Error(), "diverged") {
+		t.Fatalf("training at a rate of 1e25 gave %v", err)
+	}
+	_, _, err := execute(t, "train", "--db", db, "--resume", "wild")
+	if err == nil || !strings.Contains(err.Error(), "run wild diverged at step ") || !strings.HasSuffix(err.Error(), "--learning-rate below 1e+25") {
+		t.Errorf("resuming it gave %v", err)
+	}
+}
+
 func TestResumeRefusesAnotherBackend(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lab.db")
 	must(t, smallTraining(path, "--name", "whole")...)
