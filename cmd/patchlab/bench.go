@@ -159,6 +159,11 @@ func (o *benchOptions) plan(specs []string) ([]place, error) {
 	case o.roofline != "" && len(specs) > 6:
 		return nil, fmt.Errorf("a roofline of %d models; allowed: 1 to 6", len(specs))
 	}
+	if o.roofline != "" {
+		if err := checkFolderOf(o.roofline); err != nil {
+			return nil, err
+		}
+	}
 	var plan []place
 	for i, spec := range specs {
 		if slices.Contains(specs[:i], spec) {

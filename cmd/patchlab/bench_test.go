@@ -48,6 +48,7 @@ func TestBenchRefuses(t *testing.T) {
 		"allowed: table, json":           {"mixer-4", "--format", "csv"},
 		"allowed: 1 to 99":               {"mixer-4", "--rounds", "0"},
 		"allowed: a file":                {"mixer-4", "--roofline", "roof.gif"},
+		"make nodir first":               {"mixer-4", "--roofline", "nodir/r.png"},
 		"allowed: once":                  {"mixer-4", "mixer-4"},
 		"tokens":                         {"mixer-4", "--against", "height"},
 		"there is no block":              {"resnet-18"},

@@ -97,6 +97,12 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	if len(o.images) == 0 {
 		return fmt.Errorf("no image; allowed: an index in the test split, a PNG, a JPEG")
 	}
+	page := strings.EqualFold(filepath.Ext(o.out), ".html")
+	if page {
+		if err := checkFolderOf(o.out); err != nil {
+			return err
+		}
+	}
 	var found []stored
 	for _, ref := range refs {
 		s, err := findStored(cmd.Context(), o.db, ref)
@@ -133,7 +139,7 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	if o.out == "" {
 		o.out = "inspect-" + folderName(in.runs[0].info)
 	}
-	if strings.EqualFold(filepath.Ext(o.out), ".html") {
+	if page {
 		return in.writePage(o.out)
 	}
 	return in.writeFolder(o.out, f)

@@ -178,6 +178,7 @@ func TestInspectRefuses(t *testing.T) {
 		{[]string{"first", "--image", "cat"}, `image "cat" is no index of the test split, and as a file: open cat`},
 		{[]string{"first", "--image", text}, "allowed: PNG, JPEG"},
 		{[]string{"first", "--format", "jpeg"}, `format "jpeg"; allowed: png, svg, gif, apng`},
+		{[]string{"first", "-o", filepath.Join(out, "x.html")}, "the folder of " + filepath.Join(out, "x.html") + " is missing: make " + out + " first"},
 		{[]string{"first", "--what", "filters", "-o", text}, "it is a file; name a folder, or a page that ends in .html"},
 	} {
 		args := append([]string{"inspect", "--db", db, "--backend", "go"}, test.args...)

@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -43,8 +40,8 @@ has the architecture.`,
 			if timm && format == ".onnx" {
 				return fmt.Errorf("--timm says how a .safetensors file names its tensors, and %s is none", out)
 			}
-			if _, err := os.Stat(filepath.Dir(out)); errors.Is(err, fs.ErrNotExist) { // before a network is read
-				return fmt.Errorf("the folder of %s is missing: make %s first", out, filepath.Dir(out))
+			if err := checkFolderOf(out); err != nil { // before a network is read
+				return err
 			}
 			db, info, err := readRun(cmd.Context(), dbPath, args[0])
 			if err != nil {
