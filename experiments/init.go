@@ -74,9 +74,12 @@ func (n *Network) begin(file io.Reader, init Init) error {
 	return nil
 }
 
-// CheckInit says why a network cannot begin with weights, by the rules of [Init],
-// before a run is made for it.
+// CheckInit says why a network cannot begin with weights, by the rules of [Init] or
+// because they hold NaN or infinity, before a run is made for it.
 func CheckInit(config models.Config, named map[string]*tensors.Tensor) error {
+	if err := weights.CheckFinite(named); err != nil {
+		return fmt.Errorf("initial weights: %w", err)
+	}
 	named = maps.Clone(named)
 	if err := fitPositions(config, named); err != nil {
 		return fmt.Errorf("initial weights: %w", err)

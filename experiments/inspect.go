@@ -73,6 +73,9 @@ func (n *Network) Inspect(ctx context.Context, images []uint8, height, width int
 		return Inside{}, err
 	}
 	in := Inside{Logits: layers[0].Values}
+	if err := checkLogits(in.Logits); err != nil {
+		return Inside{}, err
+	}
 	layers = layers[1:]
 	for block, b := range n.Config.Blocks { // attention first, as buildInside returns it
 		if _, ok := b.(models.ViT); ok {

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -183,6 +184,7 @@ func (n *Network) compiled(batch, height, width int) (g *graph.Graph, err error)
 // Logits returns the network's output for count images of one size, each
 // height × width × channels bytes: [count][classes] flattened. Images beyond
 // the last full batch are padded, which no other image's output depends on.
+// Outputs that are NaN or infinite are an error.
 func (n *Network) Logits(ctx context.Context, images []uint8, height, width, batch int) ([]float32, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("predict: batch size %d; allowed: 1 or more", batch)
@@ -263,7 +265,23 @@ func (n *Network) pass(images []uint8, logits []float32, batch, height, width in
 		return fmt.Errorf("forward pass: %w", err)
 	}
 	copy(logits, values)
-	return finalize(input, out[0])
+	if err := finalize(input, out[0]); err != nil {
+		return err
+	}
+	return checkLogits(logits)
+}
+
+// errNotNumbers says that a network computes NaN or infinity.
+var errNotNumbers = errors.New("the network's outputs are not numbers but NaN or infinity: its weights are too large, or hold such values themselves")
+
+// checkLogits reports outputs that nothing can be told from.
+func checkLogits(logits []float32) error {
+	for _, v := range logits {
+		if v-v != 0 { // NaN and infinity alone
+			return errNotNumbers
+		}
+	}
+	return nil
 }
 
 func finalize(ts ...*tensors.Tensor) error {

@@ -281,11 +281,11 @@ func (t *trainer) epoch(ctx context.Context) error {
 		return err
 	}
 	val, err := net.Evaluate(ctx, t.val, t.Dataset.Height, t.Dataset.Width, t.Recipe.Batch)
+	if errors.Is(err, errNotNumbers) {
+		return &DivergedError{Step: t.state.Steps, Loss: math.NaN(), LearningRate: t.state.LearningRate}
+	}
 	if err != nil {
 		return err
-	}
-	if math.IsNaN(val.Loss) || math.IsInf(val.Loss, 0) {
-		return &DivergedError{Step: t.state.Steps, Loss: val.Loss, LearningRate: t.state.LearningRate}
 	}
 	result, better := t.state.endEpoch(val, t.Recipe.Keep)
 	if better {

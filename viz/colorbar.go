@@ -31,8 +31,12 @@ func (s Scale) ticks() []plot.Tick {
 		step = roundStep(span / 8)
 	}
 	var ticks []plot.Tick
-	for k := math.Ceil(s.Low/step - 1e-9); k*step <= s.High*(1+1e-9)+1e-12; k++ {
-		v := k*step + 0
+	first := math.Ceil(s.Low/step - 1e-9)
+	for k := range 20 { // more than there are; counted, since a span that is no number, or lost in rounding, has no end
+		v := (first+float64(k))*step + 0
+		if !(v <= s.High*(1+1e-9)+1e-12) {
+			break
+		}
 		if s.Clipped && (s.High-v < span*.11 || s.Low < 0 && v-s.Low < span*.11) {
 			continue // room for the ends' own
 		}

@@ -108,6 +108,9 @@ func headChart(title, below, yTitle string, layers []HeadValues, line float64) (
 		names = append(names, plot.Tick{Value: float64(i), Label: l.Layer})
 		alt += fmt.Sprintf(" %s:", l.Layer)
 		for h, v := range l.Values {
+			if bad(v, false) {
+				return nil, fmt.Errorf("%s: %s, head %d has %g; allowed: finite numbers", yTitle, l.Layer, h+1, v)
+			}
 			alt += fmt.Sprintf(" head %d %s", h+1, number(v))
 			alt += map[bool]string{true: ".", false: ","}[h == len(l.Values)-1]
 			high = math.Max(high, v*1.05)

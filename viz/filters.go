@@ -53,6 +53,11 @@ func PatchFilters(title string, kernel []float32, patch, channels, dim int) (*Pi
 		}
 		return filterGrid(title, fmt.Sprintf("%s of %d × %d pixels; grey is 0, each is scaled to its own largest weight", count(dim, "filter"), patch, patch), filters, nil)
 	}
+	for _, v := range kernel { // the decomposition would not end
+		if bad(float64(v), false) {
+			return nil, fmt.Errorf("patch filters hold the weight %g; allowed: finite numbers", v)
+		}
+	}
 	components, shares, err := principal(float64s(kernel), size, dim, 28)
 	if err != nil {
 		return nil, fmt.Errorf("patch filters: %w", err)

@@ -17,6 +17,8 @@ func TestRefusals(t *testing.T) {
 	negative[0], negative[1] = negative[0]+negative[1]+.5, -.5
 	nan := slices.Clone(good)
 	nan[7] = float32(math.NaN())
+	infinite := noise(4 * 4 * 3 * 96)
+	infinite[7] = float32(math.Inf(1))
 	a := attention(t, "Block 1", 2, 3)
 	m := disc(9)
 	of := func(_ any, err error) error { return err }
@@ -39,6 +41,8 @@ func TestRefusals(t *testing.T) {
 		"activations":        of(Activations("x", "Block 1", make([]float32, 5), 2, 3)),
 		"kernels":            of(DepthwiseKernels("x", "Block 1", make([]float32, 9), 3, 2)),
 		"filters":            of(PatchFilters("x", make([]float32, 9), 3, 3, 1)),
+		"infinite filters":   of(PatchFilters("x", infinite, 4, 3, 96)),
+		"entropy of NaN":     of(AttentionEntropy("x", []HeadValues{{"Block 1", []float64{math.NaN()}}}, 3, 16)),
 		"positions":          of(PositionSimilarity("x", make([]float32, 12), 6, 2)),
 		"confusion":          of(Confusion("x", [][]int{{1, 2}}, []string{"a", "b"})),
 		"nothing confused":   of(Confusion("x", [][]int{{0, 0}, {0, 0}}, []string{"a", "b"})),
@@ -57,6 +61,21 @@ func TestRefusals(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "allowed: ") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q does not say what is allowed in one line", name, err)
 		}
+	}
+}
+
+// TestTicksEnd: of spans that are no numbers, or are lost in rounding, too.
+func TestTicksEnd(t *testing.T) {
+	for _, s := range []Scale{
+		{Low: math.NaN(), High: math.NaN()}, {High: math.Inf(1)}, {Low: math.Inf(-1), High: math.Inf(1)},
+		{Low: 1e13 - .004, High: 1e13}, {Low: 1, High: 1},
+	} {
+		if n := len(s.ticks()); n > 20 {
+			t.Errorf("%g to %g has %d ticks", s.Low, s.High, n)
+		}
+	}
+	if got := (Scale{Low: -1, High: 1}).ticks(); len(got) != 5 || got[0].Value != -1 || got[4].Value != 1 {
+		t.Errorf("-1 to 1 has the ticks %v", got)
 	}
 }
 

@@ -206,7 +206,7 @@ type weightFile struct {
 	wrong  error        // why of says nothing
 }
 
-// readWeights reads a safetensors file.
+// readWeights reads a safetensors file of weights that can compute.
 func readWeights(path string) (file weightFile, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -221,6 +221,9 @@ func readWeights(path string) (file weightFile, err error) {
 	file.of, file.named, file.wrong = lab.ReadExport(io.TeeReader(in, hash))
 	if file.named == nil {
 		return file, fmt.Errorf("%s: %w", path, file.wrong)
+	}
+	if err := weights.CheckFinite(file.named); err != nil {
+		return file, fmt.Errorf("%s: %w", path, err)
 	}
 	file.digest = hex.EncodeToString(hash.Sum(nil))
 	return file, nil
