@@ -63,6 +63,9 @@ of the same classes; weights that were imported have none of their own.`,
 				return err
 			}
 			if err := sameClasses(t.recipe, d); err != nil {
+				if cmd.Flags().Changed("data") && d.Channels == t.recipe.Model.Channels {
+					err = fmt.Errorf("%w; \"%s train --init %s --data %s%s\" fits it to them", err, self(), t.info.ID, images, dbHint(db))
+				}
 				return err
 			}
 			tested := d.Test

@@ -366,3 +366,14 @@ func TestImportOwn(t *testing.T) {
 		t.Errorf("exported as .pt: %v", err)
 	}
 }
+
+// Images of other classes are refused with the command that fits the network to them.
+func TestEvaluateOnOtherClasses(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "lab.db")
+	must(t, smallTraining(db, "--name", "first", "--epochs", "1")...)
+	data := "folder:" + folderOf(t, 5)
+	_, _, err := execute(t, "evaluate", "first", "--data", data, "--db", db, "--backend", "go")
+	if err == nil || !strings.Contains(err.Error(), "has 2 classes and 3 channels, the network ") || !strings.Contains(err.Error(), "train --init "+recordedRun(t, db, "first").ID+" --data "+data+" --db "+db+`" fits it to them`) {
+		t.Errorf("evaluated on other classes: %v", err)
+	}
+}
