@@ -106,9 +106,9 @@ func diagonals(x, y *graph.Node) *graph.Node {
 	batch, height, width, dim := y.Shape().Dim(0), y.Shape().Dim(1), y.Shape().Dim(2), y.Shape().Dim(3)
 	side := x.Shape().Dim(1) - height + 1
 	wide := width + side - 1
-	diagonal := graph.ExpandDims(graph.ConvertDType(graph.Diagonal(x.Graph(), width), x.DType()), 0) // [1, W, W]
-	x = graph.TransposeAllDims(x, 3, 1, 0, 2)                                                        // [C, H+k-1, B, W+k-1]
-	y = graph.Reshape(graph.TransposeAllDims(y, 3, 1, 0, 2), dim, height*batch, width)
+	diagonal := graph.InsertAxes(graph.ConvertDType(graph.Diagonal(x.Graph(), width), x.DType()), 0) // [1, W, W]
+	x = graph.TransposeAllAxes(x, 3, 1, 0, 2)                                                        // [C, H+k-1, B, W+k-1]
+	y = graph.Reshape(graph.TransposeAllAxes(y, 3, 1, 0, 2), dim, height*batch, width)
 	var rows []*graph.Node
 	for row := range side {
 		part := graph.Reshape(graph.Slice(x, graph.AxisRange(), graph.AxisRange(row, row+height)), dim, height*batch, wide)
