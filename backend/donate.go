@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"strconv"
 	"sync"
 )
 
@@ -62,7 +61,7 @@ func donate(code []byte, inputs []string) []byte {
 		if !ok || i >= len(results) || !bytes.Equal(results[i], part[2]) {
 			return arg
 		}
-		return fmt.Appendf(nil, "%s: %s {tf.aliasing_output = %s : i32}%s", part[1], part[2], strconv.Itoa(i), part[3])
+		return fmt.Appendf(nil, "%s: %s {tf.aliasing_output = %d : i32}%s", part[1], part[2], i, part[3])
 	})
 	return bytes.Join([][]byte{code[:place[2]], marked, code[place[3]:]}, nil)
 }
