@@ -285,13 +285,16 @@ func compareWithTimm(t *testing.T, b compute.Backend, path string, pictures []im
 	if len(got) != len(want) {
 		t.Fatalf("%d logits, in timm %d", len(got), len(want))
 	}
-	furthest := 0.
+	furthest, largest := 0., 0.
 	for i := range want {
 		furthest = max(furthest, math.Abs(float64(got[i]-want[i])))
+		largest = max(largest, math.Abs(float64(want[i])))
 	}
-	t.Logf("%d logits differ by at most %.2g", len(want), furthest)
-	if !(furthest <= 1e-4) {
-		t.Errorf("logits differ by %g, want at most 1e-4", furthest)
+	// Trained networks' logits stay below 32. Where random weights give larger ones, float32 rounds more.
+	limit := 1e-4 * max(1, largest/32)
+	t.Logf("%d logits, the largest %.3g, differ by at most %.2g", len(want), largest, furthest)
+	if !(furthest <= limit) {
+		t.Errorf("logits differ by %g, want at most %g", furthest, limit)
 	}
 	theirs := experiments.Rank(want, config.Classes)
 	for i, ours := range experiments.Rank(got, config.Classes) {
