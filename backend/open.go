@@ -209,8 +209,12 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 			o.say("backend: passed over a broken %v", f)
 		}
 		if kind == XLA {
-			if err := wrapCompile(c.path, info.PluginVersion); err != nil {
+			calls, err := wrapCompile(c.path, info.PluginVersion)
+			if err != nil {
 				o.say("backend: compiled programs are not kept for the next time: %v", err)
+			}
+			if calls {
+				convolving.Store(b, true)
 			}
 		}
 		return b, info, nil

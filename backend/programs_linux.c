@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "_cgo_export.h"
+#include "calls_linux.h"
 
 // Below is the part of PJRT's C API that is called or wrapped here (openxla/xla,
 // xla/pjrt/c/pjrt_c_api.h, major version 0). Its tables and arguments grow at
@@ -86,6 +87,7 @@ typedef struct {
 // One plugin a process is wrapped: its table is the process's, too.
 static api_table *api;
 static function compile; // the plugin's own
+static int registered;   // whether it takes custom calls
 
 static int failed(void *error) {
 	if (error == NULL) return 0;
@@ -134,13 +136,13 @@ static void *cached_compile(compile_args *args) {
 // wrapped_compile is what callers of PJRT_Client_Compile come to.
 static void *wrapped_compile(void *any) {
 	compile_args *args = any;
-	program_args donating = *args->program, *given = args->program;
+	program_args rewritten = *args->program, *given = args->program;
 	char *code = NULL; // as key above
-	size_t size = programsDonate((char *)given->code, given->code_size, &code);
+	size_t size = programsRewrite((char *)given->code, given->code_size, &code);
 	if (size > 0) {
-		donating.code = code;
-		donating.code_size = size;
-		args->program = &donating;
+		rewritten.code = code;
+		rewritten.code_size = size;
+		args->program = &rewritten;
 	}
 	void *error = cached_compile(args);
 	args->program = given;
@@ -148,19 +150,26 @@ static void *wrapped_compile(void *any) {
 	return error;
 }
 
-int patchlab_wrap_compile(const char *path) {
+int patchlab_wrap_compile(const char *path, int *calls) {
+	*calls = 0;
 	void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
 	if (library == NULL) return 0;
 	api_table *(*get)(void) = (api_table * (*)(void)) dlsym(library, "GetPjrtApi");
 	api_table *table = get == NULL ? NULL : get();
 	if (table == NULL || table->size < sizeof *table || table->version.major != 0) return 0;
-	if (api != NULL) return table == api;
+	if (api != NULL) {
+		*calls = registered;
+		return table == api;
+	}
 	api = table;
 	compile = table->functions[client_compile];
 	// A plugin may keep its table where it cannot be written: this fails then, where an assignment would end the process.
 	function ours = wrapped_compile;
 	struct iovec from = {&ours, sizeof ours}, to = {&table->functions[client_compile], sizeof ours};
-	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) == sizeof ours) return 1;
+	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) == sizeof ours) {
+		*calls = registered = patchlab_register_calls(table);
+		return 1;
+	}
 	api = NULL;
 	return 0;
 }

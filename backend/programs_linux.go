@@ -16,24 +16,36 @@ import (
 // that was wrapped belongs to the process, so this does too.
 var kept atomic.Pointer[programs]
 
-// wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names and keep its
-// programs. go-xla v0.4.1 has no call for either, but PJRT has; so the plugin's own PJRT_Client_Compile is wrapped in
-// the table through which go-xla reaches it. Where that cannot be, each process compiles, and moments take twice
-// their room. The error says why programs are not kept.
-func wrapCompile(path, version string) error {
+// wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names, run depthwise
+// convolutions by depthwise_linux.c, and keep its programs. go-xla v0.4.1 has no call for any of these, but PJRT has; so
+// the plugin's own PJRT_Client_Compile is wrapped in the table through which go-xla reaches it. Where that cannot be,
+// each process compiles, moments take twice their room, and calls is false. The error says why programs are not kept.
+func wrapCompile(path, version string) (calls bool, err error) {
 	p, err := openPrograms(path, version)
 	kept.Store(p)
 	c := C.CString(path)
 	defer C.free(unsafe.Pointer(c))
-	C.patchlab_wrap_compile(c)
-	return err
+	var registered C.int
+	C.patchlab_wrap_compile(c, &registered)
+	calling.Store(registered != 0)
+	return registered != 0, err
 }
 
-// programsDonate writes a program that shares more memory, which the caller frees; its size is 0 where there is none.
+// calling is whether the process's plugin takes calls of our own.
+var calling atomic.Bool
+
+// programsRewrite writes a program that shares more memory and calls our own convolutions, which the caller frees; its
+// size is 0 where there is nothing to change.
 //
-//export programsDonate
-func programsDonate(code *C.char, size C.size_t, out **C.char) C.size_t {
+//export programsRewrite
+func programsRewrite(code *C.char, size C.size_t, out **C.char) C.size_t {
 	b := donating(bytesOf(code, size))
+	if calling.Load() {
+		if b == nil {
+			b = bytesOf(code, size)
+		}
+		b = callDepthwise(b)
+	}
 	if b == nil {
 		return 0
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 	"golang.org/x/sync/errgroup"
 
+	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/models"
 	"patchlab/weights"
@@ -38,11 +39,11 @@ type Network struct {
 
 // NewNetwork returns a network with initial weights drawn from the seed: the
 // same on every backend and machine.
-func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Network, error) {
+func NewNetwork(b compute.Backend, config models.Config, seed int64) (*Network, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("build network: %w", err)
 	}
-	n := &Network{Config: config, backend: backend, store: model.NewStore()}
+	n := &Network{Config: config, backend: b, store: model.NewStore()}
 	n.store.SetParam("/"+models.ParamSeed, seed)
 	if err := config.Init(n.store); err != nil {
 		return nil, fmt.Errorf("build network: %w", err)
@@ -52,8 +53,8 @@ func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Net
 	}
 	slices.Sort(n.names)
 	err := guard("build network", func() (err error) {
-		n.forward, err = model.NewExec(backend, n.store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-			return config.Logits(scope, images, models.Pass{BFloat16: n.half})
+		n.forward, err = model.NewExec(b, n.store, func(scope *model.Scope, images *graph.Node) *graph.Node {
+			return config.Logits(scope, images, models.Pass{BFloat16: n.half, Convolve: backend.Convolves(b)})
 		})
 		return err
 	})
@@ -67,8 +68,8 @@ func NewNetwork(backend compute.Backend, config models.Config, seed int64) (*Net
 // LoadNetwork returns a network with the weights of a safetensors file, as a
 // run's artifact weights.safetensors holds them. Every variable of the model
 // must be there with its shape, and none else.
-func LoadNetwork(backend compute.Backend, config models.Config, file io.Reader) (*Network, error) {
-	n, err := NewNetwork(backend, config, 0)
+func LoadNetwork(b compute.Backend, config models.Config, file io.Reader) (*Network, error) {
+	n, err := NewNetwork(b, config, 0)
 	if err != nil {
 		return nil, err
 	}

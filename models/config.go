@@ -94,6 +94,9 @@ type Pass struct {
 	// Precision Training", section 3; bfloat16 has float32's range and needs no loss scaling).
 	// Convolutions by depth stay float32: they are no matrix products.
 	BFloat16 bool
+	// Convolve makes a ConvMixer's depthwise convolution, and its gradient, an operation of the backend: for one
+	// that is quick at it. Elsewhere it is a sum of shifted tables.
+	Convolve bool
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
 }
@@ -217,8 +220,7 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 	training := n.pass.Training
 	n.frozen = training && n.pass.Frozen
 	n.pass.Training = training && !n.frozen
-	x := n.preprocess(images) // [B, ImageSize, ImageSize, Channels]
-	x = n.embed(x)            // [B, T, C]
+	x := n.embed(n.preprocess(images)) // [B, T, C]
 	for i, block := range n.Blocks {
 		n.block = i
 		x = block.build(n, fmt.Sprintf("block_%d", i), x)

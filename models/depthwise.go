@@ -9,14 +9,22 @@ import (
 // depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C], "same"
 // padding, stride 1: [B, H, W, C]. As in Keras, an even kernel looks one place further right and down.
 //
-// It is the sum over the k*k taps of x, shifted, times the tap's weights, which XLA fuses into one pass; the
+// With convolve it is the backend's own operation (Pass.Convolve). Else it is the sum over the k*k taps of x, shifted, times the tap's weights, which XLA fuses into one pass; the
 // gradient of x is another such sum. XLA's CPU compiler runs a grouped convolution slowly and compiles its
 // gradient slowly; the gradient that would follow from the sum has a pass over the table for each tap
 // (results/speed-log.md).
-func depthwise(x, kernel *graph.Node) *graph.Node {
+func depthwise(x, kernel *graph.Node, convolve bool) *graph.Node {
 	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
 	side := kernel.Shape().Dim(0)
 	before, after := (side-1)/2, side/2
+	if convolve {
+		return withGradient(func(inputs []*graph.Node) *graph.Node {
+			y := graph.StopGradient(grouped(inputs[0], inputs[1], before, after))
+			return linked(y, inputs...) // else GoMLX would build a convolution a channel for gradients that are not used
+		}, func(dy *graph.Node) []*graph.Node {
+			return []*graph.Node{grouped(dy, graph.Reverse(kernel, 0, 1), after, before), groupedGradient(x, dy, before, after)}
+		}, x, kernel)
+	}
 	forward := func(inputs []*graph.Node) *graph.Node {
 		return shiftedSum(surround(inputs[0], before, after), inputs[1])
 	}
@@ -25,6 +33,28 @@ func depthwise(x, kernel *graph.Node) *graph.Node {
 		return []*graph.Node{dx, kernelGradient(surround(x, before, after), dy)}
 	}
 	return withGradient(forward, backward, x, kernel)
+}
+
+// grouped is the convolution as the backend's own operation, of one channel a group, with rows and columns of zeros
+// before and after x.
+func grouped(x, kernel *graph.Node, before, after int) *graph.Node {
+	axes := graph.ConvolveAxesConfig{
+		InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
+		KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
+		OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
+	}
+	return graph.ConvGeneral(x, kernel, axes, nil, [][2]int{{before, after}, {before, after}}, nil, nil, x.Shape().Dim(3), 0)
+}
+
+// groupedGradient is that convolution's gradient by the kernel, likewise: a convolution of x with y, whose channels
+// are images and whose images channels.
+func groupedGradient(x, y *graph.Node, before, after int) *graph.Node {
+	axes := graph.ConvolveAxesConfig{
+		InputBatch: 3, InputSpatial: []int{1, 2}, InputChannels: 0,
+		KernelSpatial: []int{1, 2}, KernelInputChannels: 0, KernelOutputChannels: 3,
+		OutputBatch: 2, OutputSpatial: []int{0, 1}, OutputChannels: 3,
+	}
+	return graph.ConvGeneral(x, y, axes, nil, [][2]int{{before, after}, {before, after}}, nil, nil, 0, x.Shape().Dim(3))
 }
 
 // surround puts zeros before and after the rows and columns of x: [B, H, W, C] -> [B, H+n, W+n, C], n being
@@ -137,4 +167,15 @@ func withGradient(forward func(inputs []*graph.Node) *graph.Node, backward func(
 		gradients = backward(dy)
 		return dy
 	})
+}
+
+// linked returns y, which then depends on the inputs for derivation alone: XLA drops what is never chosen.
+func linked(y *graph.Node, inputs ...*graph.Node) *graph.Node {
+	g := y.Graph()
+	never := graph.ScalarZero(g, y.DType())
+	for _, input := range inputs {
+		first := graph.Slice(graph.Reshape(input, input.Shape().Size()), graph.AxisElem(0))
+		never = graph.Add(never, graph.Reshape(first))
+	}
+	return graph.Where(graph.BroadcastToShape(graph.Const(g, false), shapes.Make(dtypes.Bool, y.Shape().Dimensions...)), graph.BroadcastToShape(never, y.Shape()), y)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// preprocess scales pixels and resizes: images [B, H, W, 3] of 0..255 -> [B, S, S, 3].
+// preprocess scales pixels: images [B, H, W, 3] of 0..255 -> [B, H, W, 3].
 func (n *network) preprocess(images *graph.Node) *graph.Node {
 	x := graph.ConvertDType(images, dtypes.Float32)
 	if n.Normalize {
@@ -18,8 +18,6 @@ func (n *network) preprocess(images *graph.Node) *graph.Node {
 	} else {
 		x = graph.MulScalar(x, 1.0/255)
 	}
-	x = resize(x, n.ImageSize)
-	x.AssertDims(-1, n.ImageSize, n.ImageSize, n.Channels)
 	return graph.StopGradient(x) // pixels and their statistics are not trained
 }
 
@@ -124,14 +122,16 @@ func bilinear(from, size int) [][]float32 {
 	return matrix
 }
 
-// embed cuts images [B, S, S, 3] into patches, projects each to a token and puts the class token
-// before them, where there is one: [B, T, C].
+// embed resizes images [B, H, W, 3] to [B, S, S, 3], cuts them into patches, projects each to a token and puts the
+// class token before them, where there is one: [B, T, C].
 func (n *network) embed(x *graph.Node) *graph.Node {
-	x = patches(x, n.PatchSize) // [B, T, p*p*3]
 	if n.Stem == ConvStem {
 		x = n.convStem(x)
 	} else {
-		x = n.dense("embedding", x, n.Dim)
+		pixels := n.PatchSize * n.PatchSize * n.Channels
+		kernel := n.weight("embedding/kernel", glorot, pixels, n.Dim).NodeValue(x)
+		bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
+		x = n.project(x, kernel, bias)
 	}
 	if n.Head.Pool == ClassPool {
 		class := n.weight("class_token", zeros, 1, n.Dim).NodeValue(x)
@@ -181,12 +181,72 @@ func patches(x *graph.Node, p int) *graph.Node {
 	return x
 }
 
+// project resizes images [B, H, W, 3] and multiplies each patch with a kernel [p*p*3, C] and adds a bias [C]: [B, T, C].
+// Enlarging by a whole factor is linear too and the same for each patch, so the kernel takes it over: then it has fewer
+// pixels to see, and the large image is never made.
+func (n *network) project(x, kernel, bias *graph.Node) *graph.Node {
+	height, width, p := x.Shape().Dim(1), x.Shape().Dim(2), n.PatchSize
+	factor := n.ImageSize / height
+	if height != width || factor < 2 || factor*height != n.ImageSize || p%factor != 0 {
+		return n.linear(patches(resize(x, n.ImageSize), p), kernel, bias)
+	}
+	inside := p / factor
+	side := inside + 2
+	// The middle of a patch with a pixel around it, enlarged, is the patch.
+	line := graph.Const(x.Graph(), bilinear(side, side*factor)[factor:factor+p]) // [p, side]
+	kernel = graph.Reshape(kernel, p, p, n.Channels, n.Dim)
+	kernel = graph.Einsum("yjcd,yu->ujcd", kernel, line)
+	kernel = graph.Einsum("uxcd,xv->uvcd", kernel, line) // [side, side, 3, C]
+	return n.linear(windows(x, inside), graph.Reshape(kernel, side*side*n.Channels, n.Dim), bias)
+}
+
+// windows is patches of p x p pixels with one more pixel on each side, where there is none the outermost again:
+// [B, S, S, 3] -> [B, T, (p+2)*(p+2)*3].
+func windows(x *graph.Node, p int) *graph.Node {
+	dims := x.Shape().Dimensions
+	batch, grid, channels := dims[0], dims[1]/p, dims[3]
+	x = graph.Reshape(x, batch, grid, p, grid*p*channels)
+	x = bordered(x, 1, 2) // [B, grid, p+2, grid*p*3]
+	x = graph.Reshape(x, batch*grid*(p+2), grid, p, channels)
+	x = bordered(x, 1, 2) // [B*grid*(p+2), grid, p+2, 3]
+	x = graph.Reshape(x, batch, grid, p+2, grid, p+2, channels)
+	x = graph.TransposeAllAxes(x, 0, 1, 3, 2, 4, 5) // [B, grid, grid, p+2, p+2, 3]
+	return graph.Reshape(x, batch, grid*grid, (p+2)*(p+2)*channels)
+}
+
+// bordered puts before each piece's lines the last of the piece before, and behind them the first of the next, at the
+// ends the piece's own: x [..., pieces, lines, ...] -> [..., pieces, lines+2, ...].
+func bordered(x *graph.Node, pieces, lines int) *graph.Node {
+	part := func(x *graph.Node, axis, from, to int) *graph.Node {
+		ranges := make([]graph.SliceAxisSpec, axis+1)
+		for i := range axis {
+			ranges[i] = graph.AxisRange()
+		}
+		ranges[axis] = graph.AxisRange(from, to)
+		return graph.Slice(x, ranges...)
+	}
+	count, length := x.Shape().Dim(pieces), x.Shape().Dim(lines)
+	first, last := part(x, lines, 0, 1), part(x, lines, length-1, length)
+	before, behind := []*graph.Node{part(first, pieces, 0, 1)}, []*graph.Node{part(last, pieces, count-1, count)}
+	if count > 1 {
+		before = append(before, part(last, pieces, 0, count-1))
+		behind = []*graph.Node{part(first, pieces, 1, count), behind[0]}
+	}
+	joined := func(parts []*graph.Node) *graph.Node {
+		if len(parts) == 1 {
+			return parts[0]
+		}
+		return graph.Concatenate(parts, pieces)
+	}
+	return graph.Concatenate([]*graph.Node{joined(before), x, joined(behind)}, lines)
+}
+
 // convStem is GELU-BatchNorm (or ReLU-BatchNorm) of a convolution whose stride is its kernel size. Such a convolution
-// sees each patch once, so it is a product of patches [B, T, p*p*3] with the kernel laid flat.
+// sees each patch once, so it is a product of patches [B, T, p*p*3] with the kernel laid flat: [B, H, W, 3] -> [B, T, C].
 func (n *network) convStem(x *graph.Node) *graph.Node {
 	p := n.PatchSize
 	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
-	x = n.linear(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias) // [B, T, C]
+	x = n.project(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias)
 	return n.batchNorm("embedding/norm", n.convActivation(x))
 }

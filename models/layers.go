@@ -108,7 +108,18 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
 	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
 	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
-	return nn.LayerNorm(x, []int{-1}, layerNormEpsilon, gamma, beta, nil)
+	return withGradient(func(inputs []*graph.Node) *graph.Node {
+		return nn.LayerNorm(inputs[0], []int{-1}, layerNormEpsilon, inputs[1], inputs[2], nil)
+	}, func(dy *graph.Node) []*graph.Node {
+		// With unit = (x - mean)/deviation, dx is (g - mean(g) - unit mean(g unit))/deviation, where g = dy gamma: two
+		// sums over each token, where deriving mean and variance one by one has four.
+		mean := func(x *graph.Node) *graph.Node { return graph.ReduceAndKeep(x, graph.ReduceMean, -1) }
+		centred := graph.Sub(x, mean(x))
+		deviation := graph.Sqrt(graph.AddScalar(mean(graph.Square(centred)), layerNormEpsilon)) // [B, T, 1]
+		unit, g := graph.Div(centred, deviation), graph.Mul(dy, graph.Reshape(gamma, 1, 1, width))
+		dx := graph.Div(graph.Sub(graph.Sub(g, mean(g)), graph.Mul(unit, mean(graph.Mul(g, unit)))), deviation)
+		return []*graph.Node{dx, graph.ReduceSum(graph.Mul(dy, unit), 0, 1), graph.ReduceSum(dy, 0, 1)}
+	}, x, gamma, beta)
 }
 
 // batchNorm is γ (x - mean)/sqrt(variance + ε) + β for each channel over batch and tokens:

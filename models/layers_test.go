@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // TestBilinear compares with weights worked by hand: output i lies at (i + 1/2) from/size - 1/2.
@@ -74,6 +76,35 @@ func TestPatches(t *testing.T) {
 	want := []float32{6, 7, 8, 9, 10, 11, 18, 19, 20, 21, 22, 23} // the second patch: columns 2 and 3 of rows 0 and 1
 	if got := tensors.MustCopyFlatData[float32](out)[12:24]; !slices.Equal(got, want) {
 		t.Errorf("second patch is %v, want %v", got, want)
+	}
+}
+
+// TestProject holds the kernel that takes over the enlargement to the plain order: resize, cut, multiply.
+func TestProject(t *testing.T) {
+	for _, c := range []struct{ from, size, patch int }{{8, 16, 4}, {6, 18, 6}, {4, 16, 4}, {8, 16, 16}, {8, 12, 4}, {8, 16, 1}, {16, 8, 4}} {
+		config := Config{ImageSize: c.size, PatchSize: c.patch, Channels: 3, Dim: 5}
+		x, kernel := make([]float32, 2*c.from*c.from*3), make([]float32, c.patch*c.patch*3*5)
+		stream(1, "x").fill(1, x)
+		stream(1, "kernel").fill(1, kernel)
+		exec := graph.MustNewExec(anyBackend(t), func(x, kernel *graph.Node) []*graph.Node {
+			n := &network{Config: config}
+			got := n.project(x, kernel, nil)
+			want := graph.DotGeneral(patches(resize(x, c.size), c.patch), []int{2}, nil, kernel, []int{0}, nil)
+			gradient := func(y *graph.Node) *graph.Node {
+				return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, graph.Sin(graph.IotaFull(y.Graph(), y.Shape())))), kernel)[0]
+			}
+			return []*graph.Node{got, gradient(got), want, gradient(want)}
+		})
+		out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, 2, c.from, c.from, 3), tensors.FromFlatDataAndDimensions(kernel, c.patch*c.patch*3, 5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, what := range []string{"tokens", "the kernel's gradient"} {
+			if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), tensors.MustCopyFlatData[float32](out[i+2])); d > 1e-5 {
+				t.Errorf("%d pixels to %d in patches of %d: %s differs by %g", c.from, c.size, c.patch, what, d)
+			}
+		}
+		exec.Finalize()
 	}
 }
 
@@ -150,9 +181,13 @@ func TestBatchNorm(t *testing.T) {
 // TestDepthwise compares the convolution and its gradients with a plain loop, on odd and even kernels, few channels
 // and many.
 func TestDepthwise(t *testing.T) {
-	backend := anyBackend(t)
-	const batch, height, width = 2, 4, 6
-	for _, shape := range [][2]int{{1, 4}, {2, 4}, {3, 4}, {4, 4}, {5, 4}, {2, 17}, {3, 17}} {
+	opened := anyBackend(t)
+	ways := []bool{false}
+	if backend.Convolves(opened) {
+		ways = append(ways, true)
+	}
+	const batch, height, width = 9, 4, 6
+	for _, shape := range [][2]int{{1, 4}, {2, 4}, {3, 4}, {4, 4}, {5, 4}, {2, 17}, {3, 17}, {9, 32}} {
 		side, dim := shape[0], shape[1]
 		x, kernel := make([]float32, batch*height*width*dim), make([]float32, side*side*dim)
 		stream(1, "x").fill(1, x)
@@ -174,21 +209,24 @@ func TestDepthwise(t *testing.T) {
 				}
 			}
 		}
-		exec := graph.MustNewExec(backend, func(x, kernel, weights *graph.Node) []*graph.Node {
-			y := depthwise(x, kernel)
-			return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
-		})
-		out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, height, width, dim),
-			tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim), tensors.FromFlatDataAndDimensions(weights, batch, height, width, dim))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, want := range [][]float32{want, dx, dkernel} {
-			if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), want); d > 1e-5 {
-				t.Errorf("kernel %d, %d channels: %s differs by %g from a plain loop", side, dim, []string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
+		for _, convolve := range ways {
+			exec := graph.MustNewExec(opened, func(x, kernel, weights *graph.Node) []*graph.Node {
+				y := depthwise(x, kernel, convolve)
+				return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
+			})
+			out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, height, width, dim),
+				tensors.FromFlatDataAndDimensions(kernel, side, side, 1, dim), tensors.FromFlatDataAndDimensions(weights, batch, height, width, dim))
+			if err != nil {
+				t.Fatal(err)
 			}
+			for i, want := range [][]float32{want, dx, dkernel} {
+				if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), want); d > 1e-5 {
+					t.Errorf("kernel %d, %d channels, convolve %t: %s differs by %g from a plain loop", side, dim, convolve,
+						[]string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
+				}
+			}
+			exec.Finalize()
 		}
-		exec.Finalize()
 	}
 }
 
