@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // exitInterrupted is the exit status after Ctrl-C or SIGTERM, as of shells.
@@ -36,7 +38,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "required flag(s)") { // cobra has no type for it
+		return flagError(cmd, err)
+	}
+	return err
 }
 
 func newRootCommand() *cobra.Command {
@@ -77,5 +83,19 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 		newNotebookCommand(),
 		newCourseworkCommand(),
 	)
+	root.SetFlagErrorFunc(flagError)
+	// Flags in lines of at most 80 columns, as the rest.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages ", "Flags.FlagUsagesWrapped 80 "))
 	return root
+}
+
+// flagError says of a flag that cannot be read what is allowed, and where all flags are explained.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if kinds := map[string]string{"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a duration such as 90s or 20m"}; errors.As(err, &invalid) {
+		if kind, ok := kinds[invalid.GetFlag().Value.Type()]; ok {
+			err = fmt.Errorf("--%s %s: allowed is %s", invalid.GetFlag().Name, invalid.GetValue(), kind)
+		}
+	}
+	return fmt.Errorf("%w; all flags: %s --help", err, cmd.CommandPath())
 }
