@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "depthwise_linux.h"
+#include "kernels_linux.h"
 
 // Below is the part of XLA's foreign function interface that is used here
-// (openxla/xla, xla/ffi/api/c_api.h, versions 0.2 and 0.3, in which it is the
-// same), and PJRT's extension for it (xla/pjrt/c/pjrt_c_api_ffi_extension.h).
+// (openxla/xla, xla/ffi/api/c_api.h, from version 0.2 on: its tables grow at their
+// ends), and PJRT's extension for it (xla/pjrt/c/pjrt_c_api_ffi_extension.h).
 enum {
 	extension_ffi = 5,      // of PJRT
 	extension_metadata = 1, // of the interface
@@ -22,6 +22,7 @@ enum {
 	invalid_argument = 3,
 	resource_exhausted = 8,
 	error_create = 0,
+	error_destroy = 2,
 	thread_pool_schedule = 11,
 	thread_pool_threads = 12,
 	error_destroy_pjrt = 0,
@@ -122,13 +123,11 @@ typedef struct {
 	int traits;
 } register_args;
 
-// job is work in units that any thread may take. It lives until all who know of it
-// have let it go: a thread of the pool may come to it after its end.
+// job is a kernel's work, of which any thread may take units. It lives until all who
+// know of it have let it go: a thread of the pool may come to it after its end.
 typedef struct {
-	depthwise_shape shape;
-	int (*run)(const depthwise_shape *, int64_t, const float *, const float *, float *);
-	const float *a, *b;
-	float *out;
+	int (*run)(const void *work, int64_t unit);
+	const void *work;
 	int64_t units;
 	atomic_long next, done, holders;
 	atomic_int failed;
@@ -147,7 +146,7 @@ static void let_go(job *j) {
 static void help(job *j) {
 	int64_t unit;
 	while ((unit = atomic_fetch_add(&j->next, 1)) < j->units) {
-		if (!j->run(&j->shape, unit, j->a, j->b, j->out)) j->failed = 1;
+		if (!j->run(j->work, unit)) j->failed = 1;
 		if (atomic_fetch_add(&j->done, 1) + 1 == j->units) {
 			pthread_mutex_lock(&j->lock);
 			pthread_cond_signal(&j->ended);
@@ -171,23 +170,35 @@ static void *error(const call *c, int code, const char *message) {
 	return c->api->functions[error_create](&args);
 }
 
-// parallel does a job's units on this thread and on those of XLA's pool that have
+// refused reports whether a function of XLA's failed, and lets its error go.
+static int refused(const call *c, void *error) {
+	if (error == NULL) return 0;
+	struct {
+		size_t size;
+		void *extensions, *error;
+	} args = {sizeof args, NULL, error};
+	c->api->functions[error_destroy](&args);
+	return 1;
+}
+
+static void *no_memory(const call *c) { return error(c, resource_exhausted, "patchlab's kernels: no memory"); }
+
+// parallel does a kernel's units on this thread and on those of XLA's pool that have
 // time. It waits for those alone that have begun one, so that it ends even where
 // all threads of the pool wait as it does.
-static void *parallel(const call *c, job work) {
+static void *parallel(const call *c, int (*run)(const void *, int64_t), const void *work, int64_t units) {
 	job *j = malloc(sizeof *j);
-	if (j == NULL) return error(c, resource_exhausted, "depthwise convolution: no memory");
-	*j = work;
+	if (j == NULL) return no_memory(c);
+	*j = (job){.run = run, .work = work, .units = units, .holders = 1};
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->ended, NULL);
-	j->holders = 1;
 	int64_t threads = 1;
 	struct {
 		size_t size;
 		void *extensions, *context;
 		int64_t *threads;
 	} ask = {sizeof ask, NULL, c->context, &threads};
-	c->api->functions[thread_pool_threads](&ask);
+	if (refused(c, c->api->functions[thread_pool_threads](&ask))) threads = 1;
 	for (int64_t i = 1; i < threads && i < j->units; i++) {
 		struct {
 			size_t size;
@@ -196,7 +207,10 @@ static void *parallel(const call *c, job work) {
 			void *data;
 		} args = {sizeof args, NULL, c->context, task, j};
 		atomic_fetch_add(&j->holders, 1);
-		c->api->functions[thread_pool_schedule](&args);
+		if (refused(c, c->api->functions[thread_pool_schedule](&args))) {
+			let_go(j);
+			break;
+		}
 	}
 	help(j);
 	pthread_mutex_lock(&j->lock);
@@ -204,16 +218,19 @@ static void *parallel(const call *c, job work) {
 	pthread_mutex_unlock(&j->lock);
 	int failed = j->failed;
 	let_go(j);
-	return failed ? error(c, resource_exhausted, "depthwise convolution: no memory") : NULL;
+	return failed ? no_memory(c) : NULL;
 }
 
-// described answers XLA's question for the version that a handler was written for.
+// minor_version is that of the plugin's interface, 0 before it has asked.
 static atomic_int minor_version;
 
+// described answers XLA's question for the version that a handler was written for:
+// with the plugin's own, since what is used here is the same in all from 0.2 on.
 static int described(const call *c) {
 	for (extension *e = c->extensions; e != NULL; e = e->next) {
 		if (e->type != extension_metadata) continue;
 		metadata_extension *m = (metadata_extension *)e;
+		minor_version = c->api != NULL && c->api->version.major == 0 ? c->api->version.minor : 0;
 		m->metadata->version.major = 0;
 		m->metadata->version.minor = minor_version;
 		m->metadata->traits = 0;
@@ -222,48 +239,108 @@ static int described(const call *c) {
 	return 0;
 }
 
-// table reports whether a buffer is float32 of a rank.
-static int table(const buffer *b, int64_t rank) { return b->type == type_f32 && b->rank == rank; }
-
-// begin reads what a call of two arguments and one result works on; x and y are
-// its tables of images, kernel that of [side, side, 1, channels].
-static void *begin(const call *c, depthwise_shape *s, const buffer *x, const buffer *y, const buffer *kernel) {
-	if (c->attributes.count != 1 || !table(x, 4) || !table(y, 4) || !table(kernel, 4))
-		return error(c, invalid_argument, "depthwise convolution: tables must be float32 of rank 4, with one attribute");
-	*s = (depthwise_shape){.batch = y->dims[0], .height = y->dims[1], .width = y->dims[2], .channels = y->dims[3],
-		.side = kernel->dims[0], .before = *(int64_t *)c->attributes.scalars[0]->value,
-		.x_height = x->dims[1], .x_width = x->dims[2]};
-	if (x->dims[0] != s->batch || x->dims[3] != s->channels || kernel->dims[1] != s->side || kernel->dims[2] != 1 ||
-		kernel->dims[3] != s->channels || s->before < 0 || s->before >= s->side)
-		return error(c, invalid_argument, "depthwise convolution: shapes do not fit each other");
-	return NULL;
+// fits reports whether a call has so many float32 arguments, results and attributes.
+static int fits(const call *c, int64_t arguments, int64_t results, int64_t attributes) {
+	if (c->arguments.count != arguments || c->results.count != results || c->attributes.count != attributes) return 0;
+	for (int64_t i = 0; i < arguments; i++)
+		if (c->arguments.buffers[i]->type != type_f32) return 0;
+	for (int64_t i = 0; i < results; i++)
+		if (c->results.buffers[i]->type != type_f32) return 0;
+	return 1;
 }
 
-// convolution is the call depthwise(x, kernel) -> y.
-static void *convolution(call *c) {
-	if (described(c) || c->stage != stage_execute) return NULL;
-	buffer *x = c->arguments.buffers[0], *kernel = c->arguments.buffers[1], *y = c->results.buffers[0];
-	job work = {.run = depthwise_forward, .a = x->data, .b = kernel->data, .out = y->data};
-	void *wrong = begin(c, &work.shape, x, y, kernel);
-	if (wrong != NULL) return wrong;
-	work.units = depthwise_units(&work.shape);
-	return parallel(c, work);
+static void *unfit(const call *c) { return error(c, invalid_argument, "patchlab's kernels: a call has other arguments than it must"); }
+
+// begin_depthwise reads the shapes of a convolution of x, whose result or its gradient is y.
+static int begin_depthwise(const call *c, depthwise_work *w, const buffer *x, const buffer *y, const buffer *kernel) {
+	if (x->rank != 4 || y->rank != 4 || kernel->rank != 4) return 0;
+	*w = (depthwise_work){.batch = y->dims[0], .height = y->dims[1], .width = y->dims[2], .channels = y->dims[3],
+		.side = kernel->dims[0], .before = *(int64_t *)c->attributes.scalars[0]->value, .x_height = x->dims[1], .x_width = x->dims[2], .x = x->data};
+	return x->dims[0] == w->batch && x->dims[3] == w->channels && kernel->dims[1] == w->side && kernel->dims[2] == 1 &&
+		kernel->dims[3] == w->channels && w->before >= 0 && w->before < w->side;
 }
 
-// gradient is the call depthwise_kernel_gradient(x, dy) -> that of the kernel.
-static void *gradient(call *c) {
+// call_depthwise is depthwise(x, kernel; before) -> y.
+static void *call_depthwise(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	buffer *x = c->arguments.buffers[0], *dy = c->arguments.buffers[1], *kernel = c->results.buffers[0];
-	job work = {.run = depthwise_gradient, .a = x->data, .b = dy->data};
-	void *wrong = begin(c, &work.shape, x, dy, kernel);
-	if (wrong != NULL) return wrong;
-	work.units = depthwise_gradient_units(&work.shape);
-	work.out = malloc(depthwise_sums(&work.shape) * sizeof(float));
-	if (work.out == NULL) return error(c, resource_exhausted, "depthwise convolution: no memory");
-	wrong = parallel(c, work);
-	if (wrong == NULL) depthwise_total(&work.shape, work.out, kernel->data);
-	free(work.out);
-	return wrong;
+	depthwise_work w;
+	if (!fits(c, 2, 1, 1) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	w.kernel = c->arguments.buffers[1]->data;
+	w.y = c->results.buffers[0]->data;
+	return parallel(c, depthwise, &w, depthwise_units(&w));
+}
+
+// call_depthwise_gradient is depthwise_gradient(x, dy; before) -> that of the kernel.
+static void *call_depthwise_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	depthwise_work w;
+	if (!fits(c, 2, 1, 1) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
+	w.dy = c->arguments.buffers[1]->data;
+	w.sums = malloc(depthwise_sums(&w) * sizeof(float));
+	if (w.sums == NULL) return no_memory(c);
+	void *failed = parallel(c, depthwise_gradient, &w, depthwise_gradient_units(&w));
+	if (failed == NULL) depthwise_total(&w, c->results.buffers[0]->data);
+	free(w.sums);
+	return failed;
+}
+
+// begin_norm reads the shape of a table x, whose attributes are by_row and epsilon (XLA sorts them by name).
+static int begin_norm(const call *c, norm_work *w, const buffer *x, int *by_row) {
+	if (x->rank < 1) return 0;
+	*w = (norm_work){.rows = 1, .channels = x->dims[x->rank - 1], .x = x->data, .epsilon = *(float *)c->attributes.scalars[1]->value};
+	for (int64_t i = 0; i + 1 < x->rank; i++) w->rows *= x->dims[i];
+	*by_row = *(int64_t *)c->attributes.scalars[0]->value != 0;
+	const int64_t numbers = *by_row ? w->rows : w->channels;
+	for (int64_t i = 1; i < c->arguments.count; i++) { // all others are tables or have a number for each row or channel
+		const buffer *b = c->arguments.buffers[i];
+		if (b->rank != x->rank && (b->rank != 1 || b->dims[0] != numbers)) return 0;
+	}
+	return 1;
+}
+
+// columns does a norm's work by column: sums, their total, and the table.
+static void *columns(const call *c, norm_work *w, int (*sums)(const void *, int64_t), void (*total)(const norm_work *), int (*table)(const void *, int64_t)) {
+	w->sums = malloc(norm_sums(w) * sizeof(float));
+	if (w->sums == NULL) return no_memory(c);
+	void *failed = parallel(c, sums, w, norm_units(w));
+	if (failed == NULL) {
+		total(w);
+		failed = parallel(c, table, w, norm_units(w));
+	}
+	free(w->sums);
+	return failed;
+}
+
+// call_norm is norm(x, scale, offset; by_row, epsilon) -> y, mean, variance.
+static void *call_norm(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	norm_work w;
+	int by_row;
+	if (!fits(c, 3, 3, 2) || !begin_norm(c, &w, c->arguments.buffers[0], &by_row)) return unfit(c);
+	w.scale = c->arguments.buffers[1]->data;
+	w.offset = c->arguments.buffers[2]->data;
+	w.y = c->results.buffers[0]->data;
+	w.mean = c->results.buffers[1]->data;
+	w.variance = c->results.buffers[2]->data;
+	if (by_row) return parallel(c, norm_rows, &w, norm_units(&w));
+	return columns(c, &w, norm_columns_sums, norm_columns_total, norm_columns);
+}
+
+// call_norm_gradient is norm_gradient(x, scale, mean, variance, dy; by_row, epsilon) -> those of x, scale and offset.
+static void *call_norm_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	norm_work w;
+	int by_row;
+	if (!fits(c, 5, 3, 2) || !begin_norm(c, &w, c->arguments.buffers[0], &by_row)) return unfit(c);
+	w.scale = c->arguments.buffers[1]->data;
+	w.mean = c->arguments.buffers[2]->data;
+	w.variance = c->arguments.buffers[3]->data;
+	w.dy = c->arguments.buffers[4]->data;
+	w.y = c->results.buffers[0]->data;
+	w.dscale = c->results.buffers[1]->data;
+	w.doffset = c->results.buffers[2]->data;
+	if (by_row) return parallel(c, norm_rows_gradient, &w, norm_units(&w));
+	return columns(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
 }
 
 // offer registers one target; 0: the plugin refuses.
@@ -286,10 +363,9 @@ int patchlab_register_calls(void *table) {
 	while (e != NULL && e->type != extension_ffi) e = e->next;
 	if (e == NULL || e->size < sizeof(ffi_extension)) return 0;
 	function add = ((ffi_extension *)e)->register_handler;
-	for (int minor = 3; minor >= 2; minor--) { // XLA takes its own version alone
-		minor_version = minor;
-		if (offer(api, add, "patchlab_depthwise", convolution))
-			return offer(api, add, "patchlab_depthwise_kernel_gradient", gradient);
-	}
-	return 0;
+	// XLA asks for each handler's version at once, but does not say whether it takes the handler: 0.1 would not.
+	minor_version = 0;
+	return offer(api, add, "patchlab_depthwise", call_depthwise) && minor_version >= 2 &&
+		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
+		offer(api, add, "patchlab_norm", call_norm) && offer(api, add, "patchlab_norm_gradient", call_norm_gradient);
 }

@@ -1,25 +1,22 @@
 //go:build (amd64 || arm64) && cgo && !noxla
 
-#include "depthwise_linux.h"
+#include "kernels_linux.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-// Channels are taken 16 at a time, a cache line, wherever there are fewer with
-// zeros in the others. A part of the work is first copied, with its border of
-// zeros, to where it lies close together: then no loop has special cases.
-enum { lanes = 16, images = 8 };
-typedef float vec __attribute__((vector_size(lanes * sizeof(float))));
+#include "vectors_linux.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
+// Channels are taken 16 at a time, a cache line, where there are fewer with zeros in
+// the others. A part of the work is first copied, with its border of zeros, to where
+// it lies close together: then no loop has special cases.
+enum { images = 8 };
 
-static int64_t blocks(const depthwise_shape *s) { return (s->channels + lanes - 1) / lanes; }
-static int64_t chunks(const depthwise_shape *s) { return (s->batch + images - 1) / images; }
+static int64_t blocks(const depthwise_work *s) { return (s->channels + lanes - 1) / lanes; }
+static int64_t chunks(const depthwise_work *s) { return (s->batch + images - 1) / images; }
 
-int64_t depthwise_units(const depthwise_shape *s) { return s->batch * blocks(s); }
-int64_t depthwise_gradient_units(const depthwise_shape *s) { return chunks(s) * blocks(s); }
-int64_t depthwise_sums(const depthwise_shape *s) { return chunks(s) * s->side * s->side * s->channels; }
+int64_t depthwise_units(const depthwise_work *s) { return s->batch * blocks(s); }
+int64_t depthwise_gradient_units(const depthwise_work *s) { return chunks(s) * blocks(s); }
+int64_t depthwise_sums(const depthwise_work *s) { return chunks(s) * s->side * s->side * s->channels; }
 
 // strip copies rows of 16 channels, count of which are there; the others of to stay.
 INLINE void strip(vec *to, const float *from, int64_t rows, int64_t stride, int64_t count) {
@@ -38,14 +35,14 @@ static vec *zeros(int64_t count) {
 
 // surround copies 16 channels of an image to the middle of a table of zeros that
 // is wide vectors wide.
-INLINE void surround(const depthwise_shape *s, vec *to, int64_t wide, const float *x, int64_t count) {
+INLINE void surround(const depthwise_work *s, vec *to, int64_t wide, const float *x, int64_t count) {
 	for (int64_t h = 0; h < s->x_height; h++)
 		strip(to + (h + s->before) * wide + s->before, x + h * s->x_width * s->channels, s->x_width, s->channels, count);
 }
 
 // correlate makes across vectors of the result from rows of x and the kernel.
 INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, int64_t side, const int across) {
-	vec sum[across];
+	vec sum[8];
 	UNROLL for (int t = 0; t < across; t++) sum[t] = (vec){0};
 	for (int64_t i = 0; i < side; i++)
 		for (int64_t j = 0; j < side; j++) {
@@ -55,8 +52,7 @@ INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, i
 	UNROLL for (int t = 0; t < across; t++) out[t] = sum[t];
 }
 
-// forward is depthwise_forward, with across vectors in registers.
-INLINE int forward(const depthwise_shape *s, int64_t unit, const float *x, const float *kernel, float *y, const int across) {
+INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int across) {
 	const int64_t block = unit % blocks(s), image = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
 	const int64_t count = s->channels - first < lanes ? s->channels - first : lanes;
 	const int64_t width = (s->width + across - 1) / across * across;
@@ -65,11 +61,11 @@ INLINE int forward(const depthwise_shape *s, int64_t unit, const float *x, const
 	vec *table = zeros(high * wide + taps + width);
 	if (table == NULL) return 0;
 	vec *k = table + high * wide, *line = k + taps;
-	strip(k, kernel + first, taps, s->channels, count);
-	surround(s, table, wide, x + image * s->x_height * s->x_width * s->channels + first, count);
+	strip(k, s->kernel + first, taps, s->channels, count);
+	surround(s, table, wide, s->x + image * s->x_height * s->x_width * s->channels + first, count);
 	for (int64_t h = 0; h < s->height; h++) {
 		for (int64_t w = 0; w < width; w += across) correlate(line + w, table + h * wide + w, wide, k, s->side, across);
-		float *to = y + ((image * s->height + h) * s->width) * s->channels + first;
+		float *to = s->y + ((image * s->height + h) * s->width) * s->channels + first;
 		for (int64_t w = 0; w < s->width; w++)
 			if (count == lanes) memcpy(to + w * s->channels, line + w, sizeof(vec));
 			else memcpy(to + w * s->channels, line + w, count * sizeof(float));
@@ -80,7 +76,7 @@ INLINE int forward(const depthwise_shape *s, int64_t unit, const float *x, const
 
 // taps adds to taps sums, the first at sums, the products of dy with x, shifted.
 INLINE void tapped(vec *sums, const vec *x, int64_t wide, const vec *dy, int64_t height, int64_t width, const int taps) {
-	vec sum[taps];
+	vec sum[8];
 	UNROLL for (int j = 0; j < taps; j++) sum[j] = sums[j];
 	for (int64_t h = 0; h < height; h++)
 		for (int64_t w = 0; w < width; w++) {
@@ -90,8 +86,7 @@ INLINE void tapped(vec *sums, const vec *x, int64_t wide, const vec *dy, int64_t
 	UNROLL for (int j = 0; j < taps; j++) sums[j] = sum[j];
 }
 
-// gradient is depthwise_gradient.
-INLINE int gradient(const depthwise_shape *s, int64_t unit, const float *x, const float *dy, float *sums) {
+INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const int across) {
 	const int64_t block = unit % blocks(s), chunk = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
 	const int64_t count = s->channels - first < lanes ? s->channels - first : lanes;
 	const int64_t last = (chunk + 1) * images < s->batch ? (chunk + 1) * images : s->batch;
@@ -101,8 +96,8 @@ INLINE int gradient(const depthwise_shape *s, int64_t unit, const float *x, cons
 	if (table == NULL) return 0;
 	vec *d = table + high * wide, *sum = d + s->height * s->width;
 	for (int64_t image = chunk * images; image < last; image++) {
-		surround(s, table, wide, x + image * s->x_height * s->x_width * s->channels + first, count);
-		strip(d, dy + image * s->height * s->width * s->channels + first, s->height * s->width, s->channels, count);
+		surround(s, table, wide, s->x + image * s->x_height * s->x_width * s->channels + first, count);
+		strip(d, s->dy + image * s->height * s->width * s->channels + first, s->height * s->width, s->channels, count);
 		for (int64_t i = 0; i < s->side; i++)
 			for (int64_t j = 0; j < s->side;) {
 				// Row by row, up to eight sums in registers: of nine 5 and 4.
@@ -116,42 +111,18 @@ INLINE int gradient(const depthwise_shape *s, int64_t unit, const float *x, cons
 				}
 			}
 	}
-	float *to = sums + chunk * taps * s->channels + first;
+	float *to = s->sums + chunk * taps * s->channels + first;
 	for (int64_t i = 0; i < taps; i++) memcpy(to + i * s->channels, sum + i, count * sizeof(float));
 	free(table);
 	return 1;
 }
 
-void depthwise_total(const depthwise_shape *s, const float *sums, float *gradient) {
+void depthwise_total(const depthwise_work *s, float *gradient) {
 	const int64_t size = s->side * s->side * s->channels;
 	memset(gradient, 0, size * sizeof(float));
 	for (int64_t chunk = 0; chunk < chunks(s); chunk++)
-		for (int64_t i = 0; i < size; i++) gradient[i] += sums[chunk * size + i];
+		for (int64_t i = 0; i < size; i++) gradient[i] += s->sums[chunk * size + i];
 }
 
-#ifdef __x86_64__
-#define FOR(instructions, name, across) \
-	__attribute__((target(instructions))) static int forward_##name(const depthwise_shape *s, int64_t unit, const float *x, const float *kernel, float *y) { \
-		return forward(s, unit, x, kernel, y, across); \
-	} \
-	__attribute__((target(instructions))) static int gradient_##name(const depthwise_shape *s, int64_t unit, const float *x, const float *dy, float *sums) { \
-		return gradient(s, unit, x, dy, sums); \
-	}
-FOR("avx512f,fma", avx512, 8)
-FOR("avx2,fma", avx2, 4)
-#define PICK(function, ...) \
-	if (__builtin_cpu_supports("avx512f")) return function##_avx512(__VA_ARGS__); \
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return function##_avx2(__VA_ARGS__)
-#else
-#define PICK(function, ...)
-#endif
-
-int depthwise_forward(const depthwise_shape *s, int64_t unit, const float *x, const float *kernel, float *y) {
-	PICK(forward, s, unit, x, kernel, y);
-	return forward(s, unit, x, kernel, y, 4);
-}
-
-int depthwise_gradient(const depthwise_shape *s, int64_t unit, const float *x, const float *dy, float *sums) {
-	PICK(gradient, s, unit, x, dy, sums);
-	return gradient(s, unit, x, dy, sums);
-}
+KERNEL(depthwise, depthwise_work)
+KERNEL(depthwise_gradient, depthwise_work)

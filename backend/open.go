@@ -214,7 +214,7 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 				o.say("backend: compiled programs are not kept for the next time: %v", err)
 			}
 			if calls {
-				convolving.Store(b, true)
+				native.Store(b, true)
 			}
 		}
 		return b, info, nil

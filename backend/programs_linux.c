@@ -158,7 +158,7 @@ int patchlab_wrap_compile(const char *path, int *calls) {
 	api_table *table = get == NULL ? NULL : get();
 	if (table == NULL || table->size < sizeof *table || table->version.major != 0) return 0;
 	if (api != NULL) {
-		*calls = registered;
+		*calls = registered && table == api;
 		return table == api;
 	}
 	api = table;

@@ -2,6 +2,7 @@
 
 package backend
 
+// #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "programs_linux.h"
 import "C"
@@ -16,8 +17,8 @@ import (
 // that was wrapped belongs to the process, so this does too.
 var kept atomic.Pointer[programs]
 
-// wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names, run depthwise
-// convolutions by depthwise_linux.c, and keep its programs. go-xla v0.4.1 has no call for any of these, but PJRT has; so
+// wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names, call our own
+// kernels, and keep its programs. go-xla v0.4.1 has no call for any of these, but PJRT has; so
 // the plugin's own PJRT_Client_Compile is wrapped in the table through which go-xla reaches it. Where that cannot be,
 // each process compiles, moments take twice their room, and calls is false. The error says why programs are not kept.
 func wrapCompile(path, version string) (calls bool, err error) {
@@ -27,24 +28,29 @@ func wrapCompile(path, version string) (calls bool, err error) {
 	defer C.free(unsafe.Pointer(c))
 	var registered C.int
 	C.patchlab_wrap_compile(c, &registered)
-	calling.Store(registered != 0)
+	if registered != 0 {
+		calling.Store(true)
+	}
 	return registered != 0, err
 }
 
 // calling is whether the process's plugin takes calls of our own.
 var calling atomic.Bool
 
-// programsRewrite writes a program that shares more memory and calls our own convolutions, which the caller frees; its
+// programsRewrite writes a program that shares more memory and calls our own kernels, which the caller frees; its
 // size is 0 where there is nothing to change.
 //
 //export programsRewrite
 func programsRewrite(code *C.char, size C.size_t, out **C.char) C.size_t {
 	b := donating(bytesOf(code, size))
 	if calling.Load() {
-		if b == nil {
-			b = bytesOf(code, size)
+		whole := b
+		if whole == nil {
+			whole = bytesOf(code, size)
 		}
-		b = callDepthwise(b)
+		if called := callKernels(whole); called != nil {
+			b = called
+		}
 	}
 	if b == nil {
 		return 0

@@ -52,7 +52,10 @@ func newStepper(net *Network, recipe Recipe) (*stepper, error) {
 func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.Node) *graph.Node {
 	rates.AssertDims(4)
 	rate := func(i int) *graph.Node { return graph.Squeeze(graph.Slice(rates, graph.AxisElem(i))) }
-	logits := s.net.Config.Logits(scope, images, models.Pass{Training: true, Frozen: s.recipe.frozen(), Seed: seed, BFloat16: s.recipe.Precision == BFloat16, Convolve: s.spread == nil && backend.Convolves(s.net.backend)})
+	logits := s.net.Config.Logits(scope, images, models.Pass{
+		Training: true, Frozen: s.recipe.frozen(), Seed: seed, BFloat16: s.recipe.Precision == BFloat16,
+		Native: s.spread == nil && backend.Native(s.net.backend),
+	})
 	truth := graph.OneHot(labels, logits.Shape().Dim(-1), dtypes.Float32) // [B, K]
 	target := truth
 	if a := s.recipe.Augment; a != nil && a.Mixing != nil {

@@ -94,9 +94,9 @@ type Pass struct {
 	// Precision Training", section 3; bfloat16 has float32's range and needs no loss scaling).
 	// Convolutions by depth stay float32: they are no matrix products.
 	BFloat16 bool
-	// Convolve makes a ConvMixer's depthwise convolution, and its gradient, an operation of the backend: for one
-	// that is quick at it. Elsewhere it is a sum of shifted tables.
-	Convolve bool
+	// Native makes depthwise convolutions, and norms with their gradients, operations of the backend: for one that is
+	// quick at them. Elsewhere they are sums of shifted tables, and means and variances.
+	Native bool
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
 }

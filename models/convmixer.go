@@ -36,7 +36,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := graph.Reshape(x, batch, grid, grid, dim)
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	y = graph.Add(depthwise(y, kernel, n.pass.Convolve), graph.Reshape(bias, 1, 1, 1, dim))
+	y = graph.Add(depthwise(y, kernel, n.pass.Native), graph.Reshape(bias, 1, 1, 1, dim))
 	y.AssertDims(batch, grid, grid, dim)
 	y = graph.Reshape(y, batch, tokens, dim)
 	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", n.convActivation(y))) // [B, T, C]

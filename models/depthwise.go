@@ -9,15 +9,15 @@ import (
 // depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C], "same"
 // padding, stride 1: [B, H, W, C]. As in Keras, an even kernel looks one place further right and down.
 //
-// With convolve it is the backend's own operation (Pass.Convolve). Else it is the sum over the k*k taps of x, shifted, times the tap's weights, which XLA fuses into one pass; the
-// gradient of x is another such sum. XLA's CPU compiler runs a grouped convolution slowly and compiles its
-// gradient slowly; the gradient that would follow from the sum has a pass over the table for each tap
-// (results/speed-log.md).
-func depthwise(x, kernel *graph.Node, convolve bool) *graph.Node {
+// With native it is the backend's own operation (Pass.Native). Else it is the sum over the k*k taps of x, shifted, times
+// the tap's weights, which XLA fuses into one pass; the gradient of x is another such sum. XLA's own grouped convolution
+// runs slowly on a CPU and its gradient compiles slowly; the gradient that would follow from the sum has a pass over the
+// table for each tap (results/speed-log.md).
+func depthwise(x, kernel *graph.Node, native bool) *graph.Node {
 	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
 	side := kernel.Shape().Dim(0)
 	before, after := (side-1)/2, side/2
-	if convolve {
+	if native {
 		return withGradient(func(inputs []*graph.Node) *graph.Node {
 			y := graph.StopGradient(grouped(inputs[0], inputs[1], before, after))
 			return linked(y, inputs...) // else GoMLX would build a convolution a channel for gradients that are not used

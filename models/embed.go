@@ -182,16 +182,16 @@ func patches(x *graph.Node, p int) *graph.Node {
 }
 
 // project resizes images [B, H, W, 3] and multiplies each patch with a kernel [p*p*3, C] and adds a bias [C]: [B, T, C].
-// Enlarging by a whole factor is linear too and the same for each patch, so the kernel takes it over: then it has fewer
-// pixels to see, and the large image is never made.
+// Enlarging by a whole factor is linear too and the same for each patch, so the kernel takes it over where it then has
+// fewer pixels to see: the large image is never made.
 func (n *network) project(x, kernel, bias *graph.Node) *graph.Node {
 	height, width, p := x.Shape().Dim(1), x.Shape().Dim(2), n.PatchSize
 	factor := n.ImageSize / height
-	if height != width || factor < 2 || factor*height != n.ImageSize || p%factor != 0 {
+	inside := p / max(factor, 1)
+	side := inside + 2
+	if height != width || factor < 2 || factor*height != n.ImageSize || inside*factor != p || side >= p {
 		return n.linear(patches(resize(x, n.ImageSize), p), kernel, bias)
 	}
-	inside := p / factor
-	side := inside + 2
 	// The middle of a patch with a pixel around it, enlarged, is the patch.
 	line := graph.Const(x.Graph(), bilinear(side, side*factor)[factor:factor+p]) // [p, side]
 	kernel = graph.Reshape(kernel, p, p, n.Channels, n.Dim)

@@ -106,8 +106,15 @@ func (n *network) convActivation(x *graph.Node) *graph.Node {
 // (Ba, Kiros & Hinton 2016).
 func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
+	x.AssertDims(-1, -1, width)
 	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
 	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
+	if n.pass.Native {
+		rows := x.Shape().Size() / width
+		unit, _, _ := graph.InternalBatchNormForTraining(graph.Reshape(x, rows, width),
+			graph.Ones(x.Graph(), shapes.Make(dtypes.Float32, rows)), graph.Zeros(x.Graph(), shapes.Make(dtypes.Float32, rows)), layerNormEpsilon, 0)
+		return graph.Add(graph.Mul(graph.Reshape(unit, x.Shape().Dimensions...), channels(gamma)), channels(beta))
+	}
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
 		return nn.LayerNorm(inputs[0], []int{-1}, layerNormEpsilon, inputs[1], inputs[2], nil)
 	}, func(dy *graph.Node) []*graph.Node {
@@ -116,7 +123,7 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 		mean := func(x *graph.Node) *graph.Node { return graph.ReduceAndKeep(x, graph.ReduceMean, -1) }
 		centred := graph.Sub(x, mean(x))
 		deviation := graph.Sqrt(graph.AddScalar(mean(graph.Square(centred)), layerNormEpsilon)) // [B, T, 1]
-		unit, g := graph.Div(centred, deviation), graph.Mul(dy, graph.Reshape(gamma, 1, 1, width))
+		unit, g := graph.Div(centred, deviation), graph.Mul(dy, channels(gamma))
 		dx := graph.Div(graph.Sub(graph.Sub(g, mean(g)), graph.Mul(unit, mean(graph.Mul(g, unit)))), deviation)
 		return []*graph.Node{dx, graph.ReduceSum(graph.Mul(dy, unit), 0, 1), graph.ReduceSum(dy, 0, 1)}
 	}, x, gamma, beta)
@@ -137,20 +144,31 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 	movingMean := n.fixed(path+"/moving_mean", zeros, width)
 	movingVariance := n.fixed(path+"/moving_variance", ones, width)
 
-	mean, variance := movingMean.NodeValue(x), movingVariance.NodeValue(x) // [C]
-	if n.pass.Training {
-		mean, variance = moments(x)
-		move := func(v *model.Variable, batch *graph.Node) {
-			old := v.NodeValue(x)
-			v.SetNodeValue(graph.StopGradient(graph.Add(graph.MulScalar(old, batchNormMomentum), graph.MulScalar(batch, 1-batchNormMomentum))))
-		}
-		move(movingMean, mean)
-		move(movingVariance, variance)
+	normalise := func(mean, variance *graph.Node) *graph.Node { // both [C]
+		scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, n.batchNormEpsilon())))
+		return graph.Add(graph.Mul(graph.Sub(x, channels(mean)), channels(scale)), channels(beta))
 	}
-	channels := func(v *graph.Node) *graph.Node { return graph.Reshape(v, 1, 1, width) }
-	scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, n.batchNormEpsilon()))) // [C]
-	return graph.Add(graph.Mul(graph.Sub(x, channels(mean)), channels(scale)), channels(beta))
+	if !n.pass.Training {
+		return normalise(movingMean.NodeValue(x), movingVariance.NodeValue(x))
+	}
+	var y, mean, variance *graph.Node
+	if n.pass.Native {
+		y, mean, variance = graph.InternalBatchNormForTraining(x, gamma, beta, float32(n.batchNormEpsilon()), -1)
+	} else {
+		mean, variance = moments(x)
+		y = normalise(mean, variance)
+	}
+	move := func(v *model.Variable, batch *graph.Node) {
+		old := v.NodeValue(x)
+		v.SetNodeValue(graph.StopGradient(graph.Add(graph.MulScalar(old, batchNormMomentum), graph.MulScalar(batch, 1-batchNormMomentum))))
+	}
+	move(movingMean, mean)
+	move(movingVariance, variance)
+	return y
 }
+
+// channels gives a vector [C] the rank of a table: [1, 1, C].
+func channels(v *graph.Node) *graph.Node { return graph.Reshape(v, 1, 1, v.Shape().Dim(0)) }
 
 func (c Config) batchNormEpsilon() float64 { return cmp.Or(c.BatchNormEpsilon, batchNormEpsilon) }
 

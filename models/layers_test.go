@@ -81,7 +81,7 @@ func TestPatches(t *testing.T) {
 
 // TestProject holds the kernel that takes over the enlargement to the plain order: resize, cut, multiply.
 func TestProject(t *testing.T) {
-	for _, c := range []struct{ from, size, patch int }{{8, 16, 4}, {6, 18, 6}, {4, 16, 4}, {8, 16, 16}, {8, 12, 4}, {8, 16, 1}, {16, 8, 4}} {
+	for _, c := range []struct{ from, size, patch int }{{8, 16, 8}, {6, 18, 9}, {4, 16, 4}, {8, 16, 16}, {8, 16, 4}, {8, 12, 4}, {8, 16, 1}, {16, 8, 4}} {
 		config := Config{ImageSize: c.size, PatchSize: c.patch, Channels: 3, Dim: 5}
 		x, kernel := make([]float32, 2*c.from*c.from*3), make([]float32, c.patch*c.patch*3*5)
 		stream(1, "x").fill(1, x)
@@ -143,6 +143,62 @@ func TestSetNormalization(t *testing.T) {
 	}
 }
 
+// TestNativeNorms holds the backend's own norms, and their gradients, to those made of means and variances.
+func TestNativeNorms(t *testing.T) {
+	opened := anyBackend(t)
+	if !backend.Native(opened) {
+		t.Skip("the backend has no norms of its own")
+	}
+	for _, dims := range [][]int{{3, 5, 1}, {2, 7, 16}, {5, 33, 19}, {4, 64, 100}, {1, 1, 64}, {300, 2, 84}} {
+		size, dim := dims[0]*dims[1]*dims[2], dims[2]
+		x, weights := make([]float32, size), make([]float32, size)
+		stream(1, "x").fill(1, x)
+		stream(1, "weights").fill(1, weights)
+		for i := range x {
+			x[i] += 3 // a mean that a careless variance would suffer from
+		}
+		for _, layer := range []string{"LayerNorm", "BatchNorm"} {
+			results := map[bool][]*tensors.Tensor{}
+			for _, native := range []bool{false, true} {
+				store := model.NewStore()
+				exec := model.MustNewExec(opened, store, func(scope *model.Scope, x, weights *graph.Node) []*graph.Node {
+					n := &network{scope: scope, pass: Pass{Training: true, Native: native}}
+					y := n.layerNorm("norm", x)
+					if layer == "BatchNorm" {
+						y = n.batchNorm("norm", x)
+					}
+					var parameters []*graph.Node
+					for _, name := range []string{"gamma", "beta"} {
+						parameters = append(parameters, store.GetVariable("/norm/"+name).NodeValue(x))
+					}
+					loss := graph.ReduceAllSum(graph.Mul(graph.Square(y), weights))
+					outputs := append([]*graph.Node{y}, graph.Gradient(loss, append(parameters, x)...)...)
+					if layer == "BatchNorm" {
+						outputs = append(outputs, store.GetVariable("/norm/moving_mean").NodeValue(x), store.GetVariable("/norm/moving_variance").NodeValue(x))
+					}
+					return outputs
+				})
+				out, err := exec.Exec(tensors.FromFlatDataAndDimensions(x, dims...), tensors.FromFlatDataAndDimensions(weights, dims...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				results[native] = out
+				defer exec.Finalize()
+			}
+			if dim == 1 && layer == "LayerNorm" {
+				continue // the variance of one number is 0, and rounding all there is
+			}
+			for i, want := range results[false] {
+				want := tensors.MustCopyFlatData[float32](want)
+				bound := 2e-5 * max(1, slices.Max(want), -slices.Min(want))
+				if d := furthest(t, tensors.MustCopyFlatData[float32](results[true][i]), want); d > float64(bound) {
+					t.Errorf("%s of %v: output %d differs by %g", layer, dims, i, d)
+				}
+			}
+		}
+	}
+}
+
 // TestBatchNorm follows the layer by hand over a training and an inference pass.
 func TestBatchNorm(t *testing.T) {
 	backend, store := goBackend(t), model.NewStore()
@@ -183,7 +239,7 @@ func TestBatchNorm(t *testing.T) {
 func TestDepthwise(t *testing.T) {
 	opened := anyBackend(t)
 	ways := []bool{false}
-	if backend.Convolves(opened) {
+	if backend.Native(opened) {
 		ways = append(ways, true)
 	}
 	const batch, height, width = 9, 4, 6

@@ -1,0 +1,55 @@
+// Kernels that XLA's programs call (calls_linux.c): depthwise convolutions and
+// normalisations of float32. Each function does one of its units of work, which are
+// independent of each other, and returns 0 where there is no memory.
+#pragma once
+
+#include <stdint.h>
+
+// depthwise_work is a convolution of each channel by itself, stride 1:
+//
+//	y[b,h,w,c] = sum over i, j of x[b, h+i-before, w+j-before, c] kernel[i,j,c]
+//
+// x [batch, x_height, x_width, channels] being 0 outside, y [batch, height, width,
+// channels]; or that convolution's gradient by the kernel [side, side, channels].
+typedef struct {
+	int64_t batch, height, width, channels, side, before, x_height, x_width;
+	const float *x, *kernel, *dy;
+	float *y;
+	float *sums; // of the gradient: depthwise_sums floats, which depthwise_total adds up
+} depthwise_work;
+
+int64_t depthwise_units(const depthwise_work *w);
+int64_t depthwise_gradient_units(const depthwise_work *w);
+int64_t depthwise_sums(const depthwise_work *w);
+int depthwise(const void *work, int64_t unit);
+int depthwise_gradient(const void *work, int64_t unit);
+void depthwise_total(const depthwise_work *w, float *gradient);
+
+// norm_work is y = scale (x - mean)/sqrt(variance + epsilon) + offset of a table
+// [rows, channels], for each channel over the rows (BatchNorm) or, by_row, for each
+// row over its channels (LayerNorm); mean, variance, scale and offset have a number
+// for each channel or row. Variances are the biased ones.
+typedef struct {
+	int64_t rows, channels;
+	float epsilon;
+	const float *x, *scale, *offset, *dy;
+	float *mean, *variance; // results; arguments of the gradient
+	float *y;               // the gradient's is that of x
+	float *dscale, *doffset;
+	float *sums; // of columns: norm_sums floats
+} norm_work;
+
+int64_t norm_units(const norm_work *w);
+int64_t norm_sums(const norm_work *w);
+
+// By row: one call for each unit.
+int norm_rows(const void *work, int64_t unit);
+int norm_rows_gradient(const void *work, int64_t unit);
+
+// By column: sums for each unit, then their total, then the table for each unit.
+int norm_columns_sums(const void *work, int64_t unit);
+void norm_columns_total(const norm_work *w);
+int norm_columns(const void *work, int64_t unit);
+int norm_columns_gradient_sums(const void *work, int64_t unit);
+void norm_columns_gradient_total(const norm_work *w);
+int norm_columns_gradient(const void *work, int64_t unit);

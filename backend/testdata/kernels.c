@@ -1,0 +1,138 @@
+// Tries the kernels of ../kernels_linux.h in each set of instructions that this
+// machine has, beside plain loops in double precision: run by TestKernels.
+#include "../depthwise_linux.c"
+#include "../norms_linux.c"
+
+#include <math.h>
+#include <stdio.h>
+
+typedef int kernel_function(const void *work, int64_t unit);
+
+static int failures;
+
+// filled returns count numbers, and one more that must stay as it is.
+static float *filled(int64_t count) {
+	float *p = malloc((count + 1) * sizeof(float));
+	for (int64_t i = 0; i <= count; i++) p[i] = rand() / (float)RAND_MAX - .5f;
+	return p;
+}
+
+static void compare(const char *what, const float *got, const double *want, int64_t count, float beyond) {
+	for (int64_t i = 0; i < count; i++)
+		if (!(fabs(got[i] - want[i]) < 1e-4 * (1 + fabs(want[i])))) {
+			printf("%s: %g at %ld of %ld, want %g\n", what, got[i], (long)i, (long)count, want[i]);
+			failures++;
+			break;
+		}
+	if (got[count] != beyond) {
+		printf("%s: written beyond the end\n", what);
+		failures++;
+	}
+}
+
+// each does all units, the last first.
+static void each(kernel_function *run, const void *work, int64_t units) {
+	for (int64_t u = units - 1; u >= 0; u--)
+		if (!run(work, u)) failures++;
+}
+
+static void try_depthwise(depthwise_work w, kernel_function *forward, kernel_function *gradient) {
+	const int64_t taps = w.side * w.side * w.channels, size = w.batch * w.height * w.width * w.channels;
+	float *x = filled(w.batch * w.x_height * w.x_width * w.channels), *kernel = filled(taps), *dy = filled(size);
+	float *y = filled(size), *dkernel = filled(taps), *sums = filled(depthwise_sums(&w));
+	double *want_y = calloc(size, sizeof(double)), *want_dkernel = calloc(taps, sizeof(double));
+	for (int64_t i = 0; i < size; i++)
+		for (int64_t tap = 0; tap < w.side * w.side; tap++) {
+			const int64_t c = i % w.channels, column = i / w.channels % w.width, row = i / w.channels / w.width % w.height;
+			const int64_t b = i / w.channels / w.width / w.height, h = row + tap / w.side - w.before, v = column + tap % w.side - w.before;
+			if (h < 0 || h >= w.x_height || v < 0 || v >= w.x_width) continue;
+			const double from = x[((b * w.x_height + h) * w.x_width + v) * w.channels + c];
+			want_y[i] += from * kernel[tap * w.channels + c];
+			want_dkernel[tap * w.channels + c] += from * dy[i];
+		}
+	const float y_end = y[size], dkernel_end = dkernel[taps], sums_end = sums[depthwise_sums(&w)];
+	w.x = x, w.kernel = kernel, w.dy = dy, w.y = y, w.sums = sums;
+	each(forward, &w, depthwise_units(&w));
+	each(gradient, &w, depthwise_gradient_units(&w));
+	depthwise_total(&w, dkernel);
+	compare("depthwise", y, want_y, size, y_end);
+	compare("depthwise gradient", dkernel, want_dkernel, taps, dkernel_end);
+	if (sums[depthwise_sums(&w)] != sums_end) failures++;
+	free(x), free(kernel), free(dy), free(y), free(dkernel), free(sums), free(want_y), free(want_dkernel);
+}
+
+static void try_norm(int64_t rows, int64_t channels, int by_row, kernel_function *functions[6]) {
+	const int64_t size = rows * channels, groups = by_row ? rows : channels, members = size / groups;
+	float *x = filled(size), *dy = filled(size), *scale = filled(groups), *offset = filled(groups);
+	float *y = filled(size), *dx = filled(size), *mean = filled(groups), *variance = filled(groups), *dscale = filled(groups), *doffset = filled(groups);
+	double *want = calloc(2 * size + 4 * groups, sizeof(double)), *want_dx = want + size, *want_mean = want_dx + size;
+	double *want_variance = want_mean + groups, *want_dscale = want_variance + groups, *want_doffset = want_dscale + groups;
+	for (int64_t i = 0; i < size; i++) x[i] += 3; // a mean that a careless variance would suffer from
+	for (int64_t g = 0; g < groups; g++) {
+#define MEMBER(m) (by_row ? g * channels + (m) : (m) * channels + g)
+		for (int64_t m = 0; m < members; m++) want_mean[g] += x[MEMBER(m)] / (double)members;
+		for (int64_t m = 0; m < members; m++) want_variance[g] += pow(x[MEMBER(m)] - want_mean[g], 2) / members;
+		const double inverse = 1 / sqrt(want_variance[g] + 1e-3f);
+		for (int64_t m = 0; m < members; m++) {
+			const double unit = (x[MEMBER(m)] - want_mean[g]) * inverse;
+			want[MEMBER(m)] = unit * scale[g] + offset[g];
+			want_dscale[g] += dy[MEMBER(m)] * unit;
+			want_doffset[g] += dy[MEMBER(m)];
+		}
+		for (int64_t m = 0; m < members; m++)
+			want_dx[MEMBER(m)] = scale[g] * inverse * (dy[MEMBER(m)] - want_doffset[g] / members - (x[MEMBER(m)] - want_mean[g]) * inverse * want_dscale[g] / members);
+	}
+	norm_work w = {.rows = rows, .channels = channels, .epsilon = 1e-3f, .x = x, .scale = scale, .offset = offset, .dy = dy, .mean = mean, .variance = variance, .y = y, .dscale = dscale, .doffset = doffset};
+	const float ends[] = {y[size], dx[size], mean[groups], variance[groups], dscale[groups], doffset[groups]};
+	w.sums = filled(norm_sums(&w));
+	const float sums_end = w.sums[norm_sums(&w)];
+	if (by_row) {
+		each(functions[0], &w, norm_units(&w));
+		w.y = dx;
+		each(functions[1], &w, norm_units(&w));
+	} else {
+		each(functions[2], &w, norm_units(&w));
+		norm_columns_total(&w);
+		each(functions[3], &w, norm_units(&w));
+		w.y = dx;
+		each(functions[4], &w, norm_units(&w));
+		norm_columns_gradient_total(&w);
+		each(functions[5], &w, norm_units(&w));
+	}
+	compare("norm", y, want, size, ends[0]);
+	compare("norm's gradient", dx, want_dx, size, ends[1]);
+	compare("mean", mean, want_mean, groups, ends[2]);
+	compare("variance", variance, want_variance, groups, ends[3]);
+	compare("gradient of scale", dscale, want_dscale, groups, ends[4]);
+	compare("gradient of offset", doffset, want_doffset, groups, ends[5]);
+	if (w.sums[norm_sums(&w)] != sums_end) failures++;
+	free(x), free(dy), free(scale), free(offset), free(y), free(dx), free(mean), free(variance), free(dscale), free(doffset), free(want), free(w.sums);
+}
+
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6]) {
+	const int before = failures;
+	const depthwise_work shapes[] = {
+		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
+		{17, 5, 6, 8, 3, 0, 7, 8}, {16, 4, 4, 16, 3, 1, 4, 4}, {1, 3, 3, 1, 17, 8, 3, 3}, {1, 1, 1, 1, 1, 0, 1, 1}, {2, 4, 4, 16, 2, 0, 9, 9}, {1, 8, 8, 32, 7, 6, 3, 2},
+	};
+	for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++) try_depthwise(shapes[i], forward, gradient);
+	const int64_t tables[][2] = {{1, 16}, {300, 16}, {128, 64}, {129, 100}, {5, 3}, {257, 1}, {2, 85}};
+	for (int i = 0; i < (int)(sizeof tables / sizeof *tables); i++) {
+		if (tables[i][1] > 1) try_norm(tables[i][0], tables[i][1], 1, norms);
+		if (tables[i][0] > 1) try_norm(tables[i][0], tables[i][1], 0, norms);
+	}
+	if (failures > before) printf("above: %s\n", instructions);
+}
+
+#define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
+	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}
+
+int main(void) {
+	try("the machine's own", ALL());
+#ifdef __x86_64__
+	try("plain", ALL(_plain));
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) try("AVX2", ALL(_avx2));
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) try("AVX-512", ALL(_avx512));
+#endif
+	return failures > 0;
+}
