@@ -5,10 +5,10 @@
 // one file:
 //
 //	images [B, H, W, 3] uint8
-//	  -> scaled, resized                [B, S, S, 3]     embed.go
-//	  -> cut into patches, projected    [B, T, C]        embed.go
-//	  -> blocks                         [B, T, C]        mixer.go, vit.go, convmixer.go
-//	  -> pooled, classified             [B, classes]     config.go
+//	  -> scaled                                [B, H, W, 3]  embed.go
+//	  -> resized, cut into patches, projected  [B, T, C]     embed.go
+//	  -> blocks                                [B, T, C]     mixer.go, vit.go, convmixer.go
+//	  -> pooled, classified                    [B, classes]  config.go
 //
 // T is the number of patches (tokens), C the number of channels (Config.Dim). The ten configurations of
 // the course that this project implements are in reference.go with the figures that it measured.
