@@ -88,7 +88,7 @@ func (t target) report(ctx context.Context, db *tracker.DB, runs []tracker.RunIn
 	var finished []float64
 	for i, r := range runs {
 		points, err := db.History(ctx, r.ID, "val_accuracy")
-		if err != nil {
+		if err != nil && !errors.Is(err, tracker.ErrNotFound) { // not one epoch yet
 			return err
 		}
 		curves[i] = map[int64]float64{}
