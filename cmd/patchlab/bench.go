@@ -61,10 +61,10 @@ least.
 
 --against tells how the cost of an image grows with tokens (16 to 1,024: the
 image grows, its patches stay), dim (32 to 256), depth (the pattern of the
-blocks, once to four times) or batch (16 to 128), in batches of 16, as an exponent
-fitted to four points by least squares on logarithms, with its 95 % interval
-(Student's t, 2 degrees of freedom): a wide one says that growth is no power law
-in that range.
+blocks, once to four times) or batch (16 to 128), in batches of 16, as an
+exponent fitted to four points by least squares on logarithms, with its 95 %
+interval (Student's t, 2 degrees of freedom): a wide one says that growth is no
+power law in that range.
 
 Ctrl-C ends the measuring, and shows what was measured.`,
 		Example: `  patchlab bench mixer-4

@@ -51,8 +51,8 @@ func newDoctorCommand() *cobra.Command {
 		Long: `Check what Patchlab needs, and say what mends it.
 
 Each part is "ok", or followed by the command that mends it. Optional parts are
-marked; the exit status is 1 where a part that is not optional is not ok. Nothing
-is changed or downloaded.`,
+marked; the exit status is 1 where a part that is not optional is not ok.
+Nothing is changed or downloaded.`,
 		Example: `  patchlab doctor
   patchlab doctor --data-dir ~/data/cifar10
   patchlab doctor --json`,

@@ -26,9 +26,9 @@ func newEvaluateCommand() *cobra.Command {
 		Short: "Test a run's weights again, class by class",
 		Long: `Test a run's weights again, class by class.
 
-RUN is an ID, the beginning of one, a name, or "latest". Every image of the split
-is used once. Nothing is written. --data tests it on other images than its own,
-of the same classes; weights that were imported have none of their own.`,
+RUN is an ID, the beginning of one, a name, or "latest". Every image of the
+split is used once. Nothing is written. --data tests it on other images than its
+own, of the same classes; weights that were imported have none of their own.`,
 		Example: `  patchlab evaluate latest
   patchlab evaluate mixer-4-1 --split validation
   patchlab evaluate mixer-4-1 --format json

@@ -55,7 +55,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
   patchlab train --model mixer-4              one of the ten reference models
   patchlab train --model mixer:2,vit:1        a hybrid of your own
   patchlab compare                            every run so far, side by side
-  patchlab inspect latest                     what its network looks at, in pictures`,
+  patchlab inspect latest                     pictures of what it looks at`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

@@ -17,6 +17,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"patchlab/backend"
 	"patchlab/datasets"
@@ -281,6 +284,26 @@ func TestEveryCommandHasExamples(t *testing.T) {
 			t.Errorf("%s has no examples", c.CommandPath())
 		}
 	}
+}
+
+// Every line of every command's help fits a terminal of 80 columns; what cobra
+// wrote (completion, help) is its own.
+func TestHelpFits(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for line := range strings.Lines(must(t, append(strings.Fields(c.CommandPath())[1:], "--help")...)) {
+			line = strings.TrimSuffix(line, "\n")
+			if wide := utf8.RuneCountInString(line); wide > 80 {
+				t.Errorf("%s --help has a line of %d columns:\n%s", c.CommandPath(), wide, line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			if sub.Name() != "completion" && sub.Name() != "help" {
+				walk(sub)
+			}
+		}
+	}
+	walk(newRootCommand())
 }
 
 // process starts the test binary as patchlab.

@@ -21,7 +21,8 @@ func newRunsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs",
 		Short: "List, show, edit, merge, verify and export recorded runs",
-		Long: `Works on the runs in a tracking database (--db, else $PATCHLAB_DB, else patchlab.db).
+		Long: `Work on the runs in a tracking database: that of --db, else of $PATCHLAB_DB,
+else patchlab.db.
 
 A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		Example: `  patchlab runs list --limit 10

@@ -51,9 +51,10 @@ func newSweepCommand() *cobra.Command {
 
 What is tried is in a YAML file, or in flags: any flag of "patchlab train" that
 makes a recipe is fixed when given as it is, and tried when given by --try. A
-trial, a configuration with a seed, is known by its recipe's digest: begun again,
-a sweep trains only what is missing or was interrupted, and takes over what was
-trained before. A trial that fails stops no other. Ctrl-C checkpoints all.
+trial, a configuration with a seed, is known by its recipe's digest: begun
+again, a sweep trains only what is missing or was interrupted, and takes over
+what was trained before. A trial that fails stops no other. Ctrl-C checkpoints
+all.
 
 The file:
 

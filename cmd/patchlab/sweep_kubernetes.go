@@ -148,10 +148,11 @@ func newSweepMergeCommand() *cobra.Command {
 	var wait bool
 	cmd := ofSweep(&cobra.Command{
 		Use:   "merge [SWEEP]",
-		Short: "Merge what the trials on a cluster recorded into the sweep's results.db",
-		Long: `Merge what the trials on a cluster recorded into the sweep's results.db.
+		Short: "Merge what a cluster's trials recorded into results.db",
+		Long: `Merge what a cluster's trials recorded into the sweep's results.db.
 
-On Slurm a job does it after each round. Nothing must write results.db meanwhile.`,
+On Slurm a job does it after each round. Nothing must write results.db
+meanwhile.`,
 		Example: "  patchlab sweep merge rates",
 	}, func(cmd *cobra.Command, f *sweepFolder) error {
 		if f.Launcher == launchLocal {

@@ -25,8 +25,8 @@ func newSweepStatusCommand() *cobra.Command {
 		Long: `Show what became of a sweep's trials.
 
 SWEEP is its name or its folder; without it, the only one here. States are what
-the database and the cluster say now: a trial that was stopped is killed, one whose
-process is gone has crashed, whatever it was thought to do.`,
+the database and the cluster say now: a trial that was stopped is killed, one
+whose process is gone has crashed, whatever it was thought to do.`,
 		Example: "  patchlab sweep status rates\n  patchlab sweep status rates --format json",
 	}, func(cmd *cobra.Command, f *sweepFolder) error {
 		if format != "table" && format != "json" {

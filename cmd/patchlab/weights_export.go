@@ -27,8 +27,8 @@ An .onnx file is the whole network: it takes bytes [batch, height, width,
 channels] of any size and gives logits; the pixels' scaling and the resizing of
 package models are part of it. A .safetensors file holds the weights with
 Patchlab's names and says what network they are of, so that "weights import" and
-"train --init" take it as it is; or with --timm it has the names of timm, where timm
-has the architecture.`,
+"train --init" take it as it is; or with --timm it has the names of timm, where
+timm has the architecture.`,
 		Example: `  patchlab weights export latest -o network.onnx
   patchlab weights export vit-lite-7-4-1 -o model.safetensors --timm`,
 		Args: cobra.ExactArgs(1),
