@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/compare/report"
 	"patchlab/experiments"
 	"patchlab/models"
 )
@@ -160,7 +161,7 @@ func (o *benchOptions) plan(specs []string) ([]place, error) {
 		return nil, fmt.Errorf("a roofline of %d models; allowed: 1 to 6", len(specs))
 	}
 	if o.roofline != "" {
-		if err := checkFolderOf(o.roofline); err != nil {
+		if err := report.CheckOutput(o.roofline); err != nil {
 			return nil, err
 		}
 	}

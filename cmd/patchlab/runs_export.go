@@ -28,6 +28,9 @@ MLflow server.`,
   patchlab runs export --filter "params.model = 'mixer-4'" \
       --to http://127.0.0.1:5000`,
 		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			if err := report.CheckOutput(output); err != nil {
+				return err
+			}
 			if filter != "" && len(args) > 0 {
 				return errors.New("either runs are named, or --filter chooses them, not both")
 			}

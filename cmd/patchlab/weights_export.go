@@ -11,6 +11,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"patchlab/compare/report"
 	"patchlab/lab"
 	"patchlab/weights"
 )
@@ -40,7 +41,7 @@ timm has the architecture.`,
 			if timm && format == ".onnx" {
 				return fmt.Errorf("--timm says how a .safetensors file names its tensors, and %s is none", out)
 			}
-			if err := checkFolderOf(out); err != nil { // before a network is read
+			if err := report.CheckOutput(out); err != nil { // before a network is read
 				return err
 			}
 			db, info, err := readRun(cmd.Context(), dbPath, args[0])
