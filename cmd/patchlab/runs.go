@@ -124,21 +124,3 @@ func shortDuration(d time.Duration) string {
 		return fmt.Sprintf("%dh%02dm", d/time.Hour, d/time.Minute%60)
 	}
 }
-
-// cut shortens text to a width in characters.
-func cut(text string, width int) string {
-	if runes := []rune(text); len(runes) > width {
-		return string(runes[:width-1]) + "…"
-	}
-	return text
-}
-
-// oneLine keeps control characters of recorded text away from the terminal.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
-}

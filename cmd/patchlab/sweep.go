@@ -279,7 +279,7 @@ func (o *sweepOptions) spec(cmd *cobra.Command, args []string) (sweep.Spec, erro
 		s.Parameters = append(slices.DeleteFunc(s.Parameters, func(old sweep.Parameter) bool { return old.Name == p.Name }), p)
 	}
 	if others := overruled(settings(s), file); len(others) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Flags have the last word over %s: %s\n", args[0], strings.Join(others, "; "))
+		fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Flags have the last word over %s: %s", args[0], strings.Join(others, "; "))))
 	}
 	if path, ok := s.Train["recipe"]; ok {
 		var err error
@@ -311,8 +311,8 @@ func (f *sweepFolder) replaces(cmd *cobra.Command) error {
 	was, is := settings(before.Spec), settings(f.Spec)
 	was["backend"], is["backend"] = string(before.Backend), string(f.Backend)
 	if others := changes(is, was); len(others) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Sweep %s is another than before: %s. A trial is taken over where its recipe, images and backend are the same.\n",
-			f.Spec.Name, strings.Join(others, "; "))
+		fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Sweep %s is another than before: %s. A trial is taken over where its recipe, images and backend are the same.",
+			f.Spec.Name, strings.Join(others, "; "))))
 	}
 	return nil
 }

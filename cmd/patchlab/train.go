@@ -190,8 +190,8 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
-		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
+	fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Run %s: %s on %s (%d images), recorded in %s",
+		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)))
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
 	result, err := lab.Carry(cmd.Context(), db, run, experiments.Job{
 		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name,

@@ -100,8 +100,8 @@ func (o *importFlags) run(cmd *cobra.Command, path string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Run %s: %s with %d classes, pictures of %d × %d pixels, recorded in %s\n",
-		run.ID(), config.ID, config.Classes, config.ImageSize, config.ImageSize, o.db)
+	fmt.Fprintln(cmd.OutOrStdout(), wrapped("", fmt.Sprintf("Run %s: %s with %d classes, pictures of %d × %d pixels, recorded in %s",
+		run.ID(), config.ID, config.Classes, config.ImageSize, config.ImageSize, o.db)))
 	return nil
 }
 

@@ -248,7 +248,7 @@ func TestRefusesWhatNoSweepCouldDo(t *testing.T) {
 		"seed 4 is there twice":    func(s *sweep.Spec) { s.Seeds = []int64{4, 4} },
 		"metric \"test_accuracy\"": func(s *sweep.Spec) { s.Metric = "test_accuracy" },
 		"reduction 1":              func(s *sweep.Spec) { s.EarlyStopping = &sweep.Halving{MinEpochs: 1, Reduction: 1} },
-		"0 candidates":             func(s *sweep.Spec) { s.Candidates = 0 },
+		"candidates 0":             func(s *sweep.Spec) { s.Candidates = 0 },
 		"search \"bayes\"":         func(s *sweep.Spec) { s.Search = "bayes" },
 		"both fixed":               func(s *sweep.Spec) { s.Train["dim"] = "8" },
 		"without an order (16, 8)": func(s *sweep.Spec) { s.Search, s.Parameters[0].Values = sweep.CMAES, []string{"16", "8"} },
