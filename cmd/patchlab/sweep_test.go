@@ -279,10 +279,10 @@ func TestSweepReadsFiles(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"train: {epochs: many}\nparameters: {dim: [8]}\n": `rates.yaml: line 1: epochs is "many", which must be of the type int`,
+		"train: {epochs: many}\nparameters: {dim: [8]}\n": `rates.yaml: line 1: epochs is "many"; allowed is a whole number`,
 		"parameters:\n  depth: [8]\n":                     `rates.yaml: line 2: parameter depth: "depth" is no flag of "patchlab train"`,
 		"parameters: {dim: [0, -1]}\n":                    "no trial can be made: dim=0",
-		"serch: grid\n":                                   "rates.yaml: line 1: field serch not found",
+		"serch: grid\n":                                   `rates.yaml: line 1: "serch" is no key of a sweep; allowed: name, train, parameters, seeds, search, candidates`,
 	} {
 		write(text)
 		if _, _, err := execute(t, "sweep", "rates.yaml", "--db", "lab.db"); err == nil || !strings.Contains(err.Error(), want) {
