@@ -34,9 +34,13 @@ type Imported struct {
 }
 
 // Import records weights that were trained elsewhere, by the names of package
-// models, as a finished run, which can be used as one that was trained here.
+// models, as a finished run, which can be used as one that was trained here. Weights
+// that hold NaN or infinity are refused before there is a run.
 func Import(ctx context.Context, db *tracker.DB, spec tracker.Spec, im Imported, named map[string]*tensors.Tensor) (*tracker.Run, error) {
 	if err := im.Validate(); err != nil {
+		return nil, err
+	}
+	if err := weights.CheckFinite(named); err != nil {
 		return nil, err
 	}
 	counts, err := im.Model.Count()

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/compare/report"
 	"patchlab/experiments"
 	"patchlab/models"
 )
@@ -61,10 +62,10 @@ least.
 
 --against tells how the cost of an image grows with tokens (16 to 1,024: the
 image grows, its patches stay), dim (32 to 256), depth (the pattern of the
-blocks, once to four times) or batch (16 to 128), in batches of 16, as an exponent
-fitted to four points by least squares on logarithms, with its 95 % interval
-(Student's t, 2 degrees of freedom): a wide one says that growth is no power law
-in that range.
+blocks, once to four times) or batch (16 to 128), in batches of 16, as an
+exponent fitted to four points by least squares on logarithms, with its 95 %
+interval (Student's t, 2 degrees of freedom): a wide one says that growth is no
+power law in that range.
 
 Ctrl-C ends the measuring, and shows what was measured.`,
 		Example: `  patchlab bench mixer-4
@@ -160,7 +161,7 @@ func (o *benchOptions) plan(specs []string) ([]place, error) {
 		return nil, fmt.Errorf("a roofline of %d models; allowed: 1 to 6", len(specs))
 	}
 	if o.roofline != "" {
-		if err := checkFolderOf(o.roofline); err != nil {
+		if err := report.CheckOutput(o.roofline); err != nil {
 			return nil, err
 		}
 	}

@@ -21,13 +21,14 @@ func newCourseworkCommand() *cobra.Command {
 		Short: "Hand assignments out, hand work in, collect and grade it",
 		Long: `Hand assignments out, hand work in, collect and grade it.
 
-A teacher makes an assignment of a notebook and gives its folder to the students.
-A student hands in one signed file with the notebook and its runs. The teacher
-collects the files, sees who handed in what another did, and has a sample of the
-results computed again. The course's folder is laid out as nbgrader's, which can
-grade the notebooks' cells beside this.`,
-		Example: `  patchlab coursework new vision --notebook notebooks/answers/02-vit/02-vit.ipynb
-  patchlab coursework submit --student ada                 the student, in the folder
+A teacher makes an assignment of a notebook and gives its folder to the
+students. A student hands in one signed file with the notebook and its runs. The
+teacher collects the files, sees who handed in what another did, and has a
+sample of the results computed again. The course's folder is laid out as
+nbgrader's, which can grade the notebooks' cells beside this.`,
+		Example: `  patchlab coursework new vision \
+      --notebook notebooks/answers/02-vit/02-vit.ipynb
+  patchlab coursework submit --student ada            the student, in the folder
   patchlab coursework collect downloads/ --course vision
   patchlab coursework grade 02-vit --course vision`,
 		Args: knownSubcommand,
@@ -44,15 +45,16 @@ func newCourseworkNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new DIR --notebook FILE…",
 		Short: "Make assignments of notebooks, in a course's folder",
-		Long: `Make an assignment of each notebook, in a course's folder, which is made too where
-there is none. An assignment that is there already is never changed.
+		Long: `Make an assignment of each notebook, in a course's folder, which is made too
+where there is none. An assignment that is there already is never changed.
 
   DIR/source/NAME     the notebook with its answers
-  DIR/release/NAME    what students get: answers and outputs removed by nbgrader's
-                      conventions, a README, and assignment.json, which says what
-                      is asked for and checked
+  DIR/release/NAME    what students get: answers and outputs removed by
+                      nbgrader's conventions, a README, and assignment.json,
+                      which says what is asked for and checked
   DIR/roster.csv      a line a student: the name, and the key once it is known`,
-		Example: `  patchlab coursework new vision --notebook notebooks/answers/02-vit/02-vit.ipynb
+		Example: `  patchlab coursework new vision \
+      --notebook notebooks/answers/02-vit/02-vit.ipynb
   patchlab coursework new vision --notebook hybrids.ipynb --runs 3 --sample 2`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -142,9 +144,9 @@ func newCourseworkKeyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Show your public key, and make the key where there is none",
-		Long: `Show your public key as a line of the teacher's roster.csv, and make the key where
-there is none. The private half lies in a file that you alone can read; whoever has
-it can hand in under your name.`,
+		Long: `Show your public key as a line of the teacher's roster.csv, and make the key
+where there is none. The private half lies in a file that you alone can read;
+whoever has it can hand in under your name.`,
 		Example: `  patchlab coursework key --student ada
   patchlab coursework key >> roster.csv`,
 		Args: cobra.NoArgs,
@@ -166,13 +168,13 @@ func newCourseworkSubmitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit [DIR]",
 		Short: "Pack your notebook and its runs into one signed file",
-		Long: `Pack your notebook and its runs into one signed file, to send to your teacher. DIR
-is the assignment's folder (default: this one). The file is read back and checked
-before it has its name.
+		Long: `Pack your notebook and its runs into one signed file, to send to your teacher.
+DIR is the assignment's folder (default: this one). The file is read back and
+checked before it has its name.
 
-Every finished run of the assignment's experiment is handed in, unless --run names
-some. A run that is still running is refused; one that failed or was killed is left
-out. Handing in again replaces what you handed in before.`,
+Every finished run of the assignment's experiment is handed in, unless --run
+names some. A run that is still running is refused; one that failed or was
+killed is left out. Handing in again replaces what you handed in before.`,
 		Example: `  patchlab coursework submit --student ada      the first time
   patchlab coursework submit
   patchlab coursework submit 02-vit --run "positions" --run 01JD8ZK3`,

@@ -24,17 +24,18 @@ func newCourseworkCollectCommand() *cobra.Command {
 		Use:   "collect FILE|DIR…",
 		Short: "Check submissions and take them into the course",
 		Long: `Check submissions and take them into the course: signature, every digest, every
-result against the recorded points. Folders are searched, also below, so that the
-unpacked download of a learning platform will do; names of files mean nothing.
-
-The runs come into class.db, tagged with student and assignment; the submission into
-collected/STUDENT, its notebook into submitted/STUDENT/ASSIGNMENT, where nbgrader looks
-for it; a student's first key into roster.csv. At the end stands who handed in what
-another did. collected.csv and copies.csv hold the same. Collecting again changes
+result against the recorded points. Folders are searched, also below, so that
+the unpacked download of a learning platform will do; names of files mean
 nothing.
 
-A file that cannot be taken is listed with the reason and stops no other; the exit
-code is then 1.`,
+The runs come into class.db, tagged with student and assignment; the submission
+into collected/STUDENT, its notebook into submitted/STUDENT/ASSIGNMENT, where
+nbgrader looks for it; a student's first key into roster.csv. At the end stands
+who handed in what another did. collected.csv and copies.csv hold the same.
+Collecting again changes nothing.
+
+A file that cannot be taken is listed with the reason and stops no other; the
+exit code is then 1.`,
 		Example: `  patchlab coursework collect downloads/ --course vision
   patchlab compare --db vision/class.db --by tags.student`,
 		Args: cobra.MinimumNArgs(1),

@@ -39,19 +39,19 @@ func newCourseworkGradeCommand() *cobra.Command {
 		Short: "Train a sample of the results again, and write grades and feedback",
 		Long: `Train a sample of each student's runs again, by their recipes, and write
 
-  ASSIGNMENT-grades.csv              a line a student: claims, verdicts, remarks
-  ASSIGNMENT-reruns.csv              a line a run of the sample, with its verdict
-  verdicts/STUDENT/ASSIGNMENT.html   the same for the student, and as .md
+  ASSIGNMENT-grades.csv             a line a student: claims, verdicts, remarks
+  ASSIGNMENT-reruns.csv             a line a run of the sample, with its verdict
+  verdicts/STUDENT/ASSIGNMENT.html  the same for the student, and as .md
 
-The sample is drawn once for each submission and kept. Ctrl-C loses nothing: what
-has a verdict keeps it, and the same command goes on. Each rerun is a process of its
-own with a time limit, so that none stops the others. A run that a notebook's session
-or a student's own code recorded has no recipe and is never executed; nbgrader grades
-notebooks.
+The sample is drawn once for each submission and kept. Ctrl-C loses nothing:
+what has a verdict keeps it, and the same command goes on. Each rerun is a
+process of its own with a time limit, so that none stops the others. A run that
+a notebook's session or a student's own code recorded has no recipe and is never
+executed; nbgrader grades notebooks.
 
-A run is made again on the backend that it recorded, unless --backend names another.
-The same recipe, seed and backend give the same result bit for bit on the same kind
-of processor; on others see the assignment's tolerance.`,
+A run is made again on the backend that it recorded, unless --backend names
+another. The same recipe, seed and backend give the same result bit for bit on
+the same kind of processor; on others see the assignment's tolerance.`,
 		Example: `  patchlab coursework grade 02-vit --course vision
   patchlab coursework grade 02-vit --course vision --sample 3 --limit 30m
   patchlab coursework grade 02-vit --course vision --all`,

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -51,8 +52,8 @@ func newDoctorCommand() *cobra.Command {
 		Long: `Check what Patchlab needs, and say what mends it.
 
 Each part is "ok", or followed by the command that mends it. Optional parts are
-marked; the exit status is 1 where a part that is not optional is not ok. Nothing
-is changed or downloaded.`,
+marked; the exit status is 1 where a part that is not optional is not ok.
+Nothing is changed or downloaded.`,
 		Example: `  patchlab doctor
   patchlab doctor --data-dir ~/data/cifar10
   patchlab doctor --json`,
@@ -95,14 +96,14 @@ func printParts(w io.Writer, machine backend.Machine, parts []part, ok, asJSON b
 		}{ok, machine, parts})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %.1f GiB, %s\n\n", machine, float64(machine.MemoryBytes)/(1<<30), machine.OS)
+	b.WriteString(wrapped("", fmt.Sprintf("%s, %.1f GiB, %s", machine, float64(machine.MemoryBytes)/(1<<30), machine.OS)) + "\n\n")
 	for _, p := range parts {
 		detail := p.Detail
 		if p.Optional && p.Status != partOK {
 			detail = "(optional) " + detail
 		}
-		fmt.Fprintf(&b, "%-8s %-11s %s\n", p.Status, p.Name, detail)
-		if p.Mend != "" {
+		b.WriteString(wrapped(fmt.Sprintf("%-8s %-11s ", p.Status, p.Name), detail) + "\n")
+		if p.Mend != "" { // in one line, to be copied
 			fmt.Fprintf(&b, "%-8s %-11s mend it with: %s\n", "", "", p.Mend)
 		}
 	}
@@ -274,13 +275,16 @@ func checkKernel(ctx context.Context) part {
 	return p
 }
 
+// pipFolder is where pip says that it lies, which is longer than a line.
+var pipFolder = regexp.MustCompile(`^(pip \S+) from .* (\(python .*\))$`)
+
 // checkProgram runs a program that tells its version; p brings the name and what mends it, without says what is
 // lost without it.
 func checkProgram(ctx context.Context, p part, without, name string, args ...string) part {
 	have, err := output(ctx, name, args...)
 	switch {
 	case err == nil:
-		p.Status, p.Detail, p.Mend = partOK, have, ""
+		p.Status, p.Detail, p.Mend = partOK, pipFolder.ReplaceAllString(have, "$1 $2"), ""
 	case errors.Is(err, exec.ErrNotFound):
 		p.Status, p.Detail = partMissing, fmt.Sprintf("no %s on PATH; %s", name, without)
 	default:

@@ -26,9 +26,9 @@ func newEvaluateCommand() *cobra.Command {
 		Short: "Test a run's weights again, class by class",
 		Long: `Test a run's weights again, class by class.
 
-RUN is an ID, the beginning of one, a name, or "latest". Every image of the split
-is used once. Nothing is written. --data tests it on other images than its own,
-of the same classes; weights that were imported have none of their own.`,
+RUN is an ID, the beginning of one, a name, or "latest". Every image of the
+split is used once. Nothing is written. --data tests it on other images than its
+own, of the same classes; weights that were imported have none of their own.`,
 		Example: `  patchlab evaluate latest
   patchlab evaluate mixer-4-1 --split validation
   patchlab evaluate mixer-4-1 --format json
@@ -185,7 +185,7 @@ func newEvaluationReport(t trained, d *datasets.Dataset, split string, e experim
 }
 
 func (r evaluationReport) write(w io.Writer) error {
-	fmt.Fprintf(w, "%s on %d %s images of %s: top-1 %.2f %%, top-5 %.2f %%, loss %.4f, %.0f images/s\n",
+	fmt.Fprintf(w, "%s on %d %s images of %s:\ntop-1 %.2f %%, top-5 %.2f %%, loss %.4f, %.0f images/s\n",
 		r.Model, r.Images, r.Split, r.Data, 100*r.Top1, 100*r.Top5, r.Loss, r.ImagesPerSecond)
 	if !r.SameData && r.Known {
 		fmt.Fprintln(w, "These are not the images that the run was made with: their digests differ.")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,12 +124,4 @@ func dbHint(path string) string {
 // deleted says of a run that it is, and what brings it back.
 func deleted(info tracker.RunInfo) error {
 	return fmt.Errorf("run %s (%s) is deleted: \"patchlab runs restore %s\" brings it back", info.ID, oneLine(info.Name), info.ID)
-}
-
-// checkFolderOf refuses a file whose folder is missing, before work is done for it.
-func checkFolderOf(file string) error {
-	if _, err := os.Stat(filepath.Dir(file)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder of %s is missing: make %s first", file, filepath.Dir(file))
-	}
-	return nil
 }

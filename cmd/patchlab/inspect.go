@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/compare/report"
 	"patchlab/tracker"
 )
 
@@ -99,7 +100,7 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	}
 	page := strings.EqualFold(filepath.Ext(o.out), ".html")
 	if page {
-		if err := checkFolderOf(o.out); err != nil {
+		if err := report.CheckOutput(o.out); err != nil {
 			return err
 		}
 	}

@@ -28,10 +28,10 @@ func newKernelCommand() *cobra.Command {
 
 Its cells import this module's packages from any folder, complete names while
 another cell runs, and show the value of their last expression.`,
-		Example: `  patchlab kernel install                      for the user who runs it
-  patchlab kernel install --sys-prefix         into the active Python environment
-  patchlab kernel warm                         compile what cells import, once
-  patchlab kernel list                         where it is installed, and whether it works`,
+		Example: `  patchlab kernel install                 for the user who runs it
+  patchlab kernel install --sys-prefix    into the active Python environment
+  patchlab kernel warm                    compile what cells import, once
+  patchlab kernel list                    where it is, and whether it works`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -80,7 +80,7 @@ only what has changed.`,
 		Example: `  patchlab kernel install
   patchlab kernel install --sys-prefix
   patchlab kernel install --prefix ~/jupyter
-  patchlab kernel install --module ~/src/mine   notebooks import that module's packages`,
+  patchlab kernel install --module ~/src/mine   whose packages notebooks import`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if toolsOnly {
@@ -191,7 +191,9 @@ func newKernelUninstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Make Jupyter forget the kernel",
-		Long:  "Make Jupyter forget the kernel. The programs behind it stay in your cache folder.",
+		Long: `Make Jupyter forget the kernel.
+
+The programs behind it stay in your cache folder.`,
 		Example: `  patchlab kernel uninstall
   patchlab kernel uninstall --sys-prefix`,
 		Args: cobra.NoArgs,

@@ -55,7 +55,7 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
   patchlab train --model mixer-4              one of the ten reference models
   patchlab train --model mixer:2,vit:1        a hybrid of your own
   patchlab compare                            every run so far, side by side
-  patchlab inspect latest                     what its network looks at, in pictures`,
+  patchlab inspect latest                     pictures of what it looks at`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -89,11 +89,16 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 	return root
 }
 
+// flagKinds says in words what a flag takes, by pflag's name of its type.
+var flagKinds = map[string]string{
+	"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a duration such as 90s or 20m",
+}
+
 // flagError says of a flag that cannot be read what is allowed, and where all flags are explained.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
-	if kinds := map[string]string{"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a duration such as 90s or 20m"}; errors.As(err, &invalid) {
-		if kind, ok := kinds[invalid.GetFlag().Value.Type()]; ok {
+	if errors.As(err, &invalid) {
+		if kind, ok := flagKinds[invalid.GetFlag().Value.Type()]; ok {
 			err = fmt.Errorf("--%s %s: allowed is %s", invalid.GetFlag().Name, invalid.GetValue(), kind)
 		}
 	}

@@ -17,6 +17,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"patchlab/backend"
 	"patchlab/datasets"
@@ -43,6 +46,16 @@ func execute(t testing.TB, args ...string) (stdout, stderr string, err error) {
 	return out.String(), errs.String(), err
 }
 
+// fits reports lines of more than 80 columns.
+func fits(t testing.TB, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSuffix(line, "\n"); utf8.RuneCountInString(line) > 80 {
+			t.Errorf("wider than 80 columns: %s", line)
+		}
+	}
+}
+
 func must(t testing.TB, args ...string) string {
 	t.Helper()
 	out, errs, err := execute(t, args...)
@@ -65,11 +78,7 @@ func TestTrainEvaluatePredict(t *testing.T) {
 	if lines := strings.Count(out, "epoch "); lines < 2 || !strings.Contains(out, "test top-1") {
 		t.Errorf("training printed:\n%s", out)
 	}
-	for line := range strings.Lines(out) {
-		if len([]rune(line)) > 81 {
-			t.Errorf("wider than 80 columns: %s", line)
-		}
-	}
+	fits(t, out+must(t, "evaluate", "first", "--db", db, "--backend", "go")+must(t, "models")+must(t, "models", "--papers"))
 
 	var e evaluationReport
 	if err := json.Unmarshal([]byte(must(t, "evaluate", "first", "--db", db, "--backend", "go", "--format", "json")), &e); err != nil {
@@ -281,6 +290,23 @@ func TestEveryCommandHasExamples(t *testing.T) {
 			t.Errorf("%s has no examples", c.CommandPath())
 		}
 	}
+}
+
+// Every line of every command's help fits a terminal of 80 columns; what cobra
+// wrote (completion, help) is its own.
+func TestHelpFits(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			fits(t, must(t, append(strings.Fields(c.CommandPath())[1:], "--help")...))
+		})
+		for _, sub := range c.Commands() {
+			if sub.Name() != "completion" && sub.Name() != "help" {
+				walk(sub)
+			}
+		}
+	}
+	walk(newRootCommand())
 }
 
 // process starts the test binary as patchlab.

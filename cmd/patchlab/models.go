@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -103,15 +104,24 @@ func modelRows(specs []string) ([]modelRow, error) {
 	return rows, nil
 }
 
+// writeModels prints a table, with the course's figures where a model has them.
 func writeModels(w io.Writer, rows []modelRow) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "model\tparams\tMFLOPs\timage/patch\ttokens\tdim\tcourse top-1\t")
+	course := slices.ContainsFunc(rows, func(r modelRow) bool { return r.Reference != nil })
+	fmt.Fprint(t, "model\tparams\tMFLOPs\timage/patch\ttokens\tdim\t")
+	if course {
+		fmt.Fprint(t, "course top-1\t")
+	}
+	fmt.Fprintln(t)
 	for _, r := range rows {
-		top1 := "–"
-		if r.Reference != nil {
-			top1 = fmt.Sprintf("%.2f %%", 100*r.Reference.TestAccuracy)
+		fmt.Fprintf(t, "%s\t%d\t%.2f\t%d/%d\t%d\t%d\t", r.ID, r.Params, float64(r.FLOPs)/1e6, r.ImageSize, r.PatchSize, r.Tokens, r.Dim)
+		switch {
+		case r.Reference != nil:
+			fmt.Fprintf(t, "%.2f %%\t", 100*r.Reference.TestAccuracy)
+		case course:
+			fmt.Fprint(t, "–\t")
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.2f\t%d/%d\t%d\t%d\t%s\t\n", r.ID, r.Params, float64(r.FLOPs)/1e6, r.ImageSize, r.PatchSize, r.Tokens, r.Dim, top1)
+		fmt.Fprintln(t)
 	}
 	return t.Flush()
 }

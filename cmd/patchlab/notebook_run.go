@@ -81,8 +81,8 @@ are left out. Ctrl-C interrupts the cell and saves.
 
 Parameters are set as by papermill: behind the cell tagged parameters, whose Go
 types the values must fit. In Go a duration is written 90s, a list 1,2,3. -f
-takes them from a file in YAML or JSON, -y from YAML on the command line; -y goes
-before -f, and -p before both.
+takes them from a file in YAML or JSON, -y from YAML on the command line; -y
+goes before -f, and -p before both.
 
 --resume goes on where the run that left OUT stopped: outputs of cells that
 succeeded and have not been changed since are kept. A new kernel knows nothing

@@ -41,7 +41,7 @@ func newQuickstartCommand() *cobra.Command {
 	q := &quickstart{}
 	cmd := &cobra.Command{
 		Use:   "quickstart",
-		Short: "Train four small architectures and compare them: about three minutes",
+		Short: "Train and compare four small architectures: about three minutes",
 		Long: `Train four small architectures and compare them: about three minutes.
 
 A Mixer, a ViT, a hybrid of both and a ConvMixer learn from a subset of CIFAR-10

@@ -33,14 +33,15 @@ func newRerunCommand() *cobra.Command {
 	var tolerance float64
 	cmd := &cobra.Command{
 		Use:   "rerun RUN",
-		Short: "Train by a run's recipe again and say whether the result is the same",
+		Short: "Train a run again and say whether the result is the same",
 		Long: `Train by a run's recipe again and say whether the result is the same.
 
-The recipe is the one that the run recorded; the images must have the digest that
-it recorded. The verdict is one of: reproduced bit for bit (every loss, accuracy
-and weight); within tolerance (no epoch's loss or accuracy differs by more than
---tolerance); or where the two first depart. It is stored as a tag of both runs.
-A run that was killed, failed or crashed is made anew, without a verdict.
+The recipe is the one that the run recorded; the images must have the digest
+that it recorded. The verdict is one of: reproduced bit for bit (every loss,
+accuracy and weight); within tolerance (no epoch's loss or accuracy differs by
+more than --tolerance); or where the two first depart. It is stored as a tag of
+both runs. A run that was killed, failed or crashed is made anew, without a
+verdict.
 
 Of a notebook's run, the cells that it executed are executed again, in a kernel
 of their own and in the same folder; the verdict is then about its metrics, and

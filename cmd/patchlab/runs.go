@@ -21,7 +21,8 @@ func newRunsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs",
 		Short: "List, show, edit, merge, verify and export recorded runs",
-		Long: `Works on the runs in a tracking database (--db, else $PATCHLAB_DB, else patchlab.db).
+		Long: `Work on the runs in a tracking database: that of --db, else of $PATCHLAB_DB,
+else patchlab.db.
 
 A RUN is its ID, the beginning of its ID, its name, or "latest".`,
 		Example: `  patchlab runs list --limit 10
@@ -122,22 +123,4 @@ func shortDuration(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dh%02dm", d/time.Hour, d/time.Minute%60)
 	}
-}
-
-// cut shortens text to a width in characters.
-func cut(text string, width int) string {
-	if runes := []rune(text); len(runes) > width {
-		return string(runes[:width-1]) + "…"
-	}
-	return text
-}
-
-// oneLine keeps control characters of recorded text away from the terminal.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
 }

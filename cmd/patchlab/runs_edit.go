@@ -90,8 +90,11 @@ func newRunsRestoreCommand(writing runsWrapper) *cobra.Command {
 func newRunsNoteCommand(writing runsWrapper) *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
-		Use:     "note RUN [TEXT…]",
-		Short:   "Set a run's note (Markdown; from standard input where no text is given; \"\" clears it)",
+		Use:   "note RUN [TEXT…]",
+		Short: "Set a run's note, in Markdown",
+		Long: `Set a run's note, in Markdown.
+
+The text comes from standard input where none is given; "" clears the note.`,
 		Example: "  patchlab runs note latest \"the *first* run above 60 %\"\n  patchlab runs note latest < report.md",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: writing(func(ctx context.Context, db *tracker.DB, args []string, _ io.Writer) error {
@@ -172,8 +175,10 @@ func newRunsArchiveCommand(writing runsWrapper) *cobra.Command {
 func newRunsGCCommand(writing runsWrapper, dbPath *string) *cobra.Command {
 	var olderThan time.Duration
 	cmd := &cobra.Command{
-		Use:     "gc",
-		Short:   "Remove deleted runs for good, their checkpoints, and artifacts that nothing refers to",
+		Use:   "gc",
+		Short: "Remove deleted runs for good, and all that is theirs alone",
+		Long: `Remove deleted runs for good, their checkpoints, and artifacts that nothing
+refers to.`,
 		Example: "  patchlab runs gc\n  patchlab runs gc --older-than 720h",
 		Args:    cobra.NoArgs,
 		RunE: writing(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
@@ -217,8 +222,10 @@ func dropCheckpoints(ctx context.Context, db *tracker.DB, path string, deleted [
 
 func newRunsVerifyCommand(reading runsWrapper) *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify [RUN…]",
-		Short:   "Check every digest: points, content, artifacts (default: of all runs)",
+		Use:   "verify [RUN…]",
+		Short: "Check every digest: points, content, artifacts",
+		Long: `Check every digest of runs, or of all where none is named: of their points,
+content and artifacts.`,
 		Example: "  patchlab runs verify\n  patchlab runs verify latest",
 		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
 			runs, err := chosenRuns(ctx, db, args, tracker.Query{IncludeArchived: true, IncludeDeleted: true})

@@ -20,11 +20,17 @@ func newRunsExportCommand(reading runsWrapper) *cobra.Command {
 	var format, output, filter, address string
 	cmd := &cobra.Command{
 		Use:   "export [RUN…]",
-		Short: "Write runs with all their points as CSV, JSON or Parquet, or to an MLflow server",
+		Short: "Write runs as CSV, JSON or Parquet, or to an MLflow server",
+		Long: `Write runs with all their points as CSV, JSON or Parquet, or copy them to an
+MLflow server.`,
 		Example: `  patchlab runs export --format json latest
   patchlab runs export --format parquet --output points.parquet
-  patchlab runs export --filter "params.model = 'mixer-4'" --to http://127.0.0.1:5000`,
+  patchlab runs export --filter "params.model = 'mixer-4'" \
+      --to http://127.0.0.1:5000`,
 		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
+			if err := report.CheckOutput(output); err != nil {
+				return err
+			}
 			if filter != "" && len(args) > 0 {
 				return errors.New("either runs are named, or --filter chooses them, not both")
 			}

@@ -29,12 +29,15 @@ func newRunsListCommand(reading runsWrapper) *cobra.Command {
 		Short: "List runs, the latest first",
 		Long: `List runs, the latest first.
 
-On a terminal a line is as wide as it: texts are cut, and columns that do not fit
-are left out. Elsewhere, as in a pipe or a file, all is written in full, but for
-samples of the machine (system/…), which --columns and the other formats show.`,
+On a terminal a line is as wide as it: texts are cut, and columns that do not
+fit are left out. Elsewhere, as in a pipe or a file, all is written in full, but
+for samples of the machine (system/…), which --columns and the other formats
+show.`,
 		Example: `  patchlab runs list
-  patchlab runs list --filter "metrics.val_accuracy > 0.6 and params.model = 'mixer-4'"
-  patchlab runs list --order-by "metrics.val_accuracy DESC" --columns params.model,metrics.val_accuracy`,
+  patchlab runs list \
+      --filter "metrics.val_accuracy > 0.6 and params.model = 'mixer-4'"
+  patchlab runs list --order-by "metrics.val_accuracy DESC" \
+      --columns params.model,metrics.val_accuracy`,
 		Args: cobra.NoArgs,
 		RunE: reading(func(ctx context.Context, db *tracker.DB, _ []string, out io.Writer) error {
 			if query.Limit < 0 {

@@ -100,6 +100,10 @@ func TestRunsExportReplacesNothingByNothing(t *testing.T) {
 	if _, err := runRuns(t, path, "export", "-o", folder); err == nil || !strings.Contains(err.Error(), "it is a folder") {
 		t.Errorf("an export over a folder: %v", err)
 	}
+	missing := filepath.Join(folder, "missing")
+	if _, err := runRuns(t, path, "export", "-o", filepath.Join(missing, "runs.csv")); err == nil || !strings.Contains(err.Error(), "is missing: make "+missing+" first") {
+		t.Errorf("an export into a folder that is missing: %v", err)
+	}
 }
 
 func TestRunsRefusesWhatItDoesNotKnow(t *testing.T) {

@@ -42,8 +42,8 @@ its host name; add other names by which clients know it with --host. A browser
 asks for the token: any user name, and the token as the password. The token and
 all else travel unencrypted: beyond a network that you trust, put a proxy with
 TLS in front.`,
-		Example: `  patchlab serve --db lab.db                          then open http://127.0.0.1:5000
-  patchlab serve --db lab.db --read-only              to show it, nobody changes it
+		Example: `  patchlab serve --db lab.db                then open http://127.0.0.1:5000
+  patchlab serve --db lab.db --read-only    to show it, nobody changes it
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py
   PATCHLAB_TOKEN=… patchlab serve --addr 0.0.0.0:5000 --host lab.example.org`,
 		Args: cobra.NoArgs,

@@ -26,9 +26,9 @@ what was done.
 What is there already is left as it is. What can't be reached is left out:
 Patchlab then computes in pure Go, and learns from its built-in shapes.`,
 		Example: `  patchlab setup
-  patchlab setup --no-data                     only what computes
-  patchlab setup --kernel                      and the Jupyter kernel, for this user
-  PATCHLAB_OFFLINE=1 patchlab setup            look, but download nothing`,
+  patchlab setup --no-data              only what computes
+  patchlab setup --kernel               and the Jupyter kernel, for this user
+  PATCHLAB_OFFLINE=1 patchlab setup     look, but download nothing`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}

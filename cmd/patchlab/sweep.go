@@ -51,9 +51,10 @@ func newSweepCommand() *cobra.Command {
 
 What is tried is in a YAML file, or in flags: any flag of "patchlab train" that
 makes a recipe is fixed when given as it is, and tried when given by --try. A
-trial, a configuration with a seed, is known by its recipe's digest: begun again,
-a sweep trains only what is missing or was interrupted, and takes over what was
-trained before. A trial that fails stops no other. Ctrl-C checkpoints all.
+trial, a configuration with a seed, is known by its recipe's digest: begun
+again, a sweep trains only what is missing or was interrupted, and takes over
+what was trained before. A trial that fails stops no other. Ctrl-C checkpoints
+all.
 
 The file:
 
@@ -278,7 +279,7 @@ func (o *sweepOptions) spec(cmd *cobra.Command, args []string) (sweep.Spec, erro
 		s.Parameters = append(slices.DeleteFunc(s.Parameters, func(old sweep.Parameter) bool { return old.Name == p.Name }), p)
 	}
 	if others := overruled(settings(s), file); len(others) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Flags have the last word over %s: %s\n", args[0], strings.Join(others, "; "))
+		fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Flags have the last word over %s: %s", args[0], strings.Join(others, "; "))))
 	}
 	if path, ok := s.Train["recipe"]; ok {
 		var err error
@@ -310,8 +311,8 @@ func (f *sweepFolder) replaces(cmd *cobra.Command) error {
 	was, is := settings(before.Spec), settings(f.Spec)
 	was["backend"], is["backend"] = string(before.Backend), string(f.Backend)
 	if others := changes(is, was); len(others) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Sweep %s is another than before: %s. A trial is taken over where its recipe, images and backend are the same.\n",
-			f.Spec.Name, strings.Join(others, "; "))
+		fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Sweep %s is another than before: %s. A trial is taken over where its recipe, images and backend are the same.",
+			f.Spec.Name, strings.Join(others, "; "))))
 	}
 	return nil
 }

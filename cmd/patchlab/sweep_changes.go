@@ -68,6 +68,11 @@ func (s *sweepResults) sayUncounted(w io.Writer, path string, trials []sweep.Tri
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(count)) {
-		fmt.Fprintf(w, "Of %d trials, %d are recorded in %s %s: they do not count here and are trained anew.\n", len(trials), count[why], path, why)
+		are := "are"
+		if count[why] == 1 {
+			are = "is"
+		}
+		fmt.Fprintln(w, wrapped("", fmt.Sprintf("Of %s, %d %s recorded in %s %s: not counted here, and trained anew.",
+			counted(len(trials), "trial"), count[why], are, path, why)))
 	}
 }

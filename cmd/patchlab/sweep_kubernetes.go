@@ -67,8 +67,8 @@ func (f *sweepFolder) render(cmd *cobra.Command, plan *sweep.Plan, retryFailed b
 	if missing, err := f.undone(); err != nil {
 		return err
 	} else if len(missing) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Of the last round %d trials have not ended: see that its Jobs are gone (kubectl delete -f %s) before you apply another.\n",
-			len(missing), f.path("job.yaml"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "The last round waits for %s: see that its Jobs are gone before you\napply another, with: kubectl delete -f %s\n",
+			counted(len(missing), "trial"), f.path("job.yaml"))
 	}
 	if err := f.merge(cmd.Context(), out); err != nil {
 		return err
@@ -102,8 +102,8 @@ func (f *sweepFolder) render(cmd *cobra.Command, plan *sweep.Plan, retryFailed b
 	if err := renameio.WriteFile(path, manifest, 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Round %d: %d trials; begin them with: kubectl apply -f %s\nWhen its merge Job has ended, \"%s sweep resume %s\" renders what is left.\n",
-		r.Number, len(r.Tasks), path, self(), f.ref())
+	fmt.Fprintf(out, "Round %d, %s; begin with: kubectl apply -f %s\nWhen its merge Job has ended, \"%s sweep resume %s\" renders what is left.\n",
+		r.Number, counted(len(r.Tasks), "trial"), path, self(), f.ref())
 	return nil
 }
 
@@ -148,10 +148,11 @@ func newSweepMergeCommand() *cobra.Command {
 	var wait bool
 	cmd := ofSweep(&cobra.Command{
 		Use:   "merge [SWEEP]",
-		Short: "Merge what the trials on a cluster recorded into the sweep's results.db",
-		Long: `Merge what the trials on a cluster recorded into the sweep's results.db.
+		Short: "Merge what a cluster's trials recorded into results.db",
+		Long: `Merge what a cluster's trials recorded into the sweep's results.db.
 
-On Slurm a job does it after each round. Nothing must write results.db meanwhile.`,
+On Slurm a job does it after each round. Nothing must write results.db
+meanwhile.`,
 		Example: "  patchlab sweep merge rates",
 	}, func(cmd *cobra.Command, f *sweepFolder) error {
 		if f.Launcher == launchLocal {
@@ -165,7 +166,7 @@ On Slurm a job does it after each round. Nothing must write results.db meanwhile
 			if len(missing) == 0 {
 				break
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: waiting for %d trials\n", time.Now().Format(time.DateTime), len(missing))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: waiting for %s\n", time.Now().Format(time.DateTime), counted(len(missing), "trial"))
 			select {
 			case <-time.After(10 * time.Second):
 			case <-cmd.Context().Done():

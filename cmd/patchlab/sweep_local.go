@@ -92,7 +92,7 @@ func (l *localSweep) run() error {
 	stopped := ctx.Err() != nil
 	if cancel(); len(l.running) > 0 {
 		l.clear()
-		fmt.Fprintf(l.cmd.ErrOrStderr(), "Stopping: %d trials write their checkpoints …\n", len(l.running))
+		fmt.Fprintf(l.cmd.ErrOrStderr(), "Stopping: writing the checkpoints of %s …\n", counted(len(l.running), "trial"))
 	}
 	for len(l.running) > 0 {
 		runs, _ = l.finish(context.WithoutCancel(ctx), <-l.ended)
@@ -199,10 +199,10 @@ func (l *localSweep) finish(ctx context.Context, end localEnd) (map[string]trial
 func (l *localSweep) announce(runs map[string]trialRun) {
 	trials, tasks := l.plan.Next(l.known(runs))
 	n := countTrials(trials, tasks, runs)
-	fmt.Fprintf(l.cmd.ErrOrStderr(), "Sweep %s: %s, %d workers of %d cores, recorded in %s\n",
-		l.folder.Spec.Name, describe(l.folder.Spec, trials), len(l.shares), len(l.shares[0]), l.folder.DB)
+	fmt.Fprintln(l.cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Sweep %s: %s, %s of %s, recorded in %s", l.folder.Spec.Name,
+		describe(l.folder.Spec, trials), counted(len(l.shares), "worker"), counted(len(l.shares[0]), "core"), l.folder.DB)))
 	if n.missing+n.impossible < len(trials) {
-		fmt.Fprintf(l.cmd.ErrOrStderr(), "Of %d trials so far: %s\n", len(trials), n)
+		fmt.Fprintf(l.cmd.ErrOrStderr(), "Of %s so far: %s\n", counted(len(trials), "trial"), n)
 	}
 }
 
@@ -242,15 +242,15 @@ func (l *localSweep) conclude(runs map[string]trialRun) error {
 	}
 	n := countTrials(trials, tasks, runs)
 	if n.failed > 0 {
-		fmt.Fprintf(l.cmd.ErrOrStderr(), "%d failed; why: %s sweep status %s; to try them again: %s sweep resume %s --retry-failed\n",
+		fmt.Fprintf(l.cmd.ErrOrStderr(), "%d failed; why: %s sweep status %s\nTo try again: %s sweep resume %s --retry-failed\n",
 			n.failed, self(), l.folder.ref(), self(), l.folder.ref())
 	}
 	if n.failed > 0 && n.failed+n.impossible == len(trials) {
 		return errors.New("no trial could be trained")
 	}
 	if lost > 0 {
-		return fmt.Errorf("%d trials could not be trained; their logs are in %s; \"%s sweep resume %s\" tries them again",
-			lost, l.folder.path(sweepTrials), self(), l.folder.ref())
+		return fmt.Errorf("%s could not be trained; the logs are in %s; \"%s sweep resume %s\" tries again",
+			counted(lost, "trial"), l.folder.path(sweepTrials), self(), l.folder.ref())
 	}
 	return nil
 }

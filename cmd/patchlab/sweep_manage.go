@@ -25,8 +25,8 @@ func newSweepStatusCommand() *cobra.Command {
 		Long: `Show what became of a sweep's trials.
 
 SWEEP is its name or its folder; without it, the only one here. States are what
-the database and the cluster say now: a trial that was stopped is killed, one whose
-process is gone has crashed, whatever it was thought to do.`,
+the database and the cluster say now: a trial that was stopped is killed, one
+whose process is gone has crashed, whatever it was thought to do.`,
 		Example: "  patchlab sweep status rates\n  patchlab sweep status rates --format json",
 	}, func(cmd *cobra.Command, f *sweepFolder) error {
 		if format != "table" && format != "json" {
@@ -133,6 +133,7 @@ type trialStatus struct {
 	Where     string   `json:"where,omitempty"` // of a trial that runs or waits: the node, or why it waits
 	Epochs    int      `json:"epochs"`
 	Of        int      `json:"of"`
+	Steps     int      `json:"steps,omitempty"` // done, while the first epoch has not ended
 	Best      *float64 `json:"best,omitempty"`
 	Test      *float64 `json:"test_accuracy,omitempty"`
 	Run       string   `json:"run,omitempty"`
@@ -191,7 +192,7 @@ func (f *sweepFolder) trialStatus(t sweep.Trial, runs map[string]trialRun, queue
 	r := runs[t.Digest]
 	row := trialStatus{
 		Number: t.Number, Seed: t.Seed, Settings: t.Candidate.String(), candidate: t.Candidate, State: r.word(),
-		Epochs: len(r.Values), Of: t.Recipe.Epochs, Run: r.run.ID, Digest: t.Digest,
+		Epochs: len(r.Values), Of: t.Recipe.Epochs, Steps: r.steps(), Run: r.run.ID, Digest: t.Digest,
 	}
 	if t.Err != nil {
 		row.State, row.Error = "impossible", oneLine(t.Err.Error())
@@ -212,14 +213,14 @@ func (f *sweepFolder) trialStatus(t sweep.Trial, runs map[string]trialRun, queue
 
 // printStatus prints the table.
 func (f *sweepFolder) printStatus(w io.Writer, rows []trialStatus, queue *slurmQueue, left int) {
-	fmt.Fprintf(w, "Sweep %s, recorded in %s\n", f.Spec.Name, f.DB)
+	fmt.Fprintln(w, wrapped("", fmt.Sprintf("Sweep %s, recorded in %s", f.Spec.Name, f.DB)))
 	switch {
 	case queue != nil && left == 0 && queue.err == nil && queue.active() == 0 && len(queue.undone) == 0:
 		fmt.Fprintln(w, "It is complete.")
 	case queue != nil:
-		fmt.Fprintln(w, queue.sentence())
+		fmt.Fprintln(w, wrapped("", queue.sentence()))
 	case f.busy():
-		fmt.Fprintf(w, "A process is at it; its logs are in %s\n", f.path(sweepTrials))
+		fmt.Fprintln(w, wrapped("", "A process is at it; its logs are in "+f.path(sweepTrials)))
 	case left == 0:
 		fmt.Fprintln(w, "It is complete.")
 	default:
@@ -235,6 +236,9 @@ func (f *sweepFolder) printStatus(w io.Writer, rows []trialStatus, queue *slurmQ
 			test = fmt.Sprintf("%.2f %%", 100**r.Test)
 		}
 		what := r.candidate.String()
+		if r.Steps > 0 {
+			what = fmt.Sprintf("step %d: %s", r.Steps, what)
+		}
 		if r.Where != "" {
 			what = r.Where + ": " + what
 		}

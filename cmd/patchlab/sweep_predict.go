@@ -94,7 +94,7 @@ func (o *sweepOptions) predict(cmd *cobra.Command, f *sweepFolder, plan *sweep.P
 	}
 	results.sayUncounted(cmd.ErrOrStderr(), f.DB, trials, runs)
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "Sweep %s: %s\n", f.Spec.Name, describe(f.Spec, trials))
+	fmt.Fprintln(out, wrapped("", fmt.Sprintf("Sweep %s: %s", f.Spec.Name, describe(f.Spec, trials))))
 	fmt.Fprintf(out, "Measured on %d of this machine's cores, %d steps or more each.\n\n", len(shares[0]), minSteps(costs))
 	fmt.Fprintf(out, "%5s %4s  %6s  %8s  %8s  %-8s %s\n", "trial", "seed", "epochs", "time", "memory", "", "candidate")
 	var total float64
@@ -116,16 +116,16 @@ func (o *sweepOptions) predict(cmd *cobra.Command, f *sweepFolder, plan *sweep.P
 		fmt.Fprintln(out, cut(fmt.Sprintf("%5d %4d  %6d  %8s  %5.2f GB  %-8s %s",
 			t.Number, t.Seed, t.Recipe.Epochs, shortDuration(time.Duration(seconds*1e9)), float64(c.Memory)/1e9, state, t.Candidate), 80))
 	}
-	fmt.Fprintf(out, "\nTogether %s of one worker", shortDuration(time.Duration(total*1e9)))
+	together := fmt.Sprintf("Together %s of one worker", shortDuration(time.Duration(total*1e9)))
 	if f.Launcher == launchLocal {
-		fmt.Fprintf(out, ", about %s with %d workers and up to %.2f GB", shortDuration(time.Duration(total*1e9)/time.Duration(workers)), workers, float64(workers)*float64(largest)/1e9)
+		together += fmt.Sprintf(", about %s with %s and up to %.2f GB", shortDuration(time.Duration(total*1e9)/time.Duration(workers)), counted(workers, "worker"), float64(workers)*float64(largest)/1e9)
 	}
-	fmt.Fprintln(out, ".")
+	fmt.Fprintln(out, "\n"+wrapped("", together+"."))
 	if f.Spec.EarlyStopping != nil {
 		fmt.Fprintln(out, "That is the most: successive halving stops most trials early.")
 	}
 	if n := f.Spec.Candidates * len(f.Spec.Seeds); n > len(trials) {
-		fmt.Fprintf(out, "%d more trials are chosen by the results of these.\n", n-len(trials))
+		fmt.Fprintf(out, "The results of these choose %s.\n", counted(n-len(trials), "more trial"))
 	}
 	if total := backend.Describe().MemoryBytes; f.Launcher == launchLocal && total > 0 && int64(workers)*largest > total {
 		fmt.Fprintf(out, "That is more memory than this machine has (%.1f GB): use fewer --workers.\n", float64(total)/1e9)

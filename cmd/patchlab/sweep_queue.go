@@ -71,7 +71,7 @@ func (q *slurmQueue) sentence() string {
 	case q.err != nil:
 		return fmt.Sprintf("Slurm does not answer (%v): what runs now is unknown, what is merged is below.", q.err)
 	case len(q.undone) > 0:
-		return fmt.Sprintf("On Kubernetes %d trials have not ended, as far as their folder tells; kubectl get jobs shows more.", len(q.undone))
+		return fmt.Sprintf("Kubernetes is yet to end %s, as far as the folder tells; kubectl get jobs shows more.", counted(len(q.undone), "trial"))
 	case q.active() == 0:
 		return "No job of it is in the queue."
 	}
@@ -81,7 +81,7 @@ func (q *slurmQueue) sentence() string {
 			running++
 		}
 	}
-	s := fmt.Sprintf("Slurm: %d trials running, %d waiting or ending", running, len(q.tasks)-running)
+	s := fmt.Sprintf("Slurm: %s running, %d waiting or ending", counted(running, "trial"), len(q.tasks)-running)
 	if len(q.merge) > 0 {
 		s += fmt.Sprintf("; job %s merges them", q.merge[0].Job)
 	}

@@ -35,7 +35,10 @@ func checkRecipeFlag(name, value string) error {
 		return nil
 	}
 	if err := f.Set(name, value); err != nil {
-		return fmt.Errorf("%s is %q, which must be of the type %s", name, value, f.Lookup(name).Value.Type())
+		if kind, ok := flagKinds[f.Lookup(name).Value.Type()]; ok {
+			return fmt.Errorf("%s is %q; allowed is %s", name, value, kind)
+		}
+		return err
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func describe(s sweep.Spec, trials []sweep.Trial) string {
 	if s.Search == sweep.Grid {
 		candidates = len(trials) / len(s.Seeds)
 	}
-	return fmt.Sprintf("%s of %d candidates with %d seeds", what, candidates, len(s.Seeds))
+	return fmt.Sprintf("%s of %s with %s", what, counted(candidates, "candidate"), counted(len(s.Seeds), "seed"))
 }
 
 // trialCounts counts trials by what became of them.
@@ -79,8 +79,8 @@ func trialLine(s sweep.Spec, t sweep.Task, r trialRun, recorded bool, err error,
 	if v, ok := s.Metric.Best(r.Values); ok {
 		best = metricText(s.Metric, v)
 	}
-	return cut(fmt.Sprintf("%4d s%d %-8s %3d epochs  val %s  %7s  %s",
-		t.Number, t.Seed, what, len(r.Values), best, shortDuration(took), t.Candidate), 80)
+	return cut(fmt.Sprintf("%4d s%d %-8s %-10s  val %s  %7s  %s",
+		t.Number, t.Seed, what, r.progress(), best, shortDuration(took), t.Candidate), 80)
 }
 
 // metricText is a value of a metric in six characters or so.
@@ -179,7 +179,7 @@ func best(s sweep.Spec, trials []sweep.Trial, runs map[string]trialRun) []scored
 // printBest prints the best candidates and how to go on.
 func printBest(w io.Writer, f *sweepFolder, trials []sweep.Trial, tasks []sweep.Task, runs map[string]trialRun) {
 	n := countTrials(trials, tasks, runs)
-	fmt.Fprintf(w, "\n%d trials: %s\n", len(trials), n)
+	fmt.Fprintf(w, "\n%s: %s\n", counted(len(trials), "trial"), n)
 	all := best(f.Spec, trials, runs)
 	if len(all) == 0 {
 		return
@@ -188,7 +188,7 @@ func printBest(w io.Writer, f *sweepFolder, trials []sweep.Trial, tasks []sweep.
 	for i, c := range all[:min(5, len(all))] {
 		what := "finished"
 		if !c.finished {
-			what = fmt.Sprintf("%d epochs", c.epochs)
+			what = counted(c.epochs, "epoch")
 		}
 		fmt.Fprintln(w, cut(fmt.Sprintf("%2d. %s  %-9s  %3d: %s", i+1, metricText(f.Spec.Metric, c.value), what, c.number, c.Candidate), 80))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"patchlab/backend"
 	"patchlab/experiments/sweep"
@@ -80,6 +81,25 @@ func (r trialRun) word() string {
 		return r.run.Status.String()
 	}
 	return r.State.String()
+}
+
+// steps is how many steps a run has done whose first epoch has not ended; 0
+// where one has.
+func (r trialRun) steps() int {
+	if len(r.Values) > 0 {
+		return 0
+	}
+	return int(r.run.Metrics["step_loss"].Step)
+}
+
+// progress is how far a run came, in 10 characters or so: epochs, or steps in the first.
+func (r trialRun) progress() string {
+	n, what := len(r.Values), "epoch"
+	if steps := r.steps(); steps > 0 {
+		n, what = steps, "step"
+	}
+	number, what, _ := strings.Cut(counted(n, what), " ")
+	return fmt.Sprintf("%3s %s", number, what)
 }
 
 // trialState is the state that a run's status means. A run that failed can

@@ -154,8 +154,8 @@ func (f *sweepFolder) round(cmd *cobra.Command, plan *sweep.Plan, begun, retryFa
 	if len(r.Tasks) == 0 {
 		printBest(out, f, trials, nil, runs)
 		if givenUp > 0 {
-			return fmt.Errorf("%d trials could not be trained; their logs are in %s; \"%s sweep resume %s\" tries them again",
-				givenUp, f.path(sweepTrials), self(), f.ref())
+			return fmt.Errorf("%s could not be trained; the logs are in %s; \"%s sweep resume %s\" tries again",
+				counted(givenUp, "trial"), f.path(sweepTrials), self(), f.ref())
 		}
 		return nil
 	}
@@ -190,7 +190,7 @@ func (f *sweepFolder) submitRound(cmd *cobra.Command, r sweepRound) error {
 	if r.Merge, err = f.submitJob(cmd.Context(), r, r.Array); err != nil {
 		return fmt.Errorf("the trials are submitted as job %s, but not the job that merges them: %w; when they have ended, \"%s sweep resume %s\" goes on", r.Array, err, self(), f.ref())
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Round %d: %d trials submitted as job %s, job %s merges them and goes on\n", r.Number, len(r.Tasks), r.Array, r.Merge)
+	fmt.Fprintf(cmd.OutOrStdout(), "Round %d: %s submitted as job %s, job %s merges and goes on\n", r.Number, counted(len(r.Tasks), "trial"), r.Array, r.Merge)
 	return f.saveRound(r)
 }
 

@@ -84,7 +84,7 @@ func (f *sweepFolder) train(cmd *cobra.Command, task roundTask) error {
 		return fmt.Errorf("run %s: another process is at it", r.run.ID)
 	case found && r.State == sweep.Stopped && f.hasCheckpoint(o, r):
 		if task.Until > 0 && len(r.Values) >= task.Until {
-			fmt.Fprintf(cmd.OutOrStdout(), "Run %s has %d epochs already\n", r.run.ID, len(r.Values))
+			fmt.Fprintf(cmd.OutOrStdout(), "Run %s has %s already\n", r.run.ID, counted(len(r.Values), "epoch"))
 			return nil
 		}
 		o.resume = r.run.ID

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"patchlab/backend"
 	"patchlab/experiments/sweep"
@@ -96,11 +97,7 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	if n := len(regexp.MustCompile(`(?m)^ +\d+ s[12] `).FindAllString(out, -1)); n != 8 {
 		t.Errorf("%d lines of trials, want 8:\n%s", n, out)
 	}
-	for line := range strings.Lines(out + must(t, "sweep", "status", "small")) {
-		if len([]rune(line)) > 81 && !strings.Contains(line, "    --db ") {
-			t.Errorf("wider than 80 columns: %s", line)
-		}
-	}
+	fits(t, regexp.MustCompile(`    --db .*`).ReplaceAllString(out+errs+must(t, "sweep", "status", "small"), ""))
 	rows := sweepRows(t, "small")
 	want := []string{"finished", "finished", "finished", "finished", "failed", "failed", "failed", "failed"}
 	if got := states(rows); !slices.Equal(got, want) {
@@ -132,14 +129,14 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	trials, _ := plan.Next(nil)
 	var said strings.Builder
 	results.sayUncounted(&said, "lab.db", trials, runs)
-	if got := said.String(); len(runs) != 0 || !strings.HasPrefix(got, "Of 8 trials, 8 are recorded in lab.db on backend go, whose losses are not those of xla (--backend go would take them over):") {
+	if got := strings.ReplaceAll(said.String(), "\n", " "); len(runs) != 0 || !strings.HasPrefix(got, "Of 8 trials, 8 are recorded in lab.db on backend go, whose losses are not those of xla (--backend go would take them over): not counted") {
 		t.Errorf("on another backend %d runs count; it says %q", len(runs), got)
 	}
 
 	// One run goes: only its trial is trained again, though the grid has grown too.
 	must(t, "runs", "delete", rows[1].Run, "--db", "lab.db")
 	_, errs, err = execute(t, smallSweep("--try", "learning-rate=0.001,1e30", "--try", "dim=8,16,24", "--seeds", "1", "--workers", "2")...)
-	if want := "Sweep small is another than before: dim 8,16,24 instead of 8,16; seeds 1 instead of 1 2."; err != nil || !strings.Contains(errs, want) {
+	if want := "Sweep small is another than before: dim 8,16,24 instead of 8,16; seeds 1 instead of 1 2."; err != nil || !strings.Contains(strings.ReplaceAll(errs, "\n", " "), want) {
 		t.Errorf("grown it says %q, want %q (%v)", errs, want, err)
 	}
 	must(t, "sweep", "resume", "small")
@@ -282,10 +279,10 @@ func TestSweepReadsFiles(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"train: {epochs: many}\nparameters: {dim: [8]}\n": `rates.yaml: line 1: epochs is "many", which must be of the type int`,
+		"train: {epochs: many}\nparameters: {dim: [8]}\n": `rates.yaml: line 1: epochs is "many"; allowed is a whole number`,
 		"parameters:\n  depth: [8]\n":                     `rates.yaml: line 2: parameter depth: "depth" is no flag of "patchlab train"`,
 		"parameters: {dim: [0, -1]}\n":                    "no trial can be made: dim=0",
-		"serch: grid\n":                                   "rates.yaml: line 1: field serch not found",
+		"serch: grid\n":                                   `rates.yaml: line 1: "serch" is no key of a sweep; allowed: name, train, parameters, seeds, search, candidates`,
 	} {
 		write(text)
 		if _, _, err := execute(t, "sweep", "rates.yaml", "--db", "lab.db"); err == nil || !strings.Contains(err.Error(), want) {
@@ -297,7 +294,7 @@ func TestSweepReadsFiles(t *testing.T) {
 		t.Errorf("the status of a file: %v", err)
 	}
 	write("train: {epochs: 9, batch: 16}\nparameters: {dim: [0, -1]}\nseeds: [1]\n")
-	if _, errs, _ := execute(t, "sweep", "rates.yaml", "--epochs", "5", "--dim=-8", "--seeds", "1,2"); errs != "Flags have the last word over rates.yaml: dim -8 instead of 0,-1; epochs 5 instead of 9\n" {
+	if _, errs, _ := execute(t, "sweep", "rates.yaml", "--epochs", "5", "--dim=-8", "--seeds", "1,2"); errs != "Flags have the last word over rates.yaml: dim -8 instead of 0,-1; epochs 5\ninstead of 9\n" {
 		t.Errorf("of flags that stand in for a file's it says %q", errs)
 	}
 	for _, args := range [][]string{
@@ -316,5 +313,21 @@ func TestSweepReadsFiles(t *testing.T) {
 	}
 	if found, _ := filepath.Glob("*"); !slices.Equal(found, []string{"rates.yaml"}) {
 		t.Errorf("refusals left %v", found)
+	}
+}
+
+// A trial's line tells epochs, and of one that was stopped in its first the steps.
+func TestTrialLine(t *testing.T) {
+	trial := sweep.Task{Trial: sweep.Trial{Number: 3, Seed: 2}}
+	for want, r := range map[string]trialRun{
+		"   3 s2 killed   1234 steps  val": {run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1234}}}},
+		"   3 s2 killed     1 step    val": {run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1}}}},
+		"   3 s2 killed     0 epochs  val": {run: tracker.RunInfo{Status: tracker.Killed}},
+		"   3 s2 killed     1 epoch   val": {run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 50}}}, Result: sweep.Result{Values: []float64{.5}}},
+	} {
+		r.State = sweep.Stopped
+		if got := trialLine(sweep.Default(), trial, r, true, nil, time.Second); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -41,10 +41,10 @@ func newTrainCommand() *cobra.Command {
 
 A named model (see "patchlab models") trains by the recipe of the course unless
 flags change it; a stack of blocks trains by the recipe of the course's hybrids.
---recipe-name modern trains it as today: warm-up and cosine, augmented images and
-more, by the kind of its first block; --dry-run shows the recipe.
-Ctrl-C writes a checkpoint; --resume continues as if nothing had happened, as it
-does after a crash.`,
+--recipe-name modern trains it as today: warm-up and cosine, augmented images
+and more, by the kind of its first block; --dry-run shows the recipe. Ctrl-C
+writes a checkpoint; --resume continues as if nothing had happened, as it does
+after a crash.`,
 		Example: `  patchlab train --model mixer-4 --epochs 5
   patchlab train --model mixer:2,vit:1 --dim 64 --seed 2
   patchlab train --model convmixer --data shapes --train-limit 5000
@@ -190,8 +190,8 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Run %s: %s on %s (%d images), recorded in %s\n",
-		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)
+	fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Run %s: %s on %s (%d images), recorded in %s",
+		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)))
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
 	result, err := lab.Carry(cmd.Context(), db, run, experiments.Job{
 		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name,

@@ -11,6 +11,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"patchlab/compare/report"
 	"patchlab/lab"
 	"patchlab/weights"
 )
@@ -27,8 +28,8 @@ An .onnx file is the whole network: it takes bytes [batch, height, width,
 channels] of any size and gives logits; the pixels' scaling and the resizing of
 package models are part of it. A .safetensors file holds the weights with
 Patchlab's names and says what network they are of, so that "weights import" and
-"train --init" take it as it is; or with --timm it has the names of timm, where timm
-has the architecture.`,
+"train --init" take it as it is; or with --timm it has the names of timm, where
+timm has the architecture.`,
 		Example: `  patchlab weights export latest -o network.onnx
   patchlab weights export vit-lite-7-4-1 -o model.safetensors --timm`,
 		Args: cobra.ExactArgs(1),
@@ -40,7 +41,7 @@ has the architecture.`,
 			if timm && format == ".onnx" {
 				return fmt.Errorf("--timm says how a .safetensors file names its tensors, and %s is none", out)
 			}
-			if err := checkFolderOf(out); err != nil { // before a network is read
+			if err := report.CheckOutput(out); err != nil { // before a network is read
 				return err
 			}
 			db, info, err := readRun(cmd.Context(), dbPath, args[0])

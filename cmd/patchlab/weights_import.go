@@ -39,15 +39,15 @@ func newWeightsImportCommand() *cobra.Command {
 		Long: `Record weights that timm saved, or an export of Patchlab's, as a run.
 
 The file holds what timm (PyTorch Image Models) calls a model's state_dict, in
-the safetensors format: nothing is unpickled. --as names the architecture, one of
-"patchlab models --papers". The number of classes, and a ViT's image size and class
-token, are the file's. A file of "weights export" says itself what it holds, and
-needs no --as.
+the safetensors format: nothing is unpickled. --as names the architecture, one
+of "patchlab models --papers". The number of classes, and a ViT's image size and
+class token, are the file's. A file of "weights export" says itself what it
+holds, and needs no --as.
 
 How pictures are shown to it, and its classes, come from the config.json that
-timm writes beside the file, where there is one, else from timm's defaults; flags
-have the last word. The run can then be evaluated, predict, be inspected, and
-fine-tuned (train --init).`,
+timm writes beside the file, where there is one, else from timm's defaults;
+flags have the last word. The run can then be evaluated, predict, be inspected,
+and fine-tuned (train --init).`,
 		Example: `  patchlab weights import model.safetensors --as vit_tiny_patch16_224
   patchlab weights import hub/model.safetensors --name flowers
   patchlab weights import exported.safetensors
@@ -100,8 +100,8 @@ func (o *importFlags) run(cmd *cobra.Command, path string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Run %s: %s with %d classes, pictures of %d × %d pixels, recorded in %s\n",
-		run.ID(), config.ID, config.Classes, config.ImageSize, config.ImageSize, o.db)
+	fmt.Fprintln(cmd.OutOrStdout(), wrapped("", fmt.Sprintf("Run %s: %s with %d classes, pictures of %d × %d pixels, recorded in %s",
+		run.ID(), config.ID, config.Classes, config.ImageSize, config.ImageSize, o.db)))
 	return nil
 }
 

@@ -75,7 +75,7 @@ func plotText(t *compare.Table, width int) string {
 	for i, p := range points {
 		names[i] = fmt.Sprintf("%c\u00a0%s", p.mark, p.name)
 	}
-	for _, line := range wrap(strings.Join(names, "  ")+"  (capitals: on the front)", width) {
+	for _, line := range Wrap(strings.Join(names, "  ")+"  (capitals: on the front)", width) {
 		out.WriteString(strings.ReplaceAll(line, "\u00a0", " ") + "\n")
 	}
 	return out.String()

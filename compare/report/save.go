@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -11,13 +12,16 @@ import (
 )
 
 // CheckOutput refuses, before anything is computed, to write a file over a
-// folder. An empty path is no file.
+// folder, or into one that is missing. An empty path is no file.
 func CheckOutput(path string) error {
 	if path == "" {
 		return nil
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("cannot write to %s: it is a folder; name a file in it, such as %s", path, filepath.Join(path, "report.html"))
+		return fmt.Errorf("cannot write to %s: it is a folder; name a file in it", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder of %s is missing: make %s first", path, filepath.Dir(path))
 	}
 	return nil
 }

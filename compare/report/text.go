@@ -90,7 +90,7 @@ func tableTitle(t *compare.Table) string {
 }
 
 func (w *textWriter) title(text string) {
-	for _, line := range wrap(text, w.width) {
+	for _, line := range Wrap(text, w.width) {
 		fmt.Fprintln(w, w.style.bold(line))
 	}
 }
@@ -98,7 +98,7 @@ func (w *textWriter) title(text string) {
 // paragraph wraps text; lines after the first stand under the prefix.
 func (w *textWriter) paragraph(prefix, text string) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
-	for i, line := range wrap(text, w.width-len(indent)) {
+	for i, line := range Wrap(text, w.width-len(indent)) {
 		if i == 0 {
 			fmt.Fprintln(w, prefix+line)
 		} else {
@@ -108,7 +108,7 @@ func (w *textWriter) paragraph(prefix, text string) {
 }
 
 func (w *textWriter) note(prefix, text string) {
-	for i, line := range wrap(text, w.width-2) {
+	for i, line := range Wrap(text, w.width-2) {
 		if i > 0 {
 			line = "  " + line
 		}
@@ -271,9 +271,9 @@ func shorten(s string, most int) string {
 	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-head-1):])
 }
 
-// wrap breaks text at spaces into lines of at most width runes; a longer word
+// Wrap breaks text at spaces into lines of at most width runes; a longer word
 // has a line of its own.
-func wrap(text string, width int) []string {
+func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {

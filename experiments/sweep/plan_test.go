@@ -248,7 +248,7 @@ func TestRefusesWhatNoSweepCouldDo(t *testing.T) {
 		"seed 4 is there twice":    func(s *sweep.Spec) { s.Seeds = []int64{4, 4} },
 		"metric \"test_accuracy\"": func(s *sweep.Spec) { s.Metric = "test_accuracy" },
 		"reduction 1":              func(s *sweep.Spec) { s.EarlyStopping = &sweep.Halving{MinEpochs: 1, Reduction: 1} },
-		"0 candidates":             func(s *sweep.Spec) { s.Candidates = 0 },
+		"candidates 0":             func(s *sweep.Spec) { s.Candidates = 0 },
 		"search \"bayes\"":         func(s *sweep.Spec) { s.Search = "bayes" },
 		"both fixed":               func(s *sweep.Spec) { s.Train["dim"] = "8" },
 		"without an order (16, 8)": func(s *sweep.Spec) { s.Search, s.Parameters[0].Values = sweep.CMAES, []string{"16", "8"} },
@@ -307,18 +307,25 @@ func TestReadNamesTheLine(t *testing.T) {
 		return nil
 	}
 	for text, want := range map[string]string{
-		"seeds: [1]\nserch: grid\n":                          "x.yaml: line 2",
+		"seeds: [1]\nserch: grid\n":                          `x.yaml: line 2: "serch" is no key of a sweep; allowed: name, train, parameters, seeds, search, candidates, search-seed, metric, early-stopping`,
 		"train:\n  model: mixer\n  depth: 3\n":               "x.yaml: line 3: depth or many",
 		"parameters:\n  dim: [8, many]\n":                    "x.yaml: line 2: parameter dim: depth or many",
 		"parameters:\n  dim: 8\n":                            "x.yaml: line 2: parameter dim: it must be a list",
-		"parameters:\n  dim: {min: 1}\n":                     "x.yaml: line 2: parameter dim: a range needs min and max",
+		"parameters:\n  dim: {min: 1}\n":                     "x.yaml: line 2: the range of dim needs min and max",
 		"parameters:\n  dim: {min: 1, max: 2, scale: exp}\n": "scale \"exp\"; allowed: linear, log",
-		"parameters:\n  dim: {min: 1, max: 2, steps: 3}\n":   "x.yaml: line 2",
+		"parameters:\n  dim: {min: 1, max: 2, steps: 3}\n":   `x.yaml: line 2: "steps" is no key of the range of dim; allowed: min, max, scale, step, count`,
 		"parameters: [1, 2]\n":                               "x.yaml: line 1: parameters must be a mapping",
-		"candidates: few\n":                                  "x.yaml: line 1",
+		"candidates: few\n":                                  "x.yaml: line 1: candidates of a sweep must be a whole number",
+		"seeds: [1, two]\n":                                  "x.yaml: line 1: seeds of a sweep must be a list of whole numbers",
+		"parameters: {dim: {min: low, max: 2}}\n":            "x.yaml: line 1: min of the range of dim must be a number",
+		"early-stopping: {min: 1}\n":                         `x.yaml: line 1: "min" is no key of early-stopping; allowed: min-epochs, reduction`,
+		"early-stopping: fast\n":                             "x.yaml: line 1: early-stopping is a mapping of the keys min-epochs, reduction",
+		"[1, 2]\n":                                           "x.yaml: line 1: a sweep is a mapping of the keys name",
+		"search-seed: -1\n":                                  "x.yaml: line 1: search-seed of a sweep must be a whole number, 0 or more",
+		"train: {dim: 8, dim: 16}\n":                         "x.yaml: line 1: dim of train is there already, in line 1",
 		"seeds: [1\n":                                        "x.yaml: ",
 		"train: {epochs: [1, 2]}\n":                          "values to try belong under parameters",
-		"name: a\nname: b\n":                                 "line 2",
+		"name: a\nname: b\n":                                 "line 2: name of a sweep is there already, in line 1",
 	} {
 		if _, err := sweep.Read(strings.NewReader(text), "x.yaml", check); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q gave %v; want %q in one line", text, err, want)

@@ -138,7 +138,7 @@ func (s Spec) validateSearch() error {
 		return nil
 	case Random, CMAES:
 		if s.Candidates < 1 || s.Candidates*len(s.Seeds) > maxTrials {
-			return fmt.Errorf("%d candidates with %d seeds; a %s search needs 1 or more candidates, and at most %d trials",
+			return fmt.Errorf("candidates %d, seeds %d; a %s search needs 1 or more candidates, and at most %d trials",
 				s.Candidates, len(s.Seeds), s.Search, maxTrials)
 		}
 		if len(s.Parameters) == 0 {

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"math"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -13,30 +14,10 @@ import (
 // maxFile bounds a sweep file, in bytes.
 const maxFile = 1 << 20
 
-// file is a sweep as YAML has it.
-type file struct {
-	Name          string       `yaml:"name"`
-	Train         yaml.Node    `yaml:"train"`
-	Parameters    yaml.Node    `yaml:"parameters"`
-	Seeds         []int64      `yaml:"seeds"`
-	Search        Search       `yaml:"search"`
-	Candidates    int          `yaml:"candidates"`
-	SearchSeed    *uint64      `yaml:"search-seed"`
-	Metric        Metric       `yaml:"metric"`
-	EarlyStopping *halvingFile `yaml:"early-stopping"`
-}
-
-type halvingFile struct {
-	MinEpochs *int `yaml:"min-epochs"`
-	Reduction *int `yaml:"reduction"`
-}
-
-type rangeFile struct {
-	Min   *float64 `yaml:"min"`
-	Max   *float64 `yaml:"max"`
-	Scale string   `yaml:"scale"`
-	Step  float64  `yaml:"step"`
-	Count int      `yaml:"count"`
+// key is a key of a mapping: what its value must be, and where that goes.
+type key struct {
+	name, is string
+	into     any
 }
 
 // Read reads a sweep from YAML. An unknown key is an error, and so is what check
@@ -62,44 +43,43 @@ func Read(src io.Reader, name string, check func(flag, value string) error) (Spe
 func oneLine(err error) error {
 	var fault *yaml.LoadError
 	if errors.As(err, &fault) {
-		err = errors.New(strings.ReplaceAll(fault.Message, " in type sweep.file", ""))
+		err = errors.New(fault.Message)
 		if fault.Mark.Line > 0 {
 			err = fmt.Errorf("line %d: %w", fault.Mark.Line, err)
 		}
 	}
-	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	return errors.New(strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
 }
 
 func parse(text []byte, check func(flag, value string) error) (Spec, error) {
-	var f file
-	if err := yaml.Load(text, &f, yaml.WithKnownFields(), yaml.WithUniqueKeys()); err != nil {
-		return Spec{}, err
-	}
 	s := Default()
-	s.Name, s.Candidates = f.Name, f.Candidates
-	if f.Seeds != nil {
-		s.Seeds = f.Seeds
+	var top, train, parameters, halving yaml.Node
+	if err := yaml.Load(text, &top); err != nil {
+		return s, err
 	}
-	if f.Search != "" {
-		s.Search = f.Search
+	const numbers, whole, mapping = "a list of whole numbers", "a whole number", "a mapping"
+	err := read(&top, "a sweep", []key{
+		{"name", "a text", &s.Name},
+		{"train", mapping, &train},
+		{"parameters", mapping, &parameters},
+		{"seeds", numbers, &s.Seeds},
+		{"search", "a text", &s.Search},
+		{"candidates", whole, &s.Candidates},
+		{"search-seed", whole + ", 0 or more", &s.SearchSeed},
+		{"metric", "a text", &s.Metric},
+		{"early-stopping", mapping, &halving},
+	})
+	if err != nil {
+		return s, err
 	}
-	if f.SearchSeed != nil {
-		s.SearchSeed = *f.SearchSeed
-	}
-	if f.Metric != "" {
-		s.Metric = f.Metric
-	}
-	if h := f.EarlyStopping; h != nil {
-		halving := DefaultHalving()
-		if h.MinEpochs != nil {
-			halving.MinEpochs = *h.MinEpochs
+	if !missing(&halving) {
+		h := DefaultHalving()
+		s.EarlyStopping = &h
+		if err := read(&halving, "early-stopping", []key{{"min-epochs", whole, &h.MinEpochs}, {"reduction", whole, &h.Reduction}}); err != nil {
+			return s, err
 		}
-		if h.Reduction != nil {
-			halving.Reduction = *h.Reduction
-		}
-		s.EarlyStopping = &halving
 	}
-	err := pairs(&f.Train, "train", func(key, value *yaml.Node) error {
+	err = pairs(&train, "train", func(key, value *yaml.Node) error {
 		if value.Kind != yaml.ScalarNode {
 			return fmt.Errorf("line %d: %s is no single value; values to try belong under parameters", value.Line, key.Value)
 		}
@@ -110,14 +90,20 @@ func parse(text []byte, check func(flag, value string) error) (Spec, error) {
 		return nil
 	})
 	if err != nil {
-		return Spec{}, err
+		return s, err
 	}
-	err = pairs(&f.Parameters, "parameters", func(key, value *yaml.Node) error {
-		p, err := parameter(key.Value, value)
-		if err == nil {
-			err = p.Check(check)
+	err = pairs(&parameters, "parameters", func(key, value *yaml.Node) error {
+		p := Parameter{Name: key.Value}
+		if value.Kind == yaml.MappingNode {
+			r, err := readRange(value, "the range of "+key.Value)
+			if err != nil {
+				return err
+			}
+			p.Range = r
+		} else if p.Values, err = readValues(value); err != nil {
+			return fmt.Errorf("line %d: parameter %s: %w", value.Line, key.Value, err)
 		}
-		if err != nil {
+		if err := p.Check(check); err != nil {
 			return fmt.Errorf("line %d: parameter %s: %w", value.Line, key.Value, err)
 		}
 		s.Parameters = append(s.Parameters, p)
@@ -126,47 +112,90 @@ func parse(text []byte, check func(flag, value string) error) (Spec, error) {
 	return s, err
 }
 
-// pairs calls f with each key and value of a mapping, in the file's order.
+// missing reports whether a mapping says nothing.
+func missing(n *yaml.Node) bool { return n.IsZero() || n.Tag == "!!null" }
+
+// read reads the mapping of a thing by its keys; what is left out stays as it is.
+func read(n *yaml.Node, what string, keys []key) error {
+	if n.Kind == yaml.DocumentNode {
+		n = n.Content[0]
+	}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	allowed := strings.Join(names, ", ")
+	if !missing(n) && n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: %s is a mapping of the keys %s", n.Line, what, allowed)
+	}
+	return pairs(n, what, func(name, value *yaml.Node) error {
+		at := slices.Index(names, name.Value)
+		if at < 0 {
+			return fmt.Errorf("line %d: %q is no key of %s; allowed: %s", name.Line, name.Value, what, allowed)
+		}
+		if missing(value) {
+			return nil
+		}
+		if err := value.Load(keys[at].into); err != nil {
+			return fmt.Errorf("line %d: %s of %s must be %s", value.Line, name.Value, what, keys[at].is)
+		}
+		return nil
+	})
+}
+
+// pairs calls f with each key and value of a mapping, in the file's order; a key
+// that is there twice is an error.
 func pairs(n *yaml.Node, what string, f func(key, value *yaml.Node) error) error {
-	if n.IsZero() || n.Tag == "!!null" {
+	if missing(n) {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: %s must be a mapping of flags of patchlab train", n.Line, what)
 	}
+	lines := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if err := f(n.Content[i], n.Content[i+1]); err != nil {
+		key := n.Content[i]
+		if before, ok := lines[key.Value]; ok {
+			return fmt.Errorf("line %d: %s of %s is there already, in line %d", key.Line, key.Value, what, before)
+		}
+		lines[key.Value] = key.Line
+		if err := f(key, n.Content[i+1]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// parameter reads a list of values or a range.
-func parameter(name string, n *yaml.Node) (Parameter, error) {
-	p := Parameter{Name: name}
-	switch n.Kind {
-	case yaml.SequenceNode:
-		for _, v := range n.Content {
-			if v.Kind != yaml.ScalarNode {
-				return p, fmt.Errorf("the value in line %d is no single value", v.Line)
-			}
-			p.Values = append(p.Values, v.Value)
-		}
-	case yaml.MappingNode:
-		var r rangeFile
-		if err := n.Load(&r, yaml.WithKnownFields()); err != nil {
-			return p, oneLine(err)
-		}
-		if r.Min == nil || r.Max == nil {
-			return p, errors.New("a range needs min and max")
-		}
-		if r.Scale != "" && r.Scale != "linear" && r.Scale != "log" {
-			return p, errors.New("scale " + strconv.Quote(r.Scale) + "; allowed: linear, log")
-		}
-		p.Range = &Range{Min: *r.Min, Max: *r.Max, Log: r.Scale == "log", Step: r.Step, Count: r.Count}
-	default:
-		return p, errors.New("it must be a list of values, or a range {min: …, max: …}")
+// readValues reads the values of a list.
+func readValues(n *yaml.Node) (values []string, err error) {
+	if n.Kind != yaml.SequenceNode {
+		return nil, errors.New("it must be a list of values, or a range {min: …, max: …}")
 	}
-	return p, nil
+	for _, v := range n.Content {
+		if v.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("the value in line %d is no single value", v.Line)
+		}
+		values = append(values, v.Value)
+	}
+	return values, nil
+}
+
+// readRange reads a range; what it is called in errors, which name the line.
+func readRange(n *yaml.Node, what string) (*Range, error) {
+	r, scale := &Range{Min: math.NaN(), Max: math.NaN()}, "linear"
+	err := read(n, what, []key{{"min", "a number", &r.Min}, {"max", "a number", &r.Max}, {"scale", "linear or log", &scale},
+		{"step", "a number", &r.Step}, {"count", "a whole number", &r.Count}})
+	switch {
+	case err != nil:
+		return nil, err
+	case math.IsNaN(r.Min) || math.IsNaN(r.Max):
+		return nil, fmt.Errorf("line %d: %s needs min and max", n.Line, what)
+	case scale != "linear" && scale != "log":
+		return nil, fmt.Errorf("line %d: %s has the scale %q; allowed: linear, log", n.Line, what, scale)
+	}
+	r.Log = scale == "log"
+	return r, nil
 }

@@ -42,16 +42,15 @@ func New(program string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Contrast the speed and the accuracy of recorded runs",
-		Long: `Contrast the speed and the accuracy of recorded runs: a row a configuration, with
-intervals over its seeds, tests of every difference (corrected for their number),
-and the Pareto front of training speed against accuracy.
+		Long: `Contrast the speed and the accuracy of recorded runs: a row a configuration,
+with intervals over its seeds, tests of every difference (corrected for their
+number), and the Pareto front of training speed against accuracy.
 
 Runs of different machines, backends, precisions or datasets get a table each;
 --across puts them into one and marks the cells. Only finished runs count, the
 others are counted apart. A repeat of a recipe with its seed counts once.
 
-Columns to sort by: name,
-` + columnKeys() + `.
+` + strings.Join(report.Wrap("Columns to sort by: name, "+columnKeys()+".", 80), "\n") + `
 The best comes first; "-" before the column puts the worst first.`,
 		Example: examples(program),
 		Args:    cobra.NoArgs,
@@ -144,16 +143,16 @@ func formatNames() string {
 }
 
 func examples(program string) string {
-	return strings.ReplaceAll(`  COMPARE                                             every finished run, by model
-  COMPARE --against reference                         with the course's figures and the gap
+	return strings.NewReplacer("COMPARE", program, "BLANKS", strings.Repeat(" ", len(program))).Replace(`  COMPARE                                every finished run, by model
+  COMPARE --against reference            beside the course's figures
   COMPARE --filter "params.data = 'cifar10'" --sort train
   COMPARE --by model,dropout --format csv -o runs.csv
   COMPARE --across machine,backend --by model,environment.backend
-                                                      one table, every such cell marked
-  COMPARE --equal --target 60                         at equal budgets; time to 60 %
-  COMPARE -o report.html                              everything, on one page
-  COMPARE --figure curves -o curves.svg               a figure for a paper
-  COMPARE diff RUN RUN                                all in which two runs differ`, "COMPARE", program)
+  BLANKS                                one table, these cells marked
+  COMPARE --equal --target 60            at equal budgets; time to 60 %
+  COMPARE -o report.html                 everything, on one page
+  COMPARE --figure curves -o curves.svg  a figure for a paper
+  COMPARE diff RUN RUN                   all in which two runs differ`)
 }
 
 func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
