@@ -284,17 +284,23 @@ static void *call_depthwise_gradient(call *c) {
 	return failed;
 }
 
+// norm_operand reports whether b is a table like x, or has a number for each row or channel.
+static int norm_operand(const buffer *x, const buffer *b, int64_t numbers) {
+	if (b->rank == 1 && b->dims[0] == numbers) return 1;
+	return b->rank == x->rank && memcmp(b->dims, x->dims, x->rank * sizeof *x->dims) == 0;
+}
+
 // begin_norm reads the shape of a table x, whose attributes are by_row and epsilon (XLA sorts them by name).
 static int begin_norm(const call *c, norm_work *w, const buffer *x, int *by_row) {
-	if (x->rank < 1) return 0;
+	if (x->rank < 2 || c->attributes.scalars[1]->type != type_f32) return 0;
 	*w = (norm_work){.rows = 1, .channels = x->dims[x->rank - 1], .x = x->data, .epsilon = *(float *)c->attributes.scalars[1]->value};
 	for (int64_t i = 0; i + 1 < x->rank; i++) w->rows *= x->dims[i];
 	*by_row = *(int64_t *)c->attributes.scalars[0]->value != 0;
 	const int64_t numbers = *by_row ? w->rows : w->channels;
-	for (int64_t i = 1; i < c->arguments.count; i++) { // all others are tables or have a number for each row or channel
-		const buffer *b = c->arguments.buffers[i];
-		if (b->rank != x->rank && (b->rank != 1 || b->dims[0] != numbers)) return 0;
-	}
+	for (int64_t i = 1; i < c->arguments.count; i++)
+		if (!norm_operand(x, c->arguments.buffers[i], numbers)) return 0;
+	for (int64_t i = 0; i < c->results.count; i++)
+		if (!norm_operand(x, c->results.buffers[i], numbers)) return 0;
 	return 1;
 }
 

@@ -1,4 +1,4 @@
-// patchlab_register_calls makes the kernels of kernels_linux.h
-// targets of custom calls in programs for the CPU plugin whose table of functions
-// this is. 0: the plugin takes none.
+// patchlab_register_calls makes the kernels of kernels_linux.h targets of custom
+// calls in programs for the CPU plugin whose table of functions this is. 0: the
+// plugin takes none.
 int patchlab_register_calls(void *api);

@@ -74,7 +74,7 @@ INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int acros
 	return 1;
 }
 
-// taps adds to taps sums, the first at sums, the products of dy with x, shifted.
+// tapped adds to taps sums, the first at sums, the products of dy with x, shifted.
 INLINE void tapped(vec *sums, const vec *x, int64_t wide, const vec *dy, int64_t height, int64_t width, const int taps) {
 	vec sum[8];
 	UNROLL for (int j = 0; j < taps; j++) sum[j] = sums[j];

@@ -71,8 +71,8 @@ INLINE int norm_rows_gradient_body(const norm_work *w, int64_t unit, const int a
 	return 1;
 }
 
-// COLUMNS calls one for four vectors of channels, then for single ones; c are the
-// channels done, of which less than a vector's may be left.
+// COLUMNS calls one for four vectors of channels, then for single ones. After it,
+// less than a vector is left from channel c on.
 #define COLUMNS(one) \
 	int64_t c = 0; \
 	for (; c + 4 * lanes <= w->channels; c += 4 * lanes) one(w, unit, c, 4); \

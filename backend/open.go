@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -215,6 +216,8 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 			}
 			if calls {
 				native.Store(b, true)
+			} else if runtime.GOOS == "linux" {
+				info.Sentence += " This plugin cannot call Patchlab's kernels, so norms and ConvMixers are slower."
 			}
 		}
 		return b, info, nil

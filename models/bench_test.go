@@ -8,6 +8,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // cpuTime is the processor time that this process has used.
@@ -31,22 +33,24 @@ func benchmarkNetworks(b *testing.B, open func(testing.TB) compute.Backend) {
 	for _, entry := range Named() {
 		c, batch := entry.Config, entry.Training.Batch
 		b.Run(c.ID+"/train", func(b *testing.B) {
-			benchmark(b, open(b), c, batch, func(scope *model.Scope, images, seed *graph.Node) *graph.Node {
-				loss := entropy(c.Logits(scope, images, Pass{Training: true, Seed: seed}))
+			opened := open(b)
+			benchmark(b, opened, c, batch, func(scope *model.Scope, images, seed *graph.Node) *graph.Node {
+				loss := entropy(c.Logits(scope, images, Pass{Training: true, Seed: seed, Native: backend.Native(opened)}))
 				descend(scope, loss, 1e-3)
 				return loss
 			})
 		})
 		b.Run(c.ID+"/infer", func(b *testing.B) {
-			benchmark(b, open(b), c, batch, func(scope *model.Scope, images, _ *graph.Node) *graph.Node {
-				return c.Logits(scope, images, Pass{})
+			opened := open(b)
+			benchmark(b, opened, c, batch, func(scope *model.Scope, images, _ *graph.Node) *graph.Node {
+				return c.Logits(scope, images, Pass{Native: backend.Native(opened)})
 			})
 		})
 	}
 }
 
-func benchmark(b *testing.B, backend compute.Backend, c Config, batch int, build func(scope *model.Scope, images, seed *graph.Node) *graph.Node) {
-	exec, err := model.NewExec(backend, ready(b, c, 1), build)
+func benchmark(b *testing.B, opened compute.Backend, c Config, batch int, build func(scope *model.Scope, images, seed *graph.Node) *graph.Node) {
+	exec, err := model.NewExec(opened, ready(b, c, 1), build)
 	if err != nil {
 		b.Fatal(err)
 	}

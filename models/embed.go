@@ -122,8 +122,8 @@ func bilinear(from, size int) [][]float32 {
 	return matrix
 }
 
-// embed resizes images [B, H, W, 3] to [B, S, S, 3], cuts them into patches, projects each to a token and puts the
-// class token before them, where there is one: [B, T, C].
+// embed makes tokens of images [B, H, W, 3], one a patch of the image at its size in the network, and puts the class
+// token before them, where there is one: [B, T, C].
 func (n *network) embed(x *graph.Node) *graph.Node {
 	if n.Stem == ConvStem {
 		x = n.convStem(x)

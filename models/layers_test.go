@@ -149,6 +149,7 @@ func TestNativeNorms(t *testing.T) {
 	if !backend.Native(opened) {
 		t.Skip("the backend has no norms of its own")
 	}
+	wide := func(random generator, _ []int, values []float32) { random.fill(1, values) }
 	for _, dims := range [][]int{{3, 5, 1}, {2, 7, 16}, {5, 33, 19}, {4, 64, 100}, {1, 1, 64}, {300, 2, 84}} {
 		size, dim := dims[0]*dims[1]*dims[2], dims[2]
 		x, weights := make([]float32, size), make([]float32, size)
@@ -163,6 +164,8 @@ func TestNativeNorms(t *testing.T) {
 				store := model.NewStore()
 				exec := model.MustNewExec(opened, store, func(scope *model.Scope, x, weights *graph.Node) []*graph.Node {
 					n := &network{scope: scope, pass: Pass{Training: true, Native: native}}
+					n.weight("norm/gamma", wide, dim)
+					n.weight("norm/beta", wide, dim)
 					y := n.layerNorm("norm", x)
 					if layer == "BatchNorm" {
 						y = n.batchNorm("norm", x)

@@ -165,7 +165,7 @@ func compareWithKeras(t *testing.T, opened compute.Backend, config models.Config
 
 	// Outside training.
 	infer := model.MustNewExec(opened, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-		return config.Logits(scope, images, models.Pass{})
+		return config.Logits(scope, images, models.Pass{Native: backend.Native(opened)})
 	})
 	defer infer.Finalize()
 	logits, err := infer.Call1(imageTensor())
@@ -177,7 +177,7 @@ func compareWithKeras(t *testing.T, opened compute.Backend, config models.Config
 
 	// Loss and gradients in training. The moving statistics are put back below, with the weights.
 	loss := func(scope *model.Scope, images, labels *graph.Node) *graph.Node {
-		logits := config.Logits(scope, images, models.Pass{Training: true})
+		logits := config.Logits(scope, images, models.Pass{Training: true, Native: backend.Native(opened)})
 		truth := graph.OneHot(labels, config.Classes, dtypes.Float32)
 		return graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(truth, graph.LogSoftmax(logits, -1)), -1)))
 	}

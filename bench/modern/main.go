@@ -127,6 +127,10 @@ func (t target) report(ctx context.Context, db *tracker.DB, runs []tracker.RunIn
 		fmt.Fprintf(w, "\nMean of %d seeds: %.2f %% (95 %% t interval %.2f to %.2f), %+.2f points from the target.\n",
 			len(finished), stats.Describe(finished).Mean, interval.Low, interval.High, stats.Describe(finished).Mean-t.accuracy)
 	}
+	if last == 0 {
+		fmt.Fprintln(w, "\nNo epoch is through yet.")
+		return nil
+	}
 	fmt.Fprint(w, "\nAccuracy on the images held out, in percent, after each epoch")
 	if t.curve != nil {
 		fmt.Fprint(w, ", beside the source's on the test images")

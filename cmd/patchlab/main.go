@@ -91,7 +91,8 @@ keeps every run in a SQLite file, and contrasts their speed and accuracy.`,
 
 // flagKinds says in words what a flag takes, by pflag's name of its type.
 var flagKinds = map[string]string{
-	"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a duration such as 90s or 20m",
+	"int": "a whole number", "int64": "a whole number", "uint64": "a whole number, 0 or more",
+	"int64Slice": "whole numbers, separated by commas", "float64": "a number", "bool": "true or false", "duration": "a duration such as 90s or 20m",
 }
 
 // flagError says of a flag that cannot be read what is allowed, and where all flags are explained.

@@ -125,7 +125,7 @@ func (o *sweepOptions) predict(cmd *cobra.Command, f *sweepFolder, plan *sweep.P
 		fmt.Fprintln(out, "That is the most: successive halving stops most trials early.")
 	}
 	if n := f.Spec.Candidates * len(f.Spec.Seeds); n > len(trials) {
-		fmt.Fprintf(out, "The results of these choose %s.\n", counted(n-len(trials), "more trial"))
+		fmt.Fprintf(out, "Their results choose %s.\n", counted(n-len(trials), "more trial"))
 	}
 	if total := backend.Describe().MemoryBytes; f.Launcher == launchLocal && total > 0 && int64(workers)*largest > total {
 		fmt.Fprintf(out, "That is more memory than this machine has (%.1f GB): use fewer --workers.\n", float64(total)/1e9)

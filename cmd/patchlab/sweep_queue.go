@@ -71,7 +71,7 @@ func (q *slurmQueue) sentence() string {
 	case q.err != nil:
 		return fmt.Sprintf("Slurm does not answer (%v): what runs now is unknown, what is merged is below.", q.err)
 	case len(q.undone) > 0:
-		return fmt.Sprintf("Kubernetes is yet to end %s, as far as the folder tells; kubectl get jobs shows more.", counted(len(q.undone), "trial"))
+		return fmt.Sprintf("Kubernetes has not ended %s, as far as the folder tells; kubectl get jobs shows more.", counted(len(q.undone), "trial"))
 	case q.active() == 0:
 		return "No job of it is in the queue."
 	}
