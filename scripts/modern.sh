@@ -12,8 +12,10 @@
 # stopped. SEEDS="1" trains one seed, MODERN_ARGS are more flags of "patchlab
 # train". The table in results/ was made so, on two busy cores:
 #
-#   MODERN_LIMIT=20m MODERN_ARGS="--train-limit 3000 --test-limit 1000" SEEDS=1 \
-#       scripts/modern.sh DATA_DIR build/modern-small mixer-128-8
+#   SEEDS=1 MODERN_LIMIT=25m scripts/modern.sh DATA_DIR build/modern convmixer-256-8
+#   SEEDS=1 MODERN_LIMIT=6m scripts/modern.sh DATA_DIR build/modern mixer-128-8
+#   SEEDS=1 MODERN_LIMIT=5m MODERN_ARGS="--train-limit 10000 --test-limit 2000" \
+#       scripts/modern.sh DATA_DIR build/modern vit-lite-7-4
 #
 # The report is made by "go run ./bench/modern".
 set -euo pipefail
