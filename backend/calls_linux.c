@@ -13,7 +13,7 @@
 
 // Below is the part of XLA's foreign function interface that is used here
 // (openxla/xla, xla/ffi/api/c_api.h, from version 0.2 on: its tables grow at their
-// ends), and PJRT's extension for it (xla/pjrt/c/pjrt_c_api_ffi_extension.h).
+// ends, as PJRT's do), and PJRT's extension for it (pjrt_c_api_ffi_extension.h).
 enum {
 	extension_ffi = 5,      // of PJRT
 	extension_metadata = 1, // of the interface
@@ -21,14 +21,11 @@ enum {
 	type_f32 = 11,
 	invalid_argument = 3,
 	resource_exhausted = 8,
-	error_create = 0,
-	error_destroy = 2,
+	ffi_error_create = 0,
+	ffi_error_destroy = 2,
 	thread_pool_schedule = 11,
 	thread_pool_threads = 12,
-	error_destroy_pjrt = 0,
 };
-
-typedef void *(*function)(void *args); // returns an error or NULL
 
 typedef struct extension {
 	size_t size;
@@ -39,13 +36,7 @@ typedef struct extension {
 typedef struct {
 	size_t size;
 	extension *extensions;
-	int major, minor;
-} version;
-
-typedef struct {
-	size_t size;
-	extension *extensions;
-	version version;
+	api_version version;
 	void *internal;
 	function functions[thread_pool_threads + 1];
 } ffi_table;
@@ -96,17 +87,10 @@ typedef struct {
 	extension base;
 	struct {
 		size_t size;
-		version version;
+		api_version version;
 		uint32_t traits;
 	} *metadata;
 } metadata_extension;
-
-typedef struct {
-	size_t size;
-	void *extensions;
-	version version;
-	function functions[error_destroy_pjrt + 1];
-} pjrt_table;
 
 typedef struct {
 	extension base;
@@ -167,19 +151,11 @@ static void *error(const call *c, int code, const char *message) {
 		const char *message;
 		int code;
 	} args = {sizeof args, NULL, message, code};
-	return c->api->functions[error_create](&args);
+	return c->api->functions[ffi_error_create](&args);
 }
 
-// refused reports whether a function of XLA's failed, and lets its error go.
-static int refused(const call *c, void *error) {
-	if (error == NULL) return 0;
-	struct {
-		size_t size;
-		void *extensions, *error;
-	} args = {sizeof args, NULL, error};
-	c->api->functions[error_destroy](&args);
-	return 1;
-}
+// refused reports whether a function of the interface failed, and lets its error go.
+static int refused(const call *c, void *error) { return failed(c->api->functions[ffi_error_destroy], error); }
 
 static void *no_memory(const call *c) { return error(c, resource_exhausted, "patchlab's kernels: no memory"); }
 
@@ -350,21 +326,13 @@ static void *call_norm_gradient(call *c) {
 }
 
 // offer registers one target; 0: the plugin refuses.
-static int offer(pjrt_table *api, function add, const char *name, void *handler) {
+static int offer(const api_table *api, function add, const char *name, void *handler) {
 	static const char platform[] = "Host";
 	register_args args = {sizeof args, name, strlen(name), handler, platform, sizeof platform - 1, 0};
-	void *refused = add(&args);
-	if (refused == NULL) return 1;
-	struct {
-		size_t size;
-		void *extensions, *error;
-	} destroy = {sizeof destroy, NULL, refused};
-	api->functions[error_destroy_pjrt](&destroy);
-	return 0;
+	return !failed(api->functions[error_destroy], add(&args));
 }
 
-int patchlab_register_calls(void *table) {
-	pjrt_table *api = table;
+int patchlab_register_calls(const api_table *api) {
 	extension *e = api->extensions;
 	while (e != NULL && e->type != extension_ffi) e = e->next;
 	if (e == NULL || e->size < sizeof(ffi_extension)) return 0;

@@ -18,6 +18,16 @@ int64_t depthwise_units(const depthwise_work *s) { return s->batch * blocks(s); 
 int64_t depthwise_gradient_units(const depthwise_work *s) { return chunks(s) * blocks(s); }
 int64_t depthwise_sums(const depthwise_work *s) { return chunks(s) * s->side * s->side * s->channels; }
 
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// channels_from is how many of the 16 channels from first on there are.
+static int64_t channels_from(const depthwise_work *s, int64_t first) { return s->channels - first < lanes ? s->channels - first : lanes; }
+
+// wide_of and high_of are the sides of a table that holds x with its border and all
+// that the taps see, of a result of this width.
+static int64_t wide_of(const depthwise_work *s, int64_t width) { return larger(s->before + s->x_width, width + s->side - 1); }
+static int64_t high_of(const depthwise_work *s) { return larger(s->before + s->x_height, s->height + s->side - 1); }
+
 // strip copies rows of 16 channels, count of which are there; the others of to stay.
 INLINE void strip(vec *to, const float *from, int64_t rows, int64_t stride, int64_t count) {
 	if (count == lanes) {
@@ -54,10 +64,8 @@ INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, i
 
 INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int across) {
 	const int64_t block = unit % blocks(s), image = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
-	const int64_t count = s->channels - first < lanes ? s->channels - first : lanes;
-	const int64_t width = (s->width + across - 1) / across * across;
-	const int64_t margin = s->before + s->x_width, reach = width + s->side - 1, wide = margin > reach ? margin : reach;
-	const int64_t low = s->before + s->x_height, needed = s->height + s->side - 1, high = low > needed ? low : needed;
+	const int64_t count = channels_from(s, first), width = (s->width + across - 1) / across * across;
+	const int64_t wide = wide_of(s, width), high = high_of(s);
 	vec *table = zeros(high * wide + taps + width);
 	if (table == NULL) return 0;
 	vec *k = table + high * wide, *line = k + taps;
@@ -88,10 +96,8 @@ INLINE void tapped(vec *sums, const vec *x, int64_t wide, const vec *dy, int64_t
 
 INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const int across) {
 	const int64_t block = unit % blocks(s), chunk = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
-	const int64_t count = s->channels - first < lanes ? s->channels - first : lanes;
+	const int64_t count = channels_from(s, first), wide = wide_of(s, s->width), high = high_of(s);
 	const int64_t last = (chunk + 1) * images < s->batch ? (chunk + 1) * images : s->batch;
-	const int64_t margin = s->before + s->x_width, reach = s->width + s->side - 1, wide = margin > reach ? margin : reach;
-	const int64_t low = s->before + s->x_height, needed = s->height + s->side - 1, high = low > needed ? low : needed;
 	vec *table = zeros(high * wide + s->height * s->width + taps);
 	if (table == NULL) return 0;
 	vec *d = table + high * wide, *sum = d + s->height * s->width;

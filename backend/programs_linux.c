@@ -11,31 +11,9 @@
 
 #include "_cgo_export.h"
 #include "calls_linux.h"
+#include "pjrt_linux.h"
 
-// Below is the part of PJRT's C API that is called or wrapped here (openxla/xla,
-// xla/pjrt/c/pjrt_c_api.h, major version 0). Its tables and arguments grow at
-// their ends only, so what is declared here lies at the same place in each.
-enum {
-	error_destroy = 0,
-	client_compile = 20,
-	executable_destroy = 40,
-	executable_serialize = 49,
-	loaded_get_executable = 51,
-	executable_deserialize = 56,
-};
-
-typedef void *(*function)(void *args); // returns an error or NULL
-
-typedef struct {
-	size_t size;
-	void *extensions;
-	struct {
-		size_t size;
-		void *extensions;
-		int major, minor;
-	} version;
-	function functions[executable_deserialize + 1];
-} api_table;
+// Below are the arguments of the functions that are called or wrapped here alone.
 
 typedef struct {
 	size_t size;
@@ -55,13 +33,6 @@ typedef struct {
 	size_t options_size;
 	void *loaded; // out
 } compile_args;
-
-typedef struct {
-	size_t size;
-	void *extensions;
-	void *in;  // an error, an executable, or a loaded executable
-	void *out; // of get_executable alone
-} object_args;
 
 typedef struct {
 	size_t size;
@@ -87,32 +58,25 @@ typedef struct {
 // One plugin a process is wrapped: its table is the process's, too.
 static api_table *api;
 static function compile; // the plugin's own
-static int registered;   // whether it takes custom calls
-
-static int failed(void *error) {
-	if (error == NULL) return 0;
-	object_args args = {.size = offsetof(object_args, out), .in = error};
-	api->functions[error_destroy](&args);
-	return 1;
-}
+static int registered;   // whether it takes calls of our own
 
 // load makes a loaded executable of bytes that save was given.
 static void *load(void *client, const char *bytes, size_t size) {
 	deserialize_args args = {.size = sizeof args, .client = client, .bytes = bytes, .bytes_size = size};
-	return failed(api->functions[executable_deserialize](&args)) ? NULL : args.loaded;
+	return failed(api->functions[error_destroy], api->functions[executable_deserialize](&args)) ? NULL : args.loaded;
 }
 
 // save hands the machine code of a loaded executable to Go, where the plugin can give it.
 static void save(void *loaded, char *key) {
 	object_args get = {.size = sizeof get, .in = loaded};
-	if (failed(api->functions[loaded_get_executable](&get))) return;
+	if (failed(api->functions[error_destroy], api->functions[loaded_get_executable](&get))) return;
 	serialize_args serialize = {.size = sizeof serialize, .executable = get.out};
-	if (!failed(api->functions[executable_serialize](&serialize))) {
+	if (!failed(api->functions[error_destroy], api->functions[executable_serialize](&serialize))) {
 		programsPut(key, (char *)serialize.bytes, serialize.bytes_size);
 		serialize.destroy_owner(serialize.owner);
 	}
 	object_args destroy = {.size = offsetof(object_args, out), .in = get.out};
-	failed(api->functions[executable_destroy](&destroy));
+	failed(api->functions[error_destroy], api->functions[executable_destroy](&destroy));
 }
 
 // cached_compile loads a program that is kept, or compiles and keeps it.
@@ -138,7 +102,7 @@ static void *wrapped_compile(void *any) {
 	compile_args *args = any;
 	program_args rewritten = *args->program, *given = args->program;
 	char *code = NULL; // as key above
-	size_t size = programsRewrite((char *)given->code, given->code_size, &code);
+	size_t size = programsRewrite((char *)given->code, given->code_size, registered, &code);
 	if (size > 0) {
 		rewritten.code = code;
 		rewritten.code_size = size;

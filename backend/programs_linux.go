@@ -18,9 +18,9 @@ import (
 var kept atomic.Pointer[programs]
 
 // wrapCompile makes the plugin at path, which go-xla has loaded, share the memory that [Donate] names, call our own
-// kernels, and keep its programs. go-xla v0.4.1 has no call for any of these, but PJRT has; so
-// the plugin's own PJRT_Client_Compile is wrapped in the table through which go-xla reaches it. Where that cannot be,
-// each process compiles, moments take twice their room, and calls is false. The error says why programs are not kept.
+// kernels, and keep its programs. go-xla v0.4.1 has no call for any of these, but PJRT has; so the plugin's own
+// PJRT_Client_Compile is wrapped in the table through which go-xla reaches it. Where that cannot be, each process
+// compiles, moments take twice their room, and calls is false. The error says why programs are not kept.
 func wrapCompile(path, version string) (calls bool, err error) {
 	p, err := openPrograms(path, version)
 	kept.Store(p)
@@ -28,35 +28,29 @@ func wrapCompile(path, version string) (calls bool, err error) {
 	defer C.free(unsafe.Pointer(c))
 	var registered C.int
 	C.patchlab_wrap_compile(c, &registered)
-	if registered != 0 {
-		calling.Store(true)
-	}
 	return registered != 0, err
 }
 
-// calling is whether the process's plugin takes calls of our own.
-var calling atomic.Bool
-
-// programsRewrite writes a program that shares more memory and calls our own kernels, which the caller frees; its
-// size is 0 where there is nothing to change.
+// programsRewrite writes a program that shares more memory and, with calls, calls our own kernels, which the caller
+// frees; its size is 0 where there is nothing to change.
 //
 //export programsRewrite
-func programsRewrite(code *C.char, size C.size_t, out **C.char) C.size_t {
-	b := donating(bytesOf(code, size))
-	if calling.Load() {
-		whole := b
-		if whole == nil {
-			whole = bytesOf(code, size)
-		}
-		if called := callKernels(whole); called != nil {
-			b = called
+func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) C.size_t {
+	text, changed := bytesOf(code, size), false
+	rewrites := []func([]byte) []byte{donating} // nil where they change nothing
+	if calls != 0 {
+		rewrites = append(rewrites, callKernels)
+	}
+	for _, rewrite := range rewrites {
+		if b := rewrite(text); b != nil {
+			text, changed = b, true
 		}
 	}
-	if b == nil {
+	if !changed {
 		return 0
 	}
-	*out = (*C.char)(C.CBytes(b))
-	return C.size_t(len(b))
+	*out = (*C.char)(C.CBytes(text))
+	return C.size_t(len(text))
 }
 
 func bytesOf(p *C.char, size C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), size) }

@@ -205,40 +205,22 @@ func (n *network) project(x, kernel, bias *graph.Node) *graph.Node {
 func windows(x *graph.Node, p int) *graph.Node {
 	dims := x.Shape().Dimensions
 	batch, grid, channels := dims[0], dims[1]/p, dims[3]
-	x = graph.Reshape(x, batch, grid, p, grid*p*channels)
-	x = bordered(x, 1, 2) // [B, grid, p+2, grid*p*3]
-	x = graph.Reshape(x, batch*grid*(p+2), grid, p, channels)
-	x = bordered(x, 1, 2) // [B*grid*(p+2), grid, p+2, 3]
-	x = graph.Reshape(x, batch, grid, p+2, grid, p+2, channels)
-	x = graph.TransposeAllAxes(x, 0, 1, 3, 2, 4, 5) // [B, grid, grid, p+2, p+2, 3]
-	return graph.Reshape(x, batch, grid*grid, (p+2)*(p+2)*channels)
+	x = bordered(graph.Reshape(x, batch, grid, p, grid*p*channels))     // [B, grid, p+2, grid*p*3]
+	x = bordered(graph.Reshape(x, batch*grid*(p+2), grid, p, channels)) // [B*grid*(p+2), grid, p+2, 3]
+	return patches(graph.Reshape(x, batch, grid*(p+2), grid*(p+2), channels), p+2)
 }
 
 // bordered puts before each piece's lines the last of the piece before, and behind them the first of the next, at the
-// ends the piece's own: x [..., pieces, lines, ...] -> [..., pieces, lines+2, ...].
-func bordered(x *graph.Node, pieces, lines int) *graph.Node {
-	part := func(x *graph.Node, axis, from, to int) *graph.Node {
-		ranges := make([]graph.SliceAxisSpec, axis+1)
-		for i := range axis {
-			ranges[i] = graph.AxisRange()
-		}
-		ranges[axis] = graph.AxisRange(from, to)
-		return graph.Slice(x, ranges...)
+// ends the piece's own: [N, pieces, lines, R] -> [N, pieces, lines+2, R].
+func bordered(x *graph.Node) *graph.Node {
+	pieces, lines := x.Shape().Dim(1), x.Shape().Dim(2)
+	part := func(x *graph.Node, fromPiece, toPiece, fromLine, toLine int) *graph.Node {
+		return graph.Slice(x, graph.AxisRange(), graph.AxisRange(fromPiece, toPiece), graph.AxisRange(fromLine, toLine))
 	}
-	count, length := x.Shape().Dim(pieces), x.Shape().Dim(lines)
-	first, last := part(x, lines, 0, 1), part(x, lines, length-1, length)
-	before, behind := []*graph.Node{part(first, pieces, 0, 1)}, []*graph.Node{part(last, pieces, count-1, count)}
-	if count > 1 {
-		before = append(before, part(last, pieces, 0, count-1))
-		behind = []*graph.Node{part(first, pieces, 1, count), behind[0]}
-	}
-	joined := func(parts []*graph.Node) *graph.Node {
-		if len(parts) == 1 {
-			return parts[0]
-		}
-		return graph.Concatenate(parts, pieces)
-	}
-	return graph.Concatenate([]*graph.Node{joined(before), x, joined(behind)}, lines)
+	first, last := part(x, 0, pieces, 0, 1), part(x, 0, pieces, lines-1, lines)
+	before := graph.Concatenate([]*graph.Node{part(x, 0, 1, 0, 1), last}, 1)
+	behind := graph.Concatenate([]*graph.Node{first, part(x, pieces-1, pieces, lines-1, lines)}, 1)
+	return graph.Concatenate([]*graph.Node{part(before, 0, pieces, 0, 1), x, part(behind, 1, pieces+1, 0, 1)}, 2)
 }
 
 // convStem is GELU-BatchNorm (or ReLU-BatchNorm) of a convolution whose stride is its kernel size. Such a convolution

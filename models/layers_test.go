@@ -268,9 +268,9 @@ func TestDepthwise(t *testing.T) {
 				}
 			}
 		}
-		for _, convolve := range ways {
+		for _, native := range ways {
 			exec := graph.MustNewExec(opened, func(x, kernel, weights *graph.Node) []*graph.Node {
-				y := depthwise(x, kernel, convolve)
+				y := depthwise(x, kernel, native)
 				return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
 			})
 			out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, height, width, dim),
@@ -280,7 +280,7 @@ func TestDepthwise(t *testing.T) {
 			}
 			for i, want := range [][]float32{want, dx, dkernel} {
 				if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), want); d > 1e-5 {
-					t.Errorf("kernel %d, %d channels, convolve %t: %s differs by %g from a plain loop", side, dim, convolve,
+					t.Errorf("kernel %d, %d channels, native %t: %s differs by %g from a plain loop", side, dim, native,
 						[]string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
 				}
 			}
