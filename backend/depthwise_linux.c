@@ -28,13 +28,9 @@ static int64_t channels_from(const depthwise_work *s, int64_t first) { return s-
 static int64_t wide_of(const depthwise_work *s, int64_t width) { return larger(s->before + s->x_width, width + s->side - 1); }
 static int64_t high_of(const depthwise_work *s) { return larger(s->before + s->x_height, s->height + s->side - 1); }
 
-// strip copies rows of 16 channels, count of which are there; the others of to stay.
+// strip copies rows of 16 channels, count of which are there.
 INLINE void strip(vec *to, const float *from, int64_t rows, int64_t stride, int64_t count) {
-	if (count == lanes) {
-		for (int64_t i = 0; i < rows; i++) memcpy(to + i, from + i * stride, sizeof(vec));
-	} else {
-		for (int64_t i = 0; i < rows; i++) memcpy(to + i, from + i * stride, count * sizeof(float));
-	}
+	for (int64_t i = 0; i < rows; i++) load(to + i, from + i * stride, count);
 }
 
 static vec *zeros(int64_t count) {
@@ -74,9 +70,7 @@ INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int acros
 	for (int64_t h = 0; h < s->height; h++) {
 		for (int64_t w = 0; w < width; w += across) correlate(line + w, table + h * wide + w, wide, k, s->side, across);
 		float *to = s->y + ((image * s->height + h) * s->width) * s->channels + first;
-		for (int64_t w = 0; w < s->width; w++)
-			if (count == lanes) memcpy(to + w * s->channels, line + w, sizeof(vec));
-			else memcpy(to + w * s->channels, line + w, count * sizeof(float));
+		for (int64_t w = 0; w < s->width; w++) store(to + w * s->channels, line + w, count);
 	}
 	free(table);
 	return 1;
@@ -118,7 +112,7 @@ INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const 
 			}
 	}
 	float *to = s->sums + chunk * taps * s->channels + first;
-	for (int64_t i = 0; i < taps; i++) memcpy(to + i * s->channels, sum + i, count * sizeof(float));
+	for (int64_t i = 0; i < taps; i++) store(to + i * s->channels, sum + i, count);
 	free(table);
 	return 1;
 }

@@ -71,45 +71,39 @@ INLINE int norm_rows_gradient_body(const norm_work *w, int64_t unit, const int a
 	return 1;
 }
 
-// COLUMNS calls one for four vectors of channels, then for single ones. After it,
-// less than a vector is left from channel c on.
-#define COLUMNS(one) \
-	int64_t c = 0; \
-	for (; c + 4 * lanes <= w->channels; c += 4 * lanes) one(w, unit, c, 4); \
-	for (; c + lanes <= w->channels; c += lanes) one(w, unit, c, 1)
+// COLUMNS defines a kernel that calls one for four vectors of channels, then for
+// single ones, at last for the count of channels that are less than a vector.
+#define COLUMNS(name, one) \
+	INLINE int name##_body(const norm_work *w, int64_t unit, const int across) { \
+		int64_t c = 0; \
+		for (; c + 4 * lanes <= w->channels; c += 4 * lanes) one(w, unit, c, 4, lanes); \
+		for (; c + lanes <= w->channels; c += lanes) one(w, unit, c, 1, lanes); \
+		if (c < w->channels) one(w, unit, c, 1, w->channels - c); \
+		return 1; \
+	} \
+	KERNEL(name, norm_work)
 
 // moments writes mean and sum of squares about it, of a unit's rows, for width vectors of channels.
-INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width) {
+INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
 	const int64_t n = w->channels, first = from(unit), last = until(w, unit);
 	float *means = w->sums + unit * 2 * n + c, *squares = means + n;
-	vec sum[4], square[4];
+	vec x, sum[4], square[4];
 	UNROLL for (int k = 0; k < width; k++) sum[k] = square[k] = (vec){0};
 	for (int64_t row = first; row < last; row++)
-		UNROLL for (int k = 0; k < width; k++) sum[k] += AT(w->x + row * n + c + k * lanes);
+		UNROLL for (int k = 0; k < width; k++) {
+			load(&x, w->x + row * n + c + k * lanes, count);
+			sum[k] += x;
+		}
 	UNROLL for (int k = 0; k < width; k++) sum[k] /= (float)(last - first);
 	for (int64_t row = first; row < last; row++)
 		UNROLL for (int k = 0; k < width; k++) {
-			const vec d = AT(w->x + row * n + c + k * lanes) - sum[k];
-			square[k] += d * d;
+			load(&x, w->x + row * n + c + k * lanes, count);
+			square[k] += (x - sum[k]) * (x - sum[k]);
 		}
 	UNROLL for (int k = 0; k < width; k++) {
-		PUT(means + k * lanes, sum[k]);
-		PUT(squares + k * lanes, square[k]);
+		store(means + k * lanes, sum + k, count);
+		store(squares + k * lanes, square + k, count);
 	}
-}
-
-INLINE int norm_columns_sums_body(const norm_work *w, int64_t unit, const int across) {
-	COLUMNS(moments);
-	const int64_t n = w->channels, first = from(unit), last = until(w, unit);
-	for (; c < n; c++) {
-		float mean = 0, square = 0;
-		for (int64_t row = first; row < last; row++) mean += w->x[row * n + c];
-		mean /= last - first;
-		for (int64_t row = first; row < last; row++) square += (w->x[row * n + c] - mean) * (w->x[row * n + c] - mean);
-		w->sums[unit * 2 * n + c] = mean;
-		w->sums[unit * 2 * n + n + c] = square;
-	}
-	return 1;
 }
 
 // norm_columns_total joins the units' moments (Chan, Golub & LeVeque 1983).
@@ -129,64 +123,44 @@ void norm_columns_total(const norm_work *w) {
 }
 
 // normalised writes a unit's rows for width vectors of channels.
-INLINE void normalised(const norm_work *w, int64_t unit, int64_t c, const int width) {
+INLINE void normalised(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
 	const int64_t n = w->channels;
-	vec mean[4], scale[4], offset[4];
+	vec x, mean[4], scale[4], offset[4];
 	UNROLL for (int k = 0; k < width; k++) {
-		mean[k] = AT(w->mean + c + k * lanes);
-		offset[k] = AT(w->offset + c + k * lanes);
-		for (int i = 0; i < lanes; i++) scale[k][i] = w->scale[c + k * lanes + i] / sqrtf(w->variance[c + k * lanes + i] + w->epsilon);
+		load(mean + k, w->mean + c + k * lanes, count);
+		load(offset + k, w->offset + c + k * lanes, count);
+		scale[k] = (vec){0};
+		for (int i = 0; i < count; i++) scale[k][i] = w->scale[c + k * lanes + i] / sqrtf(w->variance[c + k * lanes + i] + w->epsilon);
 	}
 	for (int64_t row = from(unit); row < until(w, unit); row++)
 		UNROLL for (int k = 0; k < width; k++) {
 			const int64_t i = row * n + c + k * lanes;
-			PUT(w->y + i, (AT(w->x + i) - mean[k]) * scale[k] + offset[k]);
+			load(&x, w->x + i, count);
+			const vec y = (x - mean[k]) * scale[k] + offset[k];
+			store(w->y + i, &y, count);
 		}
-}
-
-INLINE int norm_columns_body(const norm_work *w, int64_t unit, const int across) {
-	COLUMNS(normalised);
-	for (; c < w->channels; c++) {
-		const float scale = w->scale[c] / sqrtf(w->variance[c] + w->epsilon);
-		for (int64_t row = from(unit); row < until(w, unit); row++) {
-			const int64_t i = row * w->channels + c;
-			w->y[i] = (w->x[i] - w->mean[c]) * scale + w->offset[c];
-		}
-	}
-	return 1;
 }
 
 // slopes writes the sums of dy and of dy (x - mean), of a unit's rows, for width vectors of channels.
-INLINE void slopes(const norm_work *w, int64_t unit, int64_t c, const int width) {
+INLINE void slopes(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
 	const int64_t n = w->channels;
-	vec mean[4], sum[4], product[4];
-	UNROLL for (int k = 0; k < width; k++) mean[k] = AT(w->mean + c + k * lanes), sum[k] = product[k] = (vec){0};
+	vec x, d, mean[4], sum[4], product[4];
+	UNROLL for (int k = 0; k < width; k++) {
+		load(mean + k, w->mean + c + k * lanes, count);
+		sum[k] = product[k] = (vec){0};
+	}
 	for (int64_t row = from(unit); row < until(w, unit); row++)
 		UNROLL for (int k = 0; k < width; k++) {
 			const int64_t i = row * n + c + k * lanes;
-			const vec d = AT(w->dy + i);
+			load(&x, w->x + i, count);
+			load(&d, w->dy + i, count);
 			sum[k] += d;
-			product[k] += d * (AT(w->x + i) - mean[k]);
+			product[k] += d * (x - mean[k]);
 		}
 	UNROLL for (int k = 0; k < width; k++) {
-		PUT(w->sums + unit * 2 * n + c + k * lanes, sum[k]);
-		PUT(w->sums + unit * 2 * n + n + c + k * lanes, product[k]);
+		store(w->sums + unit * 2 * n + c + k * lanes, sum + k, count);
+		store(w->sums + unit * 2 * n + n + c + k * lanes, product + k, count);
 	}
-}
-
-INLINE int norm_columns_gradient_sums_body(const norm_work *w, int64_t unit, const int across) {
-	COLUMNS(slopes);
-	const int64_t n = w->channels;
-	for (; c < n; c++) {
-		float sum = 0, product = 0;
-		for (int64_t row = from(unit); row < until(w, unit); row++) {
-			sum += w->dy[row * n + c];
-			product += w->dy[row * n + c] * (w->x[row * n + c] - w->mean[c]);
-		}
-		w->sums[unit * 2 * n + c] = sum;
-		w->sums[unit * 2 * n + n + c] = product;
-	}
-	return 1;
 }
 
 void norm_columns_gradient_total(const norm_work *w) {
@@ -203,13 +177,15 @@ void norm_columns_gradient_total(const norm_work *w) {
 }
 
 // sloped writes the gradient of x, of a unit's rows, for width vectors of channels.
-INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width) {
+INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
 	const int64_t n = w->channels;
-	vec mean[4], scale[4], sum[4], product[4];
+	vec x, d, mean[4], scale[4], sum[4], product[4];
 	UNROLL for (int k = 0; k < width; k++) {
-		mean[k] = AT(w->mean + c + k * lanes);
-		sum[k] = AT(w->doffset + c + k * lanes) / (float)w->rows;
-		for (int i = 0; i < lanes; i++) {
+		load(mean + k, w->mean + c + k * lanes, count);
+		load(sum + k, w->doffset + c + k * lanes, count);
+		sum[k] /= (float)w->rows;
+		scale[k] = product[k] = (vec){0};
+		for (int i = 0; i < count; i++) {
 			const int64_t channel = c + k * lanes + i;
 			const float inverse = 1 / sqrtf(w->variance[channel] + w->epsilon);
 			scale[k][i] = w->scale[channel] * inverse;
@@ -219,25 +195,16 @@ INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width)
 	for (int64_t row = from(unit); row < until(w, unit); row++)
 		UNROLL for (int k = 0; k < width; k++) {
 			const int64_t i = row * n + c + k * lanes;
-			PUT(w->y + i, (AT(w->dy + i) - sum[k] - (AT(w->x + i) - mean[k]) * product[k]) * scale[k]);
+			load(&x, w->x + i, count);
+			load(&d, w->dy + i, count);
+			const vec dx = (d - sum[k] - (x - mean[k]) * product[k]) * scale[k];
+			store(w->y + i, &dx, count);
 		}
-}
-
-INLINE int norm_columns_gradient_body(const norm_work *w, int64_t unit, const int across) {
-	COLUMNS(sloped);
-	for (; c < w->channels; c++) {
-		const float inverse = 1 / sqrtf(w->variance[c] + w->epsilon), sum = w->doffset[c] / w->rows, product = w->dscale[c] * inverse / w->rows;
-		for (int64_t row = from(unit); row < until(w, unit); row++) {
-			const int64_t i = row * w->channels + c;
-			w->y[i] = (w->dy[i] - sum - (w->x[i] - w->mean[c]) * product) * w->scale[c] * inverse;
-		}
-	}
-	return 1;
 }
 
 KERNEL(norm_rows, norm_work)
 KERNEL(norm_rows_gradient, norm_work)
-KERNEL(norm_columns_sums, norm_work)
-KERNEL(norm_columns, norm_work)
-KERNEL(norm_columns_gradient_sums, norm_work)
-KERNEL(norm_columns_gradient, norm_work)
+COLUMNS(norm_columns_sums, moments)
+COLUMNS(norm_columns, normalised)
+COLUMNS(norm_columns_gradient_sums, slopes)
+COLUMNS(norm_columns_gradient, sloped)

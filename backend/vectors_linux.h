@@ -15,6 +15,21 @@ typedef float loose __attribute__((vector_size(lanes * sizeof(float)), aligned(s
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 
+// load and store move a vector of which count numbers are there; the others are 0.
+INLINE void load(vec *to, const float *from, int64_t count) {
+	if (count >= lanes) {
+		*to = AT(from);
+	} else {
+		*to = (vec){0};
+		memcpy(to, from, count * sizeof(float));
+	}
+}
+
+INLINE void store(float *to, const vec *from, int64_t count) {
+	if (count >= lanes) PUT(to, *from);
+	else memcpy(to, from, count * sizeof(float));
+}
+
 // KERNEL(name, type) defines int name(const void *work, int64_t unit) by
 // INLINE int name_body(const type *work, int64_t unit, const int across), across
 // being how many vectors fit into registers as sums.
