@@ -46,9 +46,10 @@ var norm = regexp.MustCompile(`"stablehlo\.batch_norm_(training|grad)"\(([%\w, ]
 // callKernels returns a StableHLO program with calls of kernels_linux.h for what they compute; nil where there is nothing
 // of it.
 func callKernels(code []byte) []byte {
-	if !convolution.Match(code) && !norm.Match(code) {
+	if !convolution.Match(code) && !norm.Match(code) && !dotGeneral.Match(code) {
 		return nil
 	}
+	code = callProducts(code)
 	code = convolution.ReplaceAllFunc(code, callDepthwise)
 	return norm.ReplaceAllFunc(code, callNorm)
 }

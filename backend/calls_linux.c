@@ -18,7 +18,9 @@ enum {
 	extension_ffi = 5,      // of PJRT
 	extension_metadata = 1, // of the interface
 	stage_execute = 3,
+	type_s64 = 5,
 	type_f32 = 11,
+	attribute_array = 1,
 	invalid_argument = 3,
 	resource_exhausted = 8,
 	ffi_error_create = 0,
@@ -62,6 +64,12 @@ typedef struct {
 	int type;
 	void *value;
 } scalar;
+
+typedef struct {
+	int type;
+	size_t count;
+	int64_t *numbers;
+} array;
 
 typedef struct {
 	size_t size;
@@ -325,6 +333,44 @@ static void *call_norm_gradient(call *c) {
 	return columns(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
 }
 
+// within reports whether the loops of so many sizes and steps stay in a table.
+static int within(const buffer *b, int count, const int64_t *sizes[], const int64_t *steps[]) {
+	int64_t numbers = 1, last = 0;
+	for (int64_t i = 0; i < b->rank; i++) numbers *= b->dims[i];
+	for (int i = 0; i < count; i++) {
+		if (*sizes[i] < 1 || *steps[i] < 0) return 0;
+		last += (*sizes[i] - 1) * *steps[i];
+	}
+	return last < numbers;
+}
+
+// call_product is product(a, b; loops) -> c, the loops being product_work's integers.
+static void *call_product(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	product_work w = {0};
+	const size_t loops = offsetof(product_work, a) / sizeof(int64_t);
+	if (!fits(c, 2, 1, 1) || c->attributes.types[0] != attribute_array) return unfit(c);
+	const array *given = (const array *)c->attributes.scalars[0];
+	if (given->type != type_s64 || given->count != loops) return unfit(c);
+	memcpy(&w, given->numbers, loops * sizeof(int64_t));
+	const buffer *a = c->arguments.buffers[0], *b = c->arguments.buffers[1], *to = c->results.buffers[0];
+	typedef const int64_t *list[];
+	if (!within(a, 5, (list){&w.groups[0], &w.groups[1], &w.rows, &w.outer, &w.depth}, (list){&w.a_group[0], &w.a_group[1], &w.a_row, &w.a_outer, &w.a_depth}) ||
+		!within(b, 5, (list){&w.groups[0], &w.groups[1], &w.outer, &w.depth, &w.columns}, (list){&w.b_group[0], &w.b_group[1], &w.b_outer, &w.b_depth, &w.b_column}) ||
+		!within(to, 4, (list){&w.groups[0], &w.groups[1], &w.rows, &w.columns}, (list){&w.c_group[0], &w.c_group[1], &w.c_row, &(int64_t){1}})) return unfit(c);
+	w.a = a->data;
+	w.b = b->data;
+	w.c = to->data;
+	const int64_t sums = product_sums(&w);
+	if (sums == 0) return parallel(c, product, &w, product_units(&w));
+	w.sums = malloc(sums * sizeof(float));
+	if (w.sums == NULL) return no_memory(c);
+	void *failed = parallel(c, product, &w, product_units(&w));
+	if (failed == NULL) failed = parallel(c, product_total, &w, product_total_units(&w));
+	free(w.sums);
+	return failed;
+}
+
 // offer registers one target; 0: the plugin refuses.
 static int offer(const api_table *api, function add, const char *name, void *handler) {
 	static const char platform[] = "Host";
@@ -341,5 +387,6 @@ int patchlab_register_calls(const api_table *api) {
 	minor_version = 0;
 	return offer(api, add, "patchlab_depthwise", call_depthwise) && minor_version >= 2 &&
 		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
+		offer(api, add, "patchlab_product", call_product) &&
 		offer(api, add, "patchlab_norm", call_norm) && offer(api, add, "patchlab_norm_gradient", call_norm_gradient);
 }

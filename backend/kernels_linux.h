@@ -53,3 +53,25 @@ int norm_columns(const void *work, int64_t unit);
 int norm_columns_gradient_sums(const void *work, int64_t unit);
 void norm_columns_gradient_total(const norm_work *w);
 int norm_columns_gradient(const void *work, int64_t unit);
+
+// product_work is a product of tables a and b, for each group (of two axes):
+//
+//	c[i,j] = sum over o, k of a[o,i,k] b[o,k,j]
+//
+// each axis of each table with its own stride, but for c's columns, which lie side by
+// side.
+typedef struct {
+	int64_t groups[2], rows, columns, outer, depth;
+	int64_t a_group[2], a_row, a_outer, a_depth;
+	int64_t b_group[2], b_outer, b_depth, b_column;
+	int64_t c_group[2], c_row;
+	const float *a, *b;
+	float *c;
+	float *sums; // product_sums floats, if any: parts of the sums, which product_total adds up
+} product_work;
+
+int64_t product_units(const product_work *w);
+int64_t product_sums(const product_work *w);
+int product(const void *work, int64_t unit);
+int64_t product_total_units(const product_work *w);
+int product_total(const void *work, int64_t unit);

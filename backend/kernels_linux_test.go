@@ -4,14 +4,18 @@ package backend
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // TestKernels compiles and runs testdata/kernels.c.
@@ -89,5 +93,80 @@ func TestXLACallsKernels(t *testing.T) {
 		if gradients == 0 {
 			t.Errorf("the program does not call %s_gradient", target)
 		}
+	}
+}
+
+// TestXLAProducts demands of products that call kernels what the Go backend computes, with all that they absorb.
+func TestXLAProducts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "programs")
+	t.Setenv(ProgramsEnv, dir)
+	t.Setenv("XLA_FLAGS", "")
+	const batch, tokens, dim, heads = 3, 36, 64, 2
+	layers := func(x, w, v, bias *graph.Node) *graph.Node {
+		y := activation.Gelu(nn.Dense(x, w, bias, compute.DenseLayoutInputOutputs)) // [B, T, C]
+		y = graph.Transpose(nn.Dense(graph.Transpose(y, 1, 2), v, graph.ReduceSum(v, 0), compute.DenseLayoutInputOutputs), 1, 2)
+		x = graph.Add(x, y)
+		head := func(x *graph.Node) *graph.Node { return graph.Reshape(x, batch, tokens, heads, dim/heads) }
+		q, k := head(nn.Dense(x, w, nil, compute.DenseLayoutInputOutputs)), head(graph.Square(x))
+		scores := graph.Softmax(graph.Einsum("bqhk,bthk->bhqt", q, k), -1)
+		y = graph.Reshape(graph.Einsum("bhqt,bthk->bqhk", scores, k), batch, tokens, dim)
+		return graph.Add(nn.Dense(y, w, bias, compute.DenseLayoutInputOutputs), x)
+	}
+	run := func(b compute.Backend) (outputs [][]float32) {
+		var arguments []any
+		for _, dims := range [][]int{{batch, tokens, dim}, {dim, dim}, {tokens, tokens}, {dim}} {
+			n := 1
+			for _, d := range dims {
+				n *= d
+			}
+			numbers := make([]float32, n)
+			for i := range numbers {
+				numbers[i] = float32(math.Sin(float64(i*i))) / 4
+			}
+			arguments = append(arguments, tensors.FromFlatDataAndDimensions(numbers, dims...))
+		}
+		exec, err := graph.NewExec(b, func(x, w, v, bias *graph.Node) []*graph.Node {
+			y := layers(x, w, v, bias)
+			return append(graph.Gradient(graph.ReduceAllSum(graph.Square(y)), x, w, v, bias), y)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer exec.Finalize()
+		out, err := exec.Call(arguments...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range out {
+			outputs = append(outputs, tensors.MustCopyFlatData[float32](o))
+		}
+		return outputs
+	}
+	plain, _, err := Open(t.Context(), Go, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Finalize()
+	want, got := run(plain), run(openNeeded(t))
+	for i := range want {
+		var most, off float64
+		for k := range want[i] {
+			most = max(most, math.Abs(float64(want[i][k])))
+			off = max(off, math.Abs(float64(want[i][k]-got[i][k])))
+		}
+		if !(off <= 1e-5*most) {
+			t.Errorf("result %d: %g off at most, where numbers are up to %g", i, off, most)
+		}
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("%d programs are kept (%v), want 1", len(kept), err)
+	}
+	program, err := os.ReadFile(kept[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(program, []byte("patchlab_product")) {
+		t.Error("the program calls no product")
 	}
 }

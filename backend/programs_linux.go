@@ -35,7 +35,12 @@ func wrapCompile(path, version string) (calls bool, err error) {
 // frees; its size is 0 where there is nothing to change.
 //
 //export programsRewrite
-func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) C.size_t {
+func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) (written C.size_t) {
+	defer func() {
+		if recover() != nil { // which would go through XLA's frames, whose locks would be held for ever
+			written = 0
+		}
+	}()
 	text, changed := bytesOf(code, size), false
 	rewrites := []func([]byte) []byte{donating} // nil where they change nothing
 	if calls != 0 {

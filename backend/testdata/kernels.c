@@ -2,6 +2,7 @@
 // machine has, beside plain loops in double precision: run by TestKernels.
 #include "../depthwise_linux.c"
 #include "../norms_linux.c"
+#include "../products_linux.c"
 
 #include <math.h>
 #include <stdio.h>
@@ -109,7 +110,54 @@ static void try_norm(int64_t rows, int64_t channels, int by_row, kernel_function
 	free(x), free(dy), free(scale), free(offset), free(y), free(dx), free(mean), free(variance), free(dscale), free(doffset), free(want), free(w.sums);
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6]) {
+// lay gives loops of the given sizes steps in an order of its own, the first innermost, gap numbers apart, and returns
+// how many numbers the table has.
+static int64_t lay(int count, const int64_t *sizes[], int64_t *steps[], int64_t gap) {
+	int64_t step = gap;
+	for (int i = 0; i < count; i++) {
+		*steps[i] = step;
+		step *= *sizes[i];
+	}
+	return step;
+}
+
+// try_product tries a product of all layouts that the kernel treats differently.
+static void try_product(product_work w, kernel_function *run, kernel_function *total) {
+	for (int layout = 0; layout < 8; layout++) {
+		typedef const int64_t *sizes[];
+		typedef int64_t *steps[];
+		const int64_t a_gap = layout % 2 ? 1 : 3, b_gap = layout / 2 % 2 ? 1 : 2;
+		const int64_t a_size = layout / 4 % 2 ? lay(5, (sizes){&w.depth, &w.rows, &w.groups[1], &w.outer, &w.groups[0]}, (steps){&w.a_depth, &w.a_row, &w.a_group[1], &w.a_outer, &w.a_group[0]}, a_gap)
+			: lay(5, (sizes){&w.rows, &w.groups[0], &w.depth, &w.groups[1], &w.outer}, (steps){&w.a_row, &w.a_group[0], &w.a_depth, &w.a_group[1], &w.a_outer}, a_gap);
+		const int64_t b_size = layout / 4 % 2 ? lay(5, (sizes){&w.columns, &w.groups[0], &w.outer, &w.groups[1], &w.depth}, (steps){&w.b_column, &w.b_group[0], &w.b_outer, &w.b_group[1], &w.b_depth}, b_gap)
+			: lay(5, (sizes){&w.depth, &w.columns, &w.groups[1], &w.groups[0], &w.outer}, (steps){&w.b_depth, &w.b_column, &w.b_group[1], &w.b_group[0], &w.b_outer}, b_gap);
+		int64_t beside;
+		const int64_t size = lay(4, (sizes){&w.columns, &w.groups[1], &w.rows, &w.groups[0]}, (steps){&beside, &w.c_group[1], &w.c_row, &w.c_group[0]}, 1);
+		float *a = filled(a_size), *b = filled(b_size), *c = filled(size), *sums = filled(product_sums(&w));
+		double *want = calloc(size, sizeof(double));
+		for (int64_t g0 = 0; g0 < w.groups[0]; g0++)
+			for (int64_t g1 = 0; g1 < w.groups[1]; g1++)
+				for (int64_t i = 0; i < w.rows; i++)
+					for (int64_t j = 0; j < w.columns; j++) {
+						const int64_t at = g0 * w.c_group[0] + g1 * w.c_group[1] + i * w.c_row + j;
+						double sum = 0;
+						for (int64_t o = 0; o < w.outer; o++)
+							for (int64_t k = 0; k < w.depth; k++)
+								sum += (double)a[g0 * w.a_group[0] + g1 * w.a_group[1] + i * w.a_row + o * w.a_outer + k * w.a_depth] *
+									b[g0 * w.b_group[0] + g1 * w.b_group[1] + j * w.b_column + o * w.b_outer + k * w.b_depth];
+						want[at] = sum;
+					}
+		const float c_end = c[size], sums_end = sums[product_sums(&w)];
+		w.a = a, w.b = b, w.c = c, w.sums = product_sums(&w) > 0 ? sums : NULL;
+		each(run, &w, product_units(&w));
+		if (w.sums != NULL) each(total, &w, product_total_units(&w));
+		compare("product", c, want, size, c_end);
+		if (sums[product_sums(&w)] != sums_end) failures++;
+		free(a), free(b), free(c), free(sums), free(want);
+	}
+}
+
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total) {
 	const int before = failures;
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -121,11 +169,20 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 		if (tables[i][1] > 1) try_norm(tables[i][0], tables[i][1], 1, norms);
 		if (tables[i][0] > 1) try_norm(tables[i][0], tables[i][1], 0, norms);
 	}
+	const int64_t products[][6] = { // groups, rows, columns, outer, depth
+		{1, 1, 64, 64, 1, 64}, {2, 3, 17, 35, 1, 20}, {1, 2, 9, 100, 3, 33}, {1, 1, 33, 65, 5, 100}, {1, 1, 40, 33, 1, 2100},
+		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {3, 2, 16, 48, 1, 1024},
+	};
+	for (int i = 0; i < (int)(sizeof products / sizeof *products); i++) {
+		const int64_t *p = products[i];
+		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total);
+	}
 	if (failures > before) printf("above: %s\n", instructions);
 }
 
 #define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
-	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}
+	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
+	product##kind, product_total##kind
 
 int main(void) {
 	try("the machine's own", ALL());

@@ -1,0 +1,201 @@
+//go:build (amd64 || arm64) && cgo && !noxla
+
+#include <stdlib.h>
+
+#include "kernels_linux.h"
+#include "vectors_linux.h"
+
+// The scheme is that of BLIS (Van Zee & van de Geijn 2015, "BLIS: A Framework for
+// Rapidly Instantiating BLAS Functionality"): a part of b, whatever its layout was, is
+// copied into panels that stay in the caches, one of a only where its layout is bad,
+// and the innermost loop keeps a tile of c in registers.
+enum { depth_block = 256, rows_block = 256, columns_block = 256, most_rows = 8, units_wanted = 8 };
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t parts(int64_t n, int64_t part) { return (n + part - 1) / part; }
+
+static int64_t tables(const product_work *w) { return w->groups[0] * w->groups[1]; }
+static int64_t column_blocks(const product_work *w) { return parts(w->columns, columns_block); }
+static int64_t depth_blocks(const product_work *w) { return w->outer * parts(w->depth, depth_block); }
+
+// splits is into how many parts a sum is cut where its results are too few to keep all threads at work.
+static int64_t splits(const product_work *w) {
+	return least(depth_blocks(w), parts(units_wanted, tables(w) * column_blocks(w) * parts(w->rows, rows_block)));
+}
+
+// row_block is how many rows one unit has: fewer where that gives more units.
+static int64_t row_block(const product_work *w) {
+	const int64_t others = tables(w) * column_blocks(w) * splits(w);
+	int64_t block = rows_block;
+	while (block > 4 * most_rows && others * parts(w->rows, block) < units_wanted) block /= 2;
+	return block;
+}
+
+int64_t product_units(const product_work *w) { return tables(w) * column_blocks(w) * parts(w->rows, row_block(w)) * splits(w); }
+
+int64_t product_sums(const product_work *w) { return splits(w) == 1 ? 0 : splits(w) * tables(w) * w->rows * w->columns; }
+
+int64_t product_total_units(const product_work *w) { return tables(w) * parts(w->rows, most_rows); }
+
+typedef int32_t order __attribute__((vector_size(lanes * sizeof(int32_t))));
+
+#ifdef __x86_64__
+// flip transposes 16 rows of 16 numbers; the first 8 of a result's row go to one
+// place, the others to another, rows being a step apart.
+__attribute__((target("avx512f,fma"), noinline)) static void flip(float *low, float *high, int64_t step, const float *from, int64_t line) {
+	vec x[lanes], y[lanes];
+	const order low1 = {0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}, high1 = low1 + 1;
+	const order low2 = {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}, high2 = low2 + 2;
+	const order low4 = {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}, high4 = low4 + 4;
+	const order low8 = {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}, high8 = low8 + 8;
+	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) x[i] = AT(from + i * line);
+#define STAGE(from, to, step, low, high) \
+	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) if ((i & step) == 0) { \
+		to[i] = __builtin_shuffle(from[i], from[i + step], low); \
+		to[i + step] = __builtin_shuffle(from[i], from[i + step], high); \
+	}
+	STAGE(x, y, 1, low1, high1)
+	STAGE(y, x, 2, low2, high2)
+	STAGE(x, y, 4, low4, high4)
+	STAGE(y, x, 8, low8, high8)
+#undef STAGE
+	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) {
+		memcpy(low + i * step, &x[i], sizeof x[i] / 2);
+		memcpy(high + i * step, (float *)&x[i] + lanes / 2, sizeof x[i] / 2);
+	}
+}
+#endif
+
+// pack copies count lines of depth numbers into panels of width lines each, in which
+// the lines' numbers of one depth lie side by side, what is read beyond them being 0.
+INLINE void pack(float *to, const int width, const float *from, int64_t line, int64_t step, int64_t count, int64_t depth, const int wide) {
+	if (line == 1) {
+		const int64_t whole = count / width * width;
+		for (int64_t k0 = 0; k0 < depth; k0 += lanes) { // few depths for all lines: what is read stays in the cache
+			for (int64_t l = 0; l < whole; l += width) {
+				float *t = to + l * depth;
+				for (int64_t k = k0; k < least(k0 + lanes, depth); k++) {
+					for (int i = 0; i < width; i += lanes) __builtin_prefetch(from + (k + lanes) * step + l + i);
+					memcpy(t + k * width, from + k * step + l, width * sizeof(float));
+				}
+			}
+		}
+		for (int64_t k = 0; k < depth && whole < count; k++) memcpy(to + whole * depth + k * width, from + k * step + whole, (count - whole) * sizeof(float));
+	}
+	for (int64_t l = line == 1 ? count : 0; l < count;) {
+		float *t = to + l / width * width * depth + l % width;
+		const float *f = from + l * line;
+		int64_t together = 1, k = 0;
+#ifdef __x86_64__
+		if (step == 1 && wide && l + lanes <= count) {
+			together = lanes;
+			for (int64_t next = l + lanes; next < least(l + 2 * lanes, count); next++)
+				for (int64_t d = 0; d < depth; d += lanes) __builtin_prefetch(from + next * line + d);
+			for (; k + lanes <= depth; k += lanes) flip(t + k * width, width == lanes / 2 ? t + (depth + k) * width : t + k * width + lanes / 2, width, f + k, line);
+		}
+#endif
+		for (int64_t i = 0; i < together; i++, l++)
+			for (int64_t d = k; d < depth; d++) to[l / width * width * depth + d * width + l % width] = from[l * line + d * step];
+	}
+	for (int64_t l = count; l % lanes != 0 && l % width != 0; l++)
+		for (int64_t k = 0; k < depth; k++) to[l / width * width * depth + k * width + l % width] = 0;
+}
+
+// tile adds to a tile of c, of which rows and columns are there, the product of rows
+// of a and a panel of b; first: c has nothing yet.
+INLINE void tile(const int height, const int vectors, const float *a, int64_t a_row, int64_t a_depth, const float *b, int64_t b_depth, int64_t depth, float *c, int64_t c_row, int64_t rows, int64_t columns, int first) {
+	vec sums[most_rows][2];
+	const float *row[most_rows];
+	UNROLL for (int i = 0; i < height; i++) {
+		row[i] = a + (i < rows ? i : 0) * a_row;
+		UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(c + (i < rows ? i : 0) * c_row + j * lanes, 1);
+		UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = (vec){0};
+	}
+	for (int64_t k = 0, at = 0; k < depth; k++, at += a_depth, b += b_depth) {
+		vec x[2];
+		UNROLL for (int j = 0; j < vectors; j++) x[j] = AT(b + j * lanes);
+		UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++) sums[i][j] += row[i][at] * x[j];
+	}
+	if (first && rows >= height && columns >= vectors * lanes) { // as most are
+		UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++) PUT(c + i * c_row + j * lanes, sums[i][j]);
+		return;
+	}
+	UNROLL for (int i = 0; i < height; i++) {
+		if (i >= rows) break;
+		UNROLL for (int j = 0; j < vectors; j++) {
+			const int64_t n = columns - j * lanes;
+			float *to = c + i * c_row + j * lanes;
+			vec sum = sums[i][j], before = {0};
+			if (!first) load(&before, to, n);
+			sum += before;
+			store(to, &sum, n);
+		}
+	}
+}
+
+INLINE int product_body(const product_work *w, int64_t unit, const int across) {
+	const int wide = across == 8; // 32 registers of 16 numbers
+	const int height = wide ? 8 : 6, width = wide ? 2 * lanes : lanes;
+	const int64_t block = row_block(w), row_blocks = parts(w->rows, block);
+	const int64_t column = unit % column_blocks(w) * columns_block, columns = least(columns_block, w->columns - column);
+	unit /= column_blocks(w);
+	const int64_t row = unit % row_blocks * block, rows = least(block, w->rows - row);
+	unit /= row_blocks;
+	const int64_t g1 = unit % w->groups[1], g0 = unit / w->groups[1] % w->groups[0], split = unit / tables(w);
+	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
+	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1] + column * w->b_column;
+	float *c = w->c + g0 * w->c_group[0] + g1 * w->c_group[1] + row * w->c_row + column;
+	int64_t c_row = w->c_row;
+	if (w->sums != NULL) {
+		c = w->sums + (unit * w->rows + row) * w->columns + column;
+		c_row = w->columns;
+	}
+
+	const int64_t kept = least(depth_block, w->depth);
+	const int64_t a_size = parts(rows, height) * height * kept, b_size = parts(columns, width) * width * kept;
+	float *const b_panels = aligned_alloc(64, parts((a_size + b_size) * sizeof(float), 64) * 64);
+	if (b_panels == NULL) return 0;
+	float *const a_panels = b_panels + b_size;
+	const int copied = w->a_depth != 1 || w->a_row % 1024 == 0; // rows that would put each other out of the cache
+	const int64_t blocks = parts(w->depth, depth_block), first = depth_blocks(w) * split / splits(w), last = depth_blocks(w) * (split + 1) / splits(w);
+	for (int64_t d = first; d < last; d++) {
+		const int64_t o = d / blocks, k = d % blocks * depth_block, depth = least(depth_block, w->depth - k);
+		const float *ak = a + o * w->a_outer + k * w->a_depth;
+		if (copied) pack(a_panels, height, ak, w->a_row, w->a_depth, rows, depth, wide);
+		pack(b_panels, width, b + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth, columns, depth, wide);
+		const float *from = copied ? a_panels : ak;
+		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, strip = copied ? depth : w->a_row;
+		for (int64_t j = 0; j < columns; j += width) {
+			for (int64_t i = 0; i < rows; i += height) {
+				float *to = c + i * c_row + j;
+				if (j == 0 && !copied) // the next rows, while these are multiplied
+					for (int64_t r = i + height; r < least(i + 2 * height, rows); r++)
+						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + r * strip + k);
+				if (columns - j > lanes) tile(height, wide ? 2 : 1, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
+				else tile(height, 1, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
+			}
+		}
+	}
+	free(b_panels);
+	return 1;
+}
+KERNEL(product, product_work)
+
+INLINE int product_total_body(const product_work *w, int64_t unit, const int across) {
+	const int64_t blocks = parts(w->rows, most_rows), row = unit % blocks * most_rows, table = unit / blocks, n = splits(w);
+	float *c = w->c + table / w->groups[1] * w->c_group[0] + table % w->groups[1] * w->c_group[1];
+	for (int64_t i = row; i < least(row + most_rows, w->rows); i++) {
+		const float *from = w->sums + (table * w->rows + i) * w->columns;
+		for (int64_t j = 0; j < w->columns; j += lanes) {
+			vec sum = {0};
+			for (int64_t s = 0; s < n; s++) {
+				vec x;
+				load(&x, from + s * tables(w) * w->rows * w->columns + j, w->columns - j);
+				sum += x;
+			}
+			store(c + i * w->c_row + j, &sum, w->columns - j);
+		}
+	}
+	return 1;
+}
+KERNEL(product_total, product_work)
