@@ -60,8 +60,9 @@ func (l layout) reshaped(dims []int) (layout, bool) {
 	return layout{l.source, l.dims, axes}, true
 }
 
-// inverse tells where the numbers of l's source, of the given dims, lie in a table that has l's axes, in row-major order.
-func (l layout) inverse(dims []int) [][]stride {
+// inverse tells where the numbers of l's source, of the given dims, lie in a table that has l's axes, in row-major
+// order; false where an axis would not be loops.
+func (l layout) inverse(dims []int) (axes [][]stride, ok bool) {
 	type place struct{ size, source, table int } // a loop's steps in both
 	var loops []place
 	step := 1
@@ -70,21 +71,24 @@ func (l layout) inverse(dims []int) [][]stride {
 		step *= loop.size
 	}
 	slices.SortFunc(loops, func(a, b place) int { return b.source - a.source })
-	axes := make([][]stride, len(dims))
+	axes = make([][]stride, len(dims))
 	for i, dim := range dims {
 		for dim > 1 {
 			loop := loops[0]
-			if loop.size > dim { // it goes on in the next axis
+			switch {
+			case dim%loop.size == 0:
+				loops = loops[1:]
+			case loop.size%dim == 0: // it goes on in the next axis
 				inner := loop.size / dim
 				loops[0].size, loop = inner, place{dim, 0, loop.table * inner}
-			} else {
-				loops = loops[1:]
+			default:
+				return nil, false
 			}
 			axes[i] = append(axes[i], stride{loop.size, loop.table})
 			dim /= loop.size
 		}
 	}
-	return axes
+	return axes, true
 }
 
 // loop is one of a product's, with its step in each of the three tables.
@@ -106,7 +110,8 @@ func (p product) numbers() []int {
 }
 
 // worthwhile reports whether the kernel beats XLA's own products: not for small ones, which have less around them there,
-// nor for layers forward, whose transposes and bias XLA does with what comes before and after.
+// nor for layers forward, whose transposes and bias XLA does with what comes before and after. The limits are those that
+// were measured (results/speed-log.md).
 func (p product) worthwhile() bool {
 	depth, weights := p.outer.size*p.depth.size, p.groups[0].b == 0 && p.columns.b == 1
 	if p.swapped {
@@ -168,8 +173,8 @@ func (d dots) plan(lhs, rhs, out [][]stride) (p product, ok bool) {
 	return p, copy(p.groups[:], groups) == len(groups)
 }
 
-// together returns the loops that lists of the same length are, nil being a table that does not move; false where their
-// sizes do not divide.
+// together cuts lists that run over the same numbers into loops that they share, nil being a table that does not move;
+// false where their sizes do not divide.
 func together(a, b, c []stride) (loops []loop, ok bool) {
 	lists := [3][]stride{slices.Clone(a), slices.Clone(b), slices.Clone(c)}
 	moves := [3]bool{a != nil, b != nil, c != nil}

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -24,8 +25,8 @@ var relaying = regexp.MustCompile(`(%\w+) = "stablehlo\.(reshape|transpose)"\((%
 	`(?: \{ permutation = array<i64: ([\d, ]+)> \})? : \(tensor<([\dx]+)xf32>\) -> tensor<([\dx]+)xf32>`)
 
 var (
-	anyName    = regexp.MustCompile(`%\w+`)
-	definition = regexp.MustCompile(`(%\w+) = "`)
+	anyName     = regexp.MustCompile(`%\w+`)
+	definitions = regexp.MustCompile(`%\w+(?:, %\w+)* = "`)
 )
 
 // relaid is what a reshape or transposition makes.
@@ -51,12 +52,18 @@ type tables struct {
 	multiplied map[string]bool   // whether a product reads it
 }
 
-// readTables is false for a program in which a table's name has several meanings. Reductions name scalars alike.
+// readTables is false for a program in which a table's name has several meanings, as in one of several functions
+// (reductions name scalars alike), and for one of several devices, whose tables XLA takes apart.
 func readTables(code []byte) (t tables, ok bool) {
 	t = tables{make(map[string]relaid), make(map[string]relaid), make(map[string]int), make(map[string]bool)}
 	defined := make(map[string]int)
-	for _, m := range definition.FindAllSubmatch(code, -1) {
-		defined[string(m[1])]++
+	if bytes.Contains(code, []byte("num_partitions")) {
+		return t, false
+	}
+	for _, names := range definitions.FindAll(code, -1) {
+		for _, name := range anyName.FindAll(names, -1) {
+			defined[string(name)]++
+		}
 	}
 	for _, name := range anyName.FindAll(code, -1) {
 		t.uses[string(name)]++
@@ -78,6 +85,9 @@ func readTables(code []byte) (t tables, ok bool) {
 			return string(code[m[2*i]:m[2*i+1]])
 		}
 		r := relaid{part(1), part(3), integers(part(4), ", "), integers(part(5), "x"), integers(part(6), "x"), [2]int{m[0], m[1]}}
+		if slices.Contains(r.to, 0) {
+			continue
+		}
 		if defined[r.name] > 1 {
 			return t, false
 		}
@@ -122,13 +132,17 @@ func (t tables) ends(name string, dims []int) []end {
 	all := []end{now}
 	for {
 		r, ok := t.next(now.source)
+		var axes [][]stride
 		if ok {
 			here, ok = r.layout(here)
+		}
+		if ok {
+			axes, ok = here.inverse(dims)
 		}
 		if !ok {
 			return all
 		}
-		now = end{layout{r.name, r.to, here.inverse(dims)}, append(slices.Clone(now.path), r), t.read(r.name)}
+		now = end{layout{r.name, r.to, axes}, append(slices.Clone(now.path), r), t.read(r.name)}
 		all = append(all, now)
 	}
 }
@@ -149,11 +163,12 @@ func callProducts(code []byte) []byte {
 		part := func(i int) string { return string(code[m[2*i]:m[2*i+1]]) }
 		axes := func(i int) []int { return integers(part(i), ", ") }
 		d := dots{axes(4), axes(5), axes(6), axes(7)}
-		operand := func(name, dims int) []layout {
-			as := integers(part(dims), "x")
-			return []layout{t.origin(part(name), as), rowMajor(part(name), as)}
+		left, right, result := integers(part(8), "x"), integers(part(9), "x"), integers(part(10), "x")
+		if slices.Contains(slices.Concat(left, right), 0) {
+			continue
 		}
-		e, call := callProduct(d, operand(2, 8), operand(3, 9), t.ends(part(1), integers(part(10), "x")))
+		read := func(name string, dims []int) []layout { return []layout{t.origin(name, dims), rowMajor(name, dims)} }
+		e, call := callProduct(d, read(part(2), left), read(part(3), right), t.ends(part(1), result))
 		if call == nil {
 			continue
 		}

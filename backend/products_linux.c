@@ -14,32 +14,32 @@ enum { depth_block = 256, rows_block = 256, columns_block = 256, most_rows = 8, 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t parts(int64_t n, int64_t part) { return (n + part - 1) / part; }
 
-static int64_t tables(const product_work *w) { return w->groups[0] * w->groups[1]; }
+static int64_t groups(const product_work *w) { return w->groups[0] * w->groups[1]; }
 static int64_t column_blocks(const product_work *w) { return parts(w->columns, columns_block); }
 static int64_t depth_blocks(const product_work *w) { return w->outer * parts(w->depth, depth_block); }
 
 // splits is into how many parts a sum is cut where its results are too few to keep all threads at work.
 static int64_t splits(const product_work *w) {
-	return least(depth_blocks(w), parts(units_wanted, tables(w) * column_blocks(w) * parts(w->rows, rows_block)));
+	return least(depth_blocks(w), parts(units_wanted, groups(w) * column_blocks(w) * parts(w->rows, rows_block)));
 }
 
 // row_block is how many rows one unit has: fewer where that gives more units.
 static int64_t row_block(const product_work *w) {
-	const int64_t others = tables(w) * column_blocks(w) * splits(w);
+	const int64_t others = groups(w) * column_blocks(w) * splits(w);
 	int64_t block = rows_block;
 	while (block > 4 * most_rows && others * parts(w->rows, block) < units_wanted) block /= 2;
 	return block;
 }
 
-int64_t product_units(const product_work *w) { return tables(w) * column_blocks(w) * parts(w->rows, row_block(w)) * splits(w); }
+int64_t product_units(const product_work *w) { return groups(w) * column_blocks(w) * parts(w->rows, row_block(w)) * splits(w); }
 
-int64_t product_sums(const product_work *w) { return splits(w) == 1 ? 0 : splits(w) * tables(w) * w->rows * w->columns; }
+int64_t product_sums(const product_work *w) { return splits(w) == 1 ? 0 : splits(w) * groups(w) * w->rows * w->columns; }
 
-int64_t product_total_units(const product_work *w) { return tables(w) * parts(w->rows, most_rows); }
+int64_t product_total_units(const product_work *w) { return groups(w) * parts(w->rows, most_rows); }
 
+#if defined(__x86_64__) && !defined(__clang__) // which has another shuffle
 typedef int32_t order __attribute__((vector_size(lanes * sizeof(int32_t))));
 
-#ifdef __x86_64__
 // flip transposes 16 rows of 16 numbers; the first 8 of a result's row go to one
 // place, the others to another, rows being a step apart.
 __attribute__((target("avx512f,fma"), noinline)) static void flip(float *low, float *high, int64_t step, const float *from, int64_t line) {
@@ -67,7 +67,8 @@ __attribute__((target("avx512f,fma"), noinline)) static void flip(float *low, fl
 #endif
 
 // pack copies count lines of depth numbers into panels of width lines each, in which
-// the lines' numbers of one depth lie side by side, what is read beyond them being 0.
+// the lines' numbers of one depth lie side by side; up to the next whole vector, which
+// is read with them, they are 0.
 INLINE void pack(float *to, const int width, const float *from, int64_t line, int64_t step, int64_t count, int64_t depth, const int wide) {
 	if (line == 1) {
 		const int64_t whole = count / width * width;
@@ -86,7 +87,7 @@ INLINE void pack(float *to, const int width, const float *from, int64_t line, in
 		float *t = to + l / width * width * depth + l % width;
 		const float *f = from + l * line;
 		int64_t together = 1, k = 0;
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(__clang__)
 		if (step == 1 && wide && l + lanes <= count) {
 			together = lanes;
 			for (int64_t next = l + lanes; next < least(l + 2 * lanes, count); next++)
@@ -141,7 +142,7 @@ INLINE int product_body(const product_work *w, int64_t unit, const int across) {
 	unit /= column_blocks(w);
 	const int64_t row = unit % row_blocks * block, rows = least(block, w->rows - row);
 	unit /= row_blocks;
-	const int64_t g1 = unit % w->groups[1], g0 = unit / w->groups[1] % w->groups[0], split = unit / tables(w);
+	const int64_t g1 = unit % w->groups[1], g0 = unit / w->groups[1] % w->groups[0], split = unit / groups(w);
 	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
 	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1] + column * w->b_column;
 	float *c = w->c + g0 * w->c_group[0] + g1 * w->c_group[1] + row * w->c_row + column;
@@ -171,7 +172,7 @@ INLINE int product_body(const product_work *w, int64_t unit, const int across) {
 				if (j == 0 && !copied) // the next rows, while these are multiplied
 					for (int64_t r = i + height; r < least(i + 2 * height, rows); r++)
 						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + r * strip + k);
-				if (columns - j > lanes) tile(height, wide ? 2 : 1, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
+				if (wide && columns - j > lanes) tile(height, 2, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
 				else tile(height, 1, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
 			}
 		}
@@ -190,7 +191,7 @@ INLINE int product_total_body(const product_work *w, int64_t unit, const int acr
 			vec sum = {0};
 			for (int64_t s = 0; s < n; s++) {
 				vec x;
-				load(&x, from + s * tables(w) * w->rows * w->columns + j, w->columns - j);
+				load(&x, from + s * groups(w) * w->rows * w->columns + j, w->columns - j);
 				sum += x;
 			}
 			store(c + i * w->c_row + j, &sum, w->columns - j);

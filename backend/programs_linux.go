@@ -35,19 +35,14 @@ func wrapCompile(path, version string) (calls bool, err error) {
 // frees; its size is 0 where there is nothing to change.
 //
 //export programsRewrite
-func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) (written C.size_t) {
-	defer func() {
-		if recover() != nil { // which would go through XLA's frames, whose locks would be held for ever
-			written = 0
-		}
-	}()
+func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) C.size_t {
 	text, changed := bytesOf(code, size), false
 	rewrites := []func([]byte) []byte{donating} // nil where they change nothing
 	if calls != 0 {
 		rewrites = append(rewrites, callKernels)
 	}
 	for _, rewrite := range rewrites {
-		if b := rewrite(text); b != nil {
+		if b := attempt(rewrite, text); b != nil {
 			text, changed = b, true
 		}
 	}
@@ -56,6 +51,17 @@ func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) (wr
 	}
 	*out = (*C.char)(C.CBytes(text))
 	return C.size_t(len(text))
+}
+
+// attempt rewrites a program, or leaves it where that panics: a panic would go through XLA's frames, whose locks would
+// be held for ever.
+func attempt(rewrite func([]byte) []byte, code []byte) (text []byte) {
+	defer func() {
+		if recover() != nil {
+			text = nil
+		}
+	}()
+	return rewrite(code)
 }
 
 func bytesOf(p *C.char, size C.size_t) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), size) }

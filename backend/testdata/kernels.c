@@ -171,7 +171,7 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 	}
 	const int64_t products[][6] = { // groups, rows, columns, outer, depth
 		{1, 1, 64, 64, 1, 64}, {2, 3, 17, 35, 1, 20}, {1, 2, 9, 100, 3, 33}, {1, 1, 33, 65, 5, 100}, {1, 1, 40, 33, 1, 2100},
-		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {3, 2, 16, 48, 1, 1024},
+		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300},
 	};
 	for (int i = 0; i < (int)(sizeof products / sizeof *products); i++) {
 		const int64_t *p = products[i];
