@@ -249,7 +249,16 @@ func TestInBrowser(t *testing.T) {
 	x, y := at(.97)
 	b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
 	b.says("#tip", "epoch 10val_accuracy 0.5train_accuracy 0.6")
-	b.await(`document.querySelector(".cross")`)
+	for i := range 100 { // the run's last news may draw the chart anew beneath the pointer
+		if b.text(`document.querySelector(".cross") !== null`) == "true" {
+			break
+		}
+		if i == 99 {
+			t.Fatal("no crosshair where the pointer is")
+		}
+		time.Sleep(100 * time.Millisecond)
+		b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x-float64(i%2), y))
+	}
 	b.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 2, 2))
 	b.await(`document.getElementById("tip").hidden`)
 	b.await(`(document.querySelector("svg.wide").focus(), document.activeElement === document.querySelector("svg.wide"))`)
