@@ -99,8 +99,8 @@ func writeTable(w io.Writer, all []report) error {
 
 Two blocks each on a table of 64 tokens of 64 channels (images 32 × 32 in patches
 of 4), made by `+"`bench/scaling/run.sh`"+` on %s, %s, float32; the numbers are in
-`+"`scaling.csv`"+`. Every measurement is a process of its own. **The machine ran other work
-meanwhile** (load averages below), so wall times mean little: cost is the median
+`+"`scaling.csv`"+`. Every measurement is a process of its own, itself a load of two. Other
+work on the machine (load averages below) lengthens wall times, so cost is the median
 processor time of a step, of all threads, divided by its images, and the share of
 the peak is of arithmetic for each second of processor time beside that of a large
 matrix product measured in the same run.
