@@ -77,14 +77,7 @@ func TestXLACallsKernels(t *testing.T) {
 	if !slices.Equal(outputs[0], outputs[1]) {
 		t.Error("a loaded program computes something else")
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%d programs are kept (%v), want 1", len(files), err)
-	}
-	kept, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	kept := keptProgram(t, dir)
 	for _, target := range []string{"patchlab_depthwise", "patchlab_norm"} {
 		gradients := bytes.Count(kept, []byte(target+"_gradient"))
 		if bytes.Count(kept, []byte(target)) == gradients {
@@ -158,16 +151,22 @@ func TestXLAProducts(t *testing.T) {
 			t.Errorf("result %d: %g off at most, where numbers are up to %g", i, off, most)
 		}
 	}
-	kept, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(kept) != 1 {
-		t.Fatalf("%d programs are kept (%v), want 1", len(kept), err)
+	// Attention's two products and their four gradients, layers' gradients by tables, and by weights.
+	if calls := bytes.Count(keptProgram(t, dir), []byte("patchlab_product")); calls < 10 {
+		t.Errorf("the program calls %d products, want 10 or more", calls)
 	}
-	program, err := os.ReadFile(kept[0])
+}
+
+// keptProgram reads the one program that is kept in a folder.
+func keptProgram(t *testing.T, dir string) []byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d programs are kept (%v), want 1", len(files), err)
+	}
+	program, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Attention's two products and their four gradients, layers' gradients by tables, and by weights.
-	if calls := bytes.Count(program, []byte("patchlab_product")); calls < 10 {
-		t.Errorf("the program calls %d products, want 10 or more", calls)
-	}
+	return program
 }

@@ -62,33 +62,19 @@ func (l layout) reshaped(dims []int) (layout, bool) {
 
 // inverse tells where the numbers of l's source, of the given dims, lie in a table that has l's axes, in row-major
 // order; false where an axis would not be loops.
-func (l layout) inverse(dims []int) (axes [][]stride, ok bool) {
-	type place struct{ size, source, table int } // a loop's steps in both
-	var loops []place
-	step := 1
-	for _, loop := range slices.Backward(slices.Concat(l.axes...)) {
-		loops = append(loops, place{loop.size, loop.step, step})
+func (l layout) inverse(dims []int) ([][]stride, bool) {
+	loops := slices.Concat(l.axes...)
+	places, step := make(map[int]int), 1 // of a loop, by its step in the source, its step in the table
+	for _, loop := range slices.Backward(loops) {
+		places[loop.step] = step
 		step *= loop.size
 	}
-	slices.SortFunc(loops, func(a, b place) int { return b.source - a.source })
-	axes = make([][]stride, len(dims))
-	for i, dim := range dims {
-		for dim > 1 {
-			loop := loops[0]
-			switch {
-			case dim%loop.size == 0:
-				loops = loops[1:]
-			case loop.size%dim == 0: // it goes on in the next axis
-				inner := loop.size / dim
-				loops[0].size, loop = inner, place{dim, 0, loop.table * inner}
-			default:
-				return nil, false
-			}
-			axes[i] = append(axes[i], stride{loop.size, loop.table})
-			dim /= loop.size
-		}
+	slices.SortFunc(loops, func(a, b stride) int { return b.step - a.step })
+	for i, loop := range loops {
+		loops[i].step = places[loop.step]
 	}
-	return axes, true
+	inverse, ok := layout{axes: [][]stride{loops}}.reshaped(dims)
+	return inverse.axes, ok
 }
 
 // loop is one of a product's, with its step in each of the three tables.
