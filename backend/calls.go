@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -44,14 +45,18 @@ var norm = regexp.MustCompile(`"stablehlo\.batch_norm_(training|grad)"\(([%\w, ]
  *\} : (\(tensor<(\d+(?:x\d+)+)xf32>, (?:tensor<\d+(?:x\d+)*xf32>(?:, |\)))+ -> \(tensor<\d+(?:x\d+)+xf32>, tensor<\d+xf32>, tensor<\d+xf32>\))`)
 
 // callKernels returns a StableHLO program with calls of kernels_linux.h for what they compute; nil where there is nothing
-// of it.
+// of it, and for several devices, for which XLA takes tables apart.
 func callKernels(code []byte) []byte {
-	if !convolution.Match(code) && !norm.Match(code) && !dotGeneral.Match(code) {
+	if bytes.Contains(code, []byte("num_partitions")) {
 		return nil
 	}
-	code = callProducts(code)
-	code = convolution.ReplaceAllFunc(code, callDepthwise)
-	return norm.ReplaceAllFunc(code, callNorm)
+	called := callAdamW(callProducts(code))
+	called = convolution.ReplaceAllFunc(called, callDepthwise)
+	called = norm.ReplaceAllFunc(called, callNorm)
+	if bytes.Equal(called, code) {
+		return nil
+	}
+	return called
 }
 
 func callDepthwise(whole []byte) []byte {
@@ -87,8 +92,9 @@ func callNorm(whole []byte) []byte {
 	return customCall(target, part[2], fmt.Sprintf("by_row = %d : i64, epsilon = %s : f32", byRow, part[3]), arguments, []int{rank, 1, 1}, part[5])
 }
 
-// customCall writes a call by XLA's foreign function interface, tables in row-major order.
-func customCall(target string, arguments []byte, attributes string, argumentRanks, resultRanks []int, types []byte) []byte {
+// customCall writes a call by XLA's foreign function interface, tables in row-major order. Each of aliases is a result
+// that may lie where an argument does: their numbers.
+func customCall(target string, arguments []byte, attributes string, argumentRanks, resultRanks []int, types []byte, aliases ...[2]int) []byte {
 	layouts := func(ranks []int) string {
 		texts := make([]string, len(ranks))
 		for i, rank := range ranks {
@@ -100,6 +106,14 @@ func customCall(target string, arguments []byte, attributes string, argumentRank
 		}
 		return strings.Join(texts, ", ")
 	}
-	return fmt.Appendf(nil, `"stablehlo.custom_call"(%s) {call_target_name = %q, api_version = 4 : i32, backend_config = {%s}, operand_layouts = [%s], result_layouts = [%s]} : %s`,
-		arguments, target, attributes, layouts(argumentRanks), layouts(resultRanks), types)
+	var inPlace string
+	if len(aliases) > 0 {
+		texts := make([]string, len(aliases))
+		for i, a := range aliases {
+			texts[i] = fmt.Sprintf("#stablehlo.output_operand_alias<output_tuple_indices = [%d], operand_index = %d, operand_tuple_indices = []>", a[0], a[1])
+		}
+		inPlace = ", output_operand_aliases = [" + strings.Join(texts, ", ") + "]"
+	}
+	return fmt.Appendf(nil, `"stablehlo.custom_call"(%s) {call_target_name = %q, api_version = 4 : i32, backend_config = {%s}, operand_layouts = [%s], result_layouts = [%s]%s} : %s`,
+		arguments, target, attributes, layouts(argumentRanks), layouts(resultRanks), inPlace, types)
 }

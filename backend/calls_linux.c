@@ -333,15 +333,20 @@ static void *call_norm_gradient(call *c) {
 	return columns(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
 }
 
+static int64_t size(const buffer *b) {
+	int64_t numbers = 1;
+	for (int64_t i = 0; i < b->rank; i++) numbers *= b->dims[i];
+	return numbers;
+}
+
 // within reports whether the loops of so many sizes and steps stay in a table.
 static int within(const buffer *b, int count, const int64_t *sizes[], const int64_t *steps[]) {
-	int64_t numbers = 1, last = 0;
-	for (int64_t i = 0; i < b->rank; i++) numbers *= b->dims[i];
+	int64_t last = 0;
 	for (int i = 0; i < count; i++) {
 		if (*sizes[i] < 1 || *steps[i] < 0) return 0;
 		last += (*sizes[i] - 1) * *steps[i];
 	}
-	return last < numbers;
+	return last < size(b);
 }
 
 // call_product is product(a, b; loops) -> c, the loops being product_work's integers.
@@ -371,6 +376,30 @@ static void *call_product(call *c) {
 	return failed;
 }
 
+// number reads an argument that is a scalar, 0 where there is no such.
+static int number(const buffer *b, float *to) {
+	if (b->rank != 0) return 0;
+	*to = *b->data;
+	return 1;
+}
+
+// call_adamw is adamw(w, gradient, mean, square, mean_rate, square_rate, rate, epsilon[, decay]) -> new w, mean, square.
+static void *call_adamw(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	const int decays = c->arguments.count == 9;
+	if (!fits(c, decays ? 9 : 8, 3, 0)) return unfit(c);
+	buffer **arguments = c->arguments.buffers, **results = c->results.buffers;
+	adamw_work w = {.count = size(arguments[0]), .w = arguments[0]->data, .gradient = arguments[1]->data, .mean = arguments[2]->data,
+		.square = arguments[3]->data, .to = results[0]->data, .to_mean = results[1]->data, .to_square = results[2]->data};
+	for (int i = 1; i < 4; i++)
+		if (size(arguments[i]) != w.count) return unfit(c);
+	for (int i = 0; i < 3; i++)
+		if (size(results[i]) != w.count) return unfit(c);
+	if (!number(arguments[4], &w.mean_rate) || !number(arguments[5], &w.square_rate) || !number(arguments[6], &w.rate) ||
+		!number(arguments[7], &w.epsilon) || decays && !number(arguments[8], &w.decay)) return unfit(c);
+	return parallel(c, adamw, &w, adamw_units(&w));
+}
+
 // offer registers one target; 0: the plugin refuses.
 static int offer(const api_table *api, function add, const char *name, void *handler) {
 	static const char platform[] = "Host";
@@ -387,6 +416,6 @@ int patchlab_register_calls(const api_table *api) {
 	minor_version = 0;
 	return offer(api, add, "patchlab_depthwise", call_depthwise) && minor_version >= 2 &&
 		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
-		offer(api, add, "patchlab_product", call_product) &&
+		offer(api, add, "patchlab_product", call_product) && offer(api, add, "patchlab_adamw", call_adamw) &&
 		offer(api, add, "patchlab_norm", call_norm) && offer(api, add, "patchlab_norm_gradient", call_norm_gradient);
 }

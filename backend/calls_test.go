@@ -34,6 +34,11 @@ func TestCallKernels(t *testing.T) {
 	if got := callKernels([]byte("module @other {}")); got != nil {
 		t.Errorf("a program without any became %s", got)
 	}
+	for _, code := range []string{convolved, normed, updated} {
+		if got := callKernels([]byte("module @x attributes {stablehlo.num_partitions = 2} {\n" + code)); got != nil {
+			t.Errorf("a program of two devices became %s", got)
+		}
+	}
 	// What the kernels do not compute stays XLA's.
 	for what, other := range map[string][2]string{
 		"a stride":             {"window_strides = array<i64: 1, 1>", "window_strides = array<i64: 2, 2>"},

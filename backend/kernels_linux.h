@@ -1,5 +1,5 @@
-// Kernels that XLA's programs call (calls_linux.c): depthwise convolutions and
-// normalisations of float32. Each function does one of its units of work, which are
+// Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
+// normalisations, products and AdamW's update, of float32. Each function does one of its units of work, which are
 // independent of each other, and returns 0 where there is no memory.
 #pragma once
 
@@ -75,3 +75,21 @@ int64_t product_sums(const product_work *w);
 int product(const void *work, int64_t unit);
 int64_t product_total_units(const product_work *w);
 int product_total(const void *work, int64_t unit);
+
+// adamw_work is a step of AdamW on count weights, whose mean and square are the
+// moments of their gradient:
+//
+//	mean   += mean_rate (gradient - mean)
+//	square += square_rate (gradient² - square)
+//	w      -= decay w + rate mean/(sqrt(square) + epsilon)
+//
+// A result may lie where its argument does.
+typedef struct {
+	int64_t count;
+	float mean_rate, square_rate, decay, rate, epsilon;
+	const float *w, *gradient, *mean, *square;
+	float *to, *to_mean, *to_square;
+} adamw_work;
+
+int64_t adamw_units(const adamw_work *w);
+int adamw(const void *work, int64_t unit);

@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -53,13 +52,10 @@ type tables struct {
 }
 
 // readTables is false for a program in which a table's name has several meanings, as in one of several functions
-// (reductions name scalars alike), and for one of several devices, whose tables XLA takes apart.
+// (reductions name scalars alike).
 func readTables(code []byte) (t tables, ok bool) {
 	t = tables{make(map[string]relaid), make(map[string]relaid), make(map[string]int), make(map[string]bool)}
 	defined := make(map[string]int)
-	if bytes.Contains(code, []byte("num_partitions")) {
-		return t, false
-	}
 	for _, names := range definitions.FindAll(code, -1) {
 		for _, name := range anyName.FindAll(names, -1) {
 			defined[string(name)]++

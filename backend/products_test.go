@@ -76,7 +76,6 @@ func TestCallProducts(t *testing.T) {
 		"a name used twice":       {[]string{`"stablehlo.return"(%10)`, `%1 = "stablehlo.abs"(%10)`}, []string{`%3 = "stablehlo.dot_general"`, `%9 = "stablehlo.dot_general"`}},
 		"bfloat16":                {[]string{"f32", "bf16"}, []string{`%3 = "stablehlo.dot_general"`, `%9 = "stablehlo.dot_general"`}},
 		"a name of a norm's too":  {[]string{`"stablehlo.return"(%10)`, `%1, %20 = "stablehlo.batch_norm_grad"(%10)`}, []string{`%3 = "stablehlo.dot_general"`}},
-		"several devices":         {[]string{`    %1 = `, `module @x attributes {stablehlo.num_partitions = 2} {` + "\n    %1 = "}, []string{`%3 = "stablehlo.dot_general"`}},
 		"no images":               {[]string{"3x", "0x", "120x", "0x"}, []string{`%3 = "stablehlo.dot_general"`, `%9 = "stablehlo.dot_general"`}},
 		"few channels":            {[]string{"96", "31"}, []string{`%9 = "stablehlo.dot_general"`}},
 	} {

@@ -108,18 +108,20 @@ func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 	if o.ClipNorm > 0 {
 		gradients = clip(gradients, o.ClipNorm)
 	}
+	number := func(value float64) *graph.Node { return graph.Scalar(g, rates.DType(), value) }
+	meanRate, squareRate, epsilon := number(1-o.Beta1), number(1-o.Beta2), number(o.Epsilon)
 	for i, grad := range gradients {
 		v, w := weights[i], nodes[i]
 		m := moment(store, "m", v)
 		s := moment(store, "v", v)
-		mean := graph.Add(m.NodeValue(g), graph.MulScalar(graph.Sub(grad, m.NodeValue(g)), 1-o.Beta1))
-		square := graph.Add(s.NodeValue(g), graph.MulScalar(graph.Sub(graph.Square(grad), s.NodeValue(g)), 1-o.Beta2))
+		mean := graph.Add(m.NodeValue(g), graph.Mul(graph.Sub(grad, m.NodeValue(g)), meanRate))
+		square := graph.Add(s.NodeValue(g), graph.Mul(graph.Sub(graph.Square(grad), s.NodeValue(g)), squareRate))
 		m.SetNodeValue(mean)
 		s.SetNodeValue(square)
 		if !o.KernelsOnly || path.Base(v.Path()) == "kernel" {
 			w = graph.Sub(w, graph.Mul(w, decay))
 		}
-		v.SetNodeValue(graph.Sub(w, graph.Div(graph.Mul(mean, alpha), graph.AddScalar(graph.Sqrt(square), o.Epsilon))))
+		v.SetNodeValue(graph.Sub(w, graph.Div(graph.Mul(mean, alpha), graph.Add(graph.Sqrt(square), epsilon))))
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "../depthwise_linux.c"
 #include "../norms_linux.c"
 #include "../products_linux.c"
+#include "../adamw_linux.c"
 
 #include <math.h>
 #include <stdio.h>
@@ -157,7 +158,28 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 	}
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total) {
+// try_adamw tries a step on count weights, with results beside or in place of what they were made from.
+static void try_adamw(int64_t count, int in_place, kernel_function *run) {
+	adamw_work a = {.count = count, .mean_rate = .1f, .square_rate = .001f, .decay = .01f, .rate = .02f, .epsilon = 1e-7f};
+	float *w = filled(count), *g = filled(count), *m = filled(count), *v = filled(count), *to = filled(count), *to_mean = filled(count), *to_square = filled(count);
+	double *want = calloc(3 * count, sizeof(double)), *want_mean = want + count, *want_square = want_mean + count;
+	for (int64_t i = 0; i < count; i++) {
+		v[i] = fabsf(v[i]);
+		want_mean[i] = m[i] + ((double)g[i] - m[i]) * a.mean_rate;
+		want_square[i] = v[i] + ((double)g[i] * g[i] - v[i]) * a.square_rate;
+		want[i] = w[i] - (double)w[i] * a.decay - a.rate * want_mean[i] / (sqrt(want_square[i]) + a.epsilon);
+	}
+	a.w = w, a.gradient = g, a.mean = m, a.square = v;
+	a.to = in_place ? w : to, a.to_mean = in_place ? m : to_mean, a.to_square = in_place ? v : to_square;
+	const float ends[] = {a.to[count], a.to_mean[count], a.to_square[count]};
+	each(run, &a, adamw_units(&a));
+	compare("weights", a.to, want, count, ends[0]);
+	compare("mean of the gradient", a.to_mean, want_mean, count, ends[1]);
+	compare("square of the gradient", a.to_square, want_square, count, ends[2]);
+	free(w), free(g), free(m), free(v), free(to), free(to_mean), free(to_square), free(want);
+}
+
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *adamw) {
 	const int before = failures;
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -177,12 +199,17 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 		const int64_t *p = products[i];
 		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total);
 	}
+	const int64_t counts[] = {1, 10, 16, 100, 1 << 14, 3 * (1 << 14) + 7};
+	for (int i = 0; i < (int)(sizeof counts / sizeof *counts); i++) {
+		try_adamw(counts[i], 0, adamw);
+		try_adamw(counts[i], 1, adamw);
+	}
 	if (failures > before) printf("above: %s\n", instructions);
 }
 
 #define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
 	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
-	product##kind, product_total##kind
+	product##kind, product_total##kind, adamw##kind
 
 int main(void) {
 	try("the machine's own", ALL());

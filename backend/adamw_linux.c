@@ -1,0 +1,37 @@
+//go:build (amd64 || arm64) && cgo && !noxla
+
+// The compiler makes vectors of loops at this level alone.
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+
+#include "kernels_linux.h"
+
+#include <math.h>
+
+#include "vectors_linux.h"
+
+float sqrtf(float) __attribute__((const)); // errno is not needed, so that it can be a vector's instruction
+
+// Numbers that one unit takes.
+enum { numbers = 1 << 14 };
+
+int64_t adamw_units(const adamw_work *w) { return (w->count + numbers - 1) / numbers; }
+
+INLINE int adamw_body(const adamw_work *a, int64_t unit, const int across) {
+	const int64_t end = (unit + 1) * numbers < a->count ? (unit + 1) * numbers : a->count;
+	const float mean_rate = a->mean_rate, square_rate = a->square_rate, decay = a->decay, rate = a->rate, epsilon = a->epsilon;
+	const float *w = a->w, *g = a->gradient, *m = a->mean, *v = a->square;
+	float *to = a->to, *to_mean = a->to_mean, *to_square = a->to_square;
+	_Pragma("GCC ivdep") // a result lies apart from an argument or in the same place
+	for (int64_t i = unit * numbers; i < end; i++) {
+		const float mean = m[i] + (g[i] - m[i]) * mean_rate, square = v[i] + (g[i] * g[i] - v[i]) * square_rate;
+		to[i] = w[i] - w[i] * decay - mean * rate / (sqrtf(square) + epsilon);
+		to_mean[i] = mean;
+		to_square[i] = square;
+	}
+	return 1;
+}
+
+KERNEL(adamw, adamw_work)
+
+#pragma GCC pop_options
