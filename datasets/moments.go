@@ -34,6 +34,7 @@ func (s Split) ChannelMoments() (mean, variance []float32) {
 	return mean, variance
 }
 
+// channelSums are each channel's sums of values and of their squares, by counting each value.
 func (s Split) channelSums() (sums, squares []uint64) {
 	workers := runtime.GOMAXPROCS(0)
 	pixels := len(s.Images) / s.Channels
@@ -45,20 +46,17 @@ func (s Split) channelSums() (sums, squares []uint64) {
 	for w := range workers {
 		wait.Go(func() {
 			part := s.Images[pixels*w/workers*s.Channels : pixels*(w+1)/workers*s.Channels]
-			sum, square := make([]uint64, s.Channels), make([]uint64, s.Channels)
-			for len(part) > 0 {
-				for c, v := range part[:s.Channels] {
-					x := uint64(v)
-					sum[c] += x
-					square[c] += x * x
+			for c := range s.Channels {
+				var counts [256]uint64
+				for i := c; i < len(part); i += s.Channels {
+					counts[part[i]]++
 				}
-				part = part[s.Channels:]
-			}
-			lock.Lock()
-			defer lock.Unlock()
-			for c := range sum {
-				sums[c] += sum[c]
-				squares[c] += square[c]
+				lock.Lock()
+				for v, n := range counts {
+					sums[c] += n * uint64(v)
+					squares[c] += n * uint64(v*v)
+				}
+				lock.Unlock()
 			}
 		})
 	}
