@@ -35,8 +35,8 @@ func TestCallAdamW(t *testing.T) {
 		types = ": (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> " +
 			"(tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>)\n"
 	)
-	got := string(callKernels([]byte("before\n" + updated + "after")))
-	for _, want := range []string{"before\n    %3 = ", start, shared, types, `    %20 = "stablehlo.divide"(%16, %19)`, "tensor<2x3xf32>\nafter"} {
+	got := string(callKernels([]byte("before\n" + updated + "    \"stablehlo.return\"(%21)\n")))
+	for _, want := range []string{"before\n    %3 = ", start, shared, types, `    %20 = "stablehlo.divide"(%16, %19)`, "tensor<2x3xf32>\n    \"stablehlo.return\"(%21)\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

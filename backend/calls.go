@@ -16,8 +16,9 @@ import (
 var native sync.Map
 
 // Native reports whether a backend is quick at these operations of float32, and their gradients: depthwise convolutions
-// of [B, H, W, C] by [k, k, 1, C] with stride 1 (ConvGeneral, one channel a group), and norms over each row of [R, C] or
-// over all but the last axis (BatchNormForTraining with axis 0 or the last). XLA on Linux's CPU is: [Open] makes its
+// of [B, H, W, C] by [k, k, 1, C] with stride 1 (ConvGeneral, one channel a group), norms over all but the last axis
+// (BatchNormForTraining with the last), and over each row of [R, C] (with axis 0, scale 1 and offset 0, followed by a
+// scale and an offset for each channel). XLA on Linux's CPU is: [Open] makes its
 // programs call kernels_linux.h there. The answer is for a program of one device.
 func Native(b compute.Backend) bool {
 	_, ok := native.Load(b)
@@ -38,21 +39,14 @@ var convolution = regexp.MustCompile(`"stablehlo\.convolution"\((%\w+, %\w+)\) \
  *window_strides = array<i64: 1, 1>
  *\} : (\(tensor<\d+x\d+x\d+x(\d+)xf32>, tensor<(\d+)x(\d+)x(\d+)x(\d+)xf32>\) -> tensor<(\d+)x(\d+)x(\d+)x\d+xf32>)`)
 
-// norm is a norm or its gradient in StableHLO as go-xla writes it.
-var norm = regexp.MustCompile(`"stablehlo\.batch_norm_(training|grad)"\(([%\w, ]+)\) \{
- *epsilon = ([-+.\de]+) : f32,
- *feature_index = (\d+) : i64
- *\} : (\(tensor<(\d+(?:x\d+)+)xf32>, (?:tensor<\d+(?:x\d+)*xf32>(?:, |\)))+ -> \(tensor<\d+(?:x\d+)+xf32>, tensor<\d+xf32>, tensor<\d+xf32>\))`)
-
 // callKernels returns a StableHLO program with calls of kernels_linux.h for what they compute; nil where there is nothing
 // of it, and for several devices, for which XLA takes tables apart.
 func callKernels(code []byte) []byte {
 	if bytes.Contains(code, []byte("num_partitions")) {
 		return nil
 	}
-	called := callAdamW(callProducts(code))
+	called := callNorms(callAdamW(callProducts(code)))
 	called = convolution.ReplaceAllFunc(called, callDepthwise)
-	called = norm.ReplaceAllFunc(called, callNorm)
 	if bytes.Equal(called, code) {
 		return nil
 	}
@@ -73,23 +67,6 @@ func callDepthwise(whole []byte) []byte {
 		return whole
 	}
 	return customCall(target, part[1], fmt.Sprintf("before = %d : i64", before), []int{4, 4}, []int{4}, part[9])
-}
-
-func callNorm(whole []byte) []byte {
-	part := norm.FindSubmatch(whole)
-	rank := strings.Count(string(part[6]), "x") + 1
-	byRow := 0
-	switch axis := string(part[4]); {
-	case axis == "0" && rank == 2:
-		byRow = 1
-	case axis != strconv.Itoa(rank-1):
-		return whole
-	}
-	target, arguments := "patchlab_norm", []int{rank, 1, 1}
-	if string(part[1]) == "grad" {
-		target, arguments = "patchlab_norm_gradient", []int{rank, 1, 1, 1, rank}
-	}
-	return customCall(target, part[2], fmt.Sprintf("by_row = %d : i64, epsilon = %s : f32", byRow, part[3]), arguments, []int{rank, 1, 1}, part[5])
 }
 
 // customCall writes a call by XLA's foreign function interface, tables in row-major order. Each of aliases is a result

@@ -268,76 +268,78 @@ static void *call_depthwise_gradient(call *c) {
 	return failed;
 }
 
-// norm_operand reports whether b is a table like x, or has a number for each row or channel.
-static int norm_operand(const buffer *x, const buffer *b, int64_t numbers) {
-	if (b->rank == 1 && b->dims[0] == numbers) return 1;
-	return b->rank == x->rank && memcmp(b->dims, x->dims, x->rank * sizeof *x->dims) == 0;
-}
-
-// begin_norm reads the shape of a table x, whose attributes are by_row and epsilon (XLA sorts them by name).
-static int begin_norm(const call *c, norm_work *w, const buffer *x, int *by_row) {
-	if (x->rank < 2 || c->attributes.scalars[1]->type != type_f32) return 0;
-	*w = (norm_work){.rows = 1, .channels = x->dims[x->rank - 1], .x = x->data, .epsilon = *(float *)c->attributes.scalars[1]->value};
-	for (int64_t i = 0; i + 1 < x->rank; i++) w->rows *= x->dims[i];
-	*by_row = *(int64_t *)c->attributes.scalars[0]->value != 0;
-	const int64_t numbers = *by_row ? w->rows : w->channels;
-	for (int64_t i = 1; i < c->arguments.count; i++)
-		if (!norm_operand(x, c->arguments.buffers[i], numbers)) return 0;
-	for (int64_t i = 0; i < c->results.count; i++)
-		if (!norm_operand(x, c->results.buffers[i], numbers)) return 0;
-	return 1;
-}
-
-// columns does a norm's work by column: sums, their total, and the table.
-static void *columns(const call *c, norm_work *w, int (*sums)(const void *, int64_t), void (*total)(const norm_work *), int (*table)(const void *, int64_t)) {
-	w->sums = malloc(norm_sums(w) * sizeof(float));
-	if (w->sums == NULL) return no_memory(c);
-	void *failed = parallel(c, sums, w, norm_units(w));
-	if (failed == NULL) {
-		total(w);
-		failed = parallel(c, table, w, norm_units(w));
-	}
-	free(w->sums);
-	return failed;
-}
-
-// call_norm is norm(x, scale, offset; by_row, epsilon) -> y, mean, variance.
-static void *call_norm(call *c) {
-	if (described(c) || c->stage != stage_execute) return NULL;
-	norm_work w;
-	int by_row;
-	if (!fits(c, 3, 3, 2) || !begin_norm(c, &w, c->arguments.buffers[0], &by_row)) return unfit(c);
-	w.scale = c->arguments.buffers[1]->data;
-	w.offset = c->arguments.buffers[2]->data;
-	w.y = c->results.buffers[0]->data;
-	w.mean = c->results.buffers[1]->data;
-	w.variance = c->results.buffers[2]->data;
-	if (by_row) return parallel(c, norm_rows, &w, norm_units(&w));
-	return columns(c, &w, norm_columns_sums, norm_columns_total, norm_columns);
-}
-
-// call_norm_gradient is norm_gradient(x, scale, mean, variance, dy; by_row, epsilon) -> those of x, scale and offset.
-static void *call_norm_gradient(call *c) {
-	if (described(c) || c->stage != stage_execute) return NULL;
-	norm_work w;
-	int by_row;
-	if (!fits(c, 5, 3, 2) || !begin_norm(c, &w, c->arguments.buffers[0], &by_row)) return unfit(c);
-	w.scale = c->arguments.buffers[1]->data;
-	w.mean = c->arguments.buffers[2]->data;
-	w.variance = c->arguments.buffers[3]->data;
-	w.dy = c->arguments.buffers[4]->data;
-	w.y = c->results.buffers[0]->data;
-	w.dscale = c->results.buffers[1]->data;
-	w.doffset = c->results.buffers[2]->data;
-	if (by_row) return parallel(c, norm_rows_gradient, &w, norm_units(&w));
-	return columns(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
-}
-
+// size is how many numbers a table has.
 static int64_t size(const buffer *b) {
 	int64_t numbers = 1;
 	for (int64_t i = 0; i < b->rank; i++) numbers *= b->dims[i];
 	return numbers;
 }
+
+// begin_norm reads the shape of a table x, of which there are two moments, and the attribute epsilon.
+static int begin_norm(const call *c, norm_work *w, int by_row, buffer **moments) {
+	const buffer *x = c->arguments.buffers[0];
+	if (x->rank < 2 || c->attributes.scalars[0]->type != type_f32) return 0;
+	*w = (norm_work){.channels = x->dims[x->rank - 1], .x = x->data, .epsilon = *(float *)c->attributes.scalars[0]->value};
+	if (w->channels == 0) return 0;
+	w->rows = size(x) / w->channels;
+	for (int i = 0; i < 2; i++)
+		if (size(moments[i]) != (by_row ? w->rows : w->channels)) return 0;
+	return 1;
+}
+
+// summed does a norm's units, with room for sums, whose total then follows.
+static void *summed(const call *c, norm_work *w, int (*sums)(const void *, int64_t), void (*total)(const norm_work *), int (*table)(const void *, int64_t)) {
+	w->sums = malloc(norm_sums(w) * sizeof(float));
+	if (w->sums == NULL) return no_memory(c);
+	void *failed = parallel(c, sums, w, norm_units(w));
+	if (failed == NULL) {
+		total(w);
+		if (table != NULL) failed = parallel(c, table, w, norm_units(w));
+	}
+	free(w->sums);
+	return failed;
+}
+
+static void *norm(call *c, int by_row) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	norm_work w;
+	if (!fits(c, 3, 3, 1) || !begin_norm(c, &w, by_row, c->results.buffers + 1)) return unfit(c);
+	const buffer *scale = c->arguments.buffers[1], *offset = c->arguments.buffers[2], *y = c->results.buffers[0];
+	if (size(scale) != w.channels || size(offset) != w.channels || size(y) != w.rows * w.channels) return unfit(c);
+	w.scale = scale->data;
+	w.offset = offset->data;
+	w.y = y->data;
+	w.mean = c->results.buffers[1]->data;
+	w.variance = c->results.buffers[2]->data;
+	if (by_row) return parallel(c, norm_rows, &w, norm_units(&w));
+	return summed(c, &w, norm_columns_sums, norm_columns_total, norm_columns);
+}
+
+static void *norm_gradient(call *c, int by_row) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	norm_work w;
+	if (!fits(c, 5, 3, 1) || !begin_norm(c, &w, by_row, c->arguments.buffers + 2)) return unfit(c);
+	const buffer *scale = c->arguments.buffers[1], *dy = c->arguments.buffers[4], *dx = c->results.buffers[0];
+	const buffer *dscale = c->results.buffers[1], *doffset = c->results.buffers[2];
+	const int64_t numbers = w.rows * w.channels;
+	if (size(scale) != w.channels || size(dscale) != w.channels || size(doffset) != w.channels || size(dy) != numbers || size(dx) != numbers) return unfit(c);
+	w.scale = scale->data;
+	w.mean = c->arguments.buffers[2]->data;
+	w.variance = c->arguments.buffers[3]->data;
+	w.dy = dy->data;
+	w.y = dx->data;
+	w.dscale = dscale->data;
+	w.doffset = doffset->data;
+	if (by_row) return summed(c, &w, norm_rows_gradient, norm_rows_gradient_total, NULL);
+	return summed(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
+}
+
+// These are norm(x, scale, offset; epsilon) -> y, mean, variance, and
+// norm_gradient(x, scale, mean, variance, dy; epsilon) -> those of x, scale and offset.
+static void *call_batch_norm(call *c) { return norm(c, 0); }
+static void *call_batch_norm_gradient(call *c) { return norm_gradient(c, 0); }
+static void *call_layer_norm(call *c) { return norm(c, 1); }
+static void *call_layer_norm_gradient(call *c) { return norm_gradient(c, 1); }
 
 // within reports whether the loops of so many sizes and steps stay in a table.
 static int within(const buffer *b, int count, const int64_t *sizes[], const int64_t *steps[]) {
@@ -417,5 +419,6 @@ int patchlab_register_calls(const api_table *api) {
 	return offer(api, add, "patchlab_depthwise", call_depthwise) && minor_version >= 2 &&
 		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
 		offer(api, add, "patchlab_product", call_product) && offer(api, add, "patchlab_adamw", call_adamw) &&
-		offer(api, add, "patchlab_norm", call_norm) && offer(api, add, "patchlab_norm_gradient", call_norm_gradient);
+		offer(api, add, "patchlab_batch_norm", call_batch_norm) && offer(api, add, "patchlab_batch_norm_gradient", call_batch_norm_gradient) &&
+		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient);
 }

@@ -26,9 +26,9 @@ int depthwise_gradient(const void *work, int64_t unit);
 void depthwise_total(const depthwise_work *w, float *gradient);
 
 // norm_work is y = scale (x - mean)/sqrt(variance + epsilon) + offset of a table
-// [rows, channels], for each channel over the rows (BatchNorm) or, by_row, for each
-// row over its channels (LayerNorm); mean, variance, scale and offset have a number
-// for each channel or row. Variances are the biased ones.
+// [rows, channels], mean and variance being those of each channel over the rows
+// (BatchNorm), or of each row over its channels (LayerNorm). Scale and offset have a
+// number for each channel. Variances are the biased ones.
 typedef struct {
 	int64_t rows, channels;
 	float epsilon;
@@ -36,15 +36,16 @@ typedef struct {
 	float *mean, *variance; // results; arguments of the gradient
 	float *y;               // the gradient's is that of x
 	float *dscale, *doffset;
-	float *sums; // of columns: norm_sums floats
+	float *sums; // norm_sums floats
 } norm_work;
 
 int64_t norm_units(const norm_work *w);
 int64_t norm_sums(const norm_work *w);
 
-// By row: one call for each unit.
+// By row: the table for each unit, of the gradient then the total of the sums.
 int norm_rows(const void *work, int64_t unit);
 int norm_rows_gradient(const void *work, int64_t unit);
+void norm_rows_gradient_total(const norm_work *w);
 
 // By column: sums for each unit, then their total, then the table for each unit.
 int norm_columns_sums(const void *work, int64_t unit);

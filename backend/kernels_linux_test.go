@@ -78,7 +78,7 @@ func TestXLACallsKernels(t *testing.T) {
 		t.Error("a loaded program computes something else")
 	}
 	kept := keptProgram(t, dir)
-	for _, target := range []string{"patchlab_depthwise", "patchlab_norm"} {
+	for _, target := range []string{"patchlab_depthwise", "patchlab_batch_norm"} {
 		gradients := bytes.Count(kept, []byte(target+"_gradient"))
 		if bytes.Count(kept, []byte(target)) == gradients {
 			t.Errorf("the program does not call %s", target)

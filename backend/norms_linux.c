@@ -23,6 +23,7 @@ INLINE float total(const vec *v) {
 
 INLINE int norm_rows_body(const norm_work *w, int64_t unit, const int across) {
 	const int64_t n = w->channels, whole = n - n % lanes;
+	const float *scale = w->scale, *offset = w->offset;
 	for (int64_t row = from(unit); row < until(w, unit); row++) {
 		const float *x = w->x + row * n;
 		float *y = w->y + row * n;
@@ -38,37 +39,59 @@ INLINE int norm_rows_body(const norm_work *w, int64_t unit, const int across) {
 		variance = total(&square);
 		for (int64_t i = whole; i < n; i++) variance += (x[i] - mean) * (x[i] - mean);
 		variance /= n;
-		const float scale = w->scale[row] / sqrtf(variance + w->epsilon), offset = w->offset[row];
-		for (int64_t i = 0; i < whole; i += lanes) PUT(y + i, (AT(x + i) - mean) * scale + offset);
-		for (int64_t i = whole; i < n; i++) y[i] = (x[i] - mean) * scale + offset;
+		const float inverse = 1 / sqrtf(variance + w->epsilon);
+		for (int64_t i = 0; i < whole; i += lanes) PUT(y + i, (AT(x + i) - mean) * inverse * AT(scale + i) + AT(offset + i));
+		for (int64_t i = whole; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i] + offset[i];
 		w->mean[row] = mean;
 		w->variance[row] = variance;
 	}
 	return 1;
 }
 
+// norm_rows_gradient_body writes the gradient of x, and a unit's sums of those of offset and scale.
 INLINE int norm_rows_gradient_body(const norm_work *w, int64_t unit, const int across) {
 	const int64_t n = w->channels, whole = n - n % lanes;
+	const float *scale = w->scale;
+	float *doffset = w->sums + unit * 2 * n, *dscale = doffset + n;
+	memset(doffset, 0, 2 * n * sizeof(float));
 	for (int64_t row = from(unit); row < until(w, unit); row++) {
-		const float *x = w->x + row * n, *dy = w->dy + row * n, mean = w->mean[row];
-		const float inverse = 1 / sqrtf(w->variance[row] + w->epsilon), scale = w->scale[row] * inverse;
+		const float *x = w->x + row * n, *dy = w->dy + row * n, mean = w->mean[row], inverse = 1 / sqrtf(w->variance[row] + w->epsilon);
 		float *dx = w->y + row * n;
 		vec sum = {0}, product = {0};
 		for (int64_t i = 0; i < whole; i += lanes) {
-			const vec d = AT(dy + i);
-			sum += d;
-			product += d * (AT(x + i) - mean);
+			const vec d = AT(dy + i), unit = (AT(x + i) - mean) * inverse, g = d * AT(scale + i);
+			sum += g;
+			product += g * unit;
+			PUT(doffset + i, AT(doffset + i) + d);
+			PUT(dscale + i, AT(dscale + i) + d * unit);
 		}
 		float s = total(&sum), p = total(&product);
-		for (int64_t i = whole; i < n; i++) s += dy[i], p += dy[i] * (x[i] - mean);
-		w->doffset[row] = s;
-		w->dscale[row] = p * inverse;
+		for (int64_t i = whole; i < n; i++) {
+			const float unit = (x[i] - mean) * inverse, g = dy[i] * scale[i];
+			s += g;
+			p += g * unit;
+			doffset[i] += dy[i];
+			dscale[i] += dy[i] * unit;
+		}
 		s /= n;
-		p *= inverse * inverse / n;
-		for (int64_t i = 0; i < whole; i += lanes) PUT(dx + i, (AT(dy + i) - s - (AT(x + i) - mean) * p) * scale);
-		for (int64_t i = whole; i < n; i++) dx[i] = (dy[i] - s - (x[i] - mean) * p) * scale;
+		p *= inverse / n;
+		for (int64_t i = 0; i < whole; i += lanes) PUT(dx + i, (AT(dy + i) * AT(scale + i) - s - (AT(x + i) - mean) * p) * inverse);
+		for (int64_t i = whole; i < n; i++) dx[i] = (dy[i] * scale[i] - s - (x[i] - mean) * p) * inverse;
 	}
 	return 1;
+}
+
+// sums_total adds up the two sums of all units for a channel.
+static void sums_total(const norm_work *w, int64_t c, float *first, float *second) {
+	*first = *second = 0;
+	for (int64_t unit = 0; unit < norm_units(w); unit++) {
+		*first += w->sums[unit * 2 * w->channels + c];
+		*second += w->sums[unit * 2 * w->channels + w->channels + c];
+	}
+}
+
+void norm_rows_gradient_total(const norm_work *w) {
+	for (int64_t c = 0; c < w->channels; c++) sums_total(w, c, w->doffset + c, w->dscale + c);
 }
 
 // COLUMNS defines a kernel that calls one for four vectors of channels, then for
@@ -164,15 +187,9 @@ INLINE void slopes(const norm_work *w, int64_t unit, int64_t c, const int width,
 }
 
 void norm_columns_gradient_total(const norm_work *w) {
-	const int64_t n = w->channels;
-	for (int64_t c = 0; c < n; c++) {
-		float sum = 0, product = 0;
-		for (int64_t unit = 0; unit < norm_units(w); unit++) {
-			sum += w->sums[unit * 2 * n + c];
-			product += w->sums[unit * 2 * n + n + c];
-		}
-		w->doffset[c] = sum;
-		w->dscale[c] = product / sqrtf(w->variance[c] + w->epsilon);
+	for (int64_t c = 0; c < w->channels; c++) {
+		sums_total(w, c, w->doffset + c, w->dscale + c);
+		w->dscale[c] /= sqrtf(w->variance[c] + w->epsilon);
 	}
 }
 

@@ -110,10 +110,7 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
 	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
 	if n.pass.Native {
-		rows := x.Shape().Size() / width
-		unit, _, _ := graph.InternalBatchNormForTraining(graph.Reshape(x, rows, width),
-			graph.Ones(x.Graph(), shapes.Make(dtypes.Float32, rows)), graph.Zeros(x.Graph(), shapes.Make(dtypes.Float32, rows)), layerNormEpsilon, 0)
-		return graph.Add(graph.Mul(graph.Reshape(unit, x.Shape().Dimensions...), channels(gamma)), channels(beta))
+		return nativeLayerNorm(x, gamma, beta)
 	}
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
 		return nn.LayerNorm(inputs[0], []int{-1}, layerNormEpsilon, inputs[1], inputs[2], nil)
@@ -126,6 +123,29 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 		unit, g := graph.Div(centred, deviation), graph.Mul(dy, channels(gamma))
 		dx := graph.Div(graph.Sub(graph.Sub(g, mean(g)), graph.Mul(unit, mean(graph.Mul(g, unit)))), deviation)
 		return []*graph.Node{dx, graph.ReduceSum(graph.Mul(dy, unit), 0, 1), graph.ReduceSum(dy, 0, 1)}
+	}, x, gamma, beta)
+}
+
+// nativeLayerNorm is layerNorm as backend.Native says, in which backend finds calls of its own kernels.
+func nativeLayerNorm(x, gamma, beta *graph.Node) *graph.Node {
+	width := x.Shape().Dim(-1)
+	rows := x.Shape().Size() / width
+	number := func(value float64) *graph.Node {
+		return graph.BroadcastToDims(graph.Scalar(x.Graph(), dtypes.Float32, value), rows)
+	}
+	byChannel := func(v *graph.Node) *graph.Node { return graph.ExpandAndBroadcast(v, []int{rows, width}, []int{0}) }
+	var table, unit, mean, variance *graph.Node
+	return withGradient(func(inputs []*graph.Node) *graph.Node {
+		table = graph.Reshape(inputs[0], rows, width)
+		unit, mean, variance = graph.InternalBatchNormForTraining(table, number(1), number(0), layerNormEpsilon, 0)
+		y := graph.Add(graph.Mul(unit, byChannel(inputs[1])), byChannel(inputs[2]))
+		return graph.Reshape(y, x.Shape().Dimensions...)
+	}, func(dy *graph.Node) []*graph.Node {
+		dy = graph.Reshape(dy, rows, width)
+		dx, _, _ := graph.InternalBatchNormGradient(table, number(1), mean, variance, graph.Mul(dy, byChannel(gamma)), layerNormEpsilon, 0)
+		return []*graph.Node{
+			graph.Reshape(dx, x.Shape().Dimensions...), graph.ReduceSum(graph.Mul(dy, unit), 0), graph.ReduceSum(dy, 0),
+		}
 	}, x, gamma, beta)
 }
 

@@ -63,35 +63,43 @@ static void try_depthwise(depthwise_work w, kernel_function *forward, kernel_fun
 	free(x), free(kernel), free(dy), free(y), free(dkernel), free(sums), free(want_y), free(want_dkernel);
 }
 
+// try_norm takes moments of each column or, by_row, of each row; scale and offset are by column.
 static void try_norm(int64_t rows, int64_t channels, int by_row, kernel_function *functions[6]) {
 	const int64_t size = rows * channels, groups = by_row ? rows : channels, members = size / groups;
-	float *x = filled(size), *dy = filled(size), *scale = filled(groups), *offset = filled(groups);
-	float *y = filled(size), *dx = filled(size), *mean = filled(groups), *variance = filled(groups), *dscale = filled(groups), *doffset = filled(groups);
-	double *want = calloc(2 * size + 4 * groups, sizeof(double)), *want_dx = want + size, *want_mean = want_dx + size;
-	double *want_variance = want_mean + groups, *want_dscale = want_variance + groups, *want_doffset = want_dscale + groups;
+	float *x = filled(size), *dy = filled(size), *scale = filled(channels), *offset = filled(channels);
+	float *y = filled(size), *dx = filled(size), *mean = filled(groups), *variance = filled(groups), *dscale = filled(channels), *doffset = filled(channels);
+	double *want = calloc(2 * size + 2 * groups + 2 * channels, sizeof(double)), *want_dx = want + size, *want_mean = want_dx + size;
+	double *want_variance = want_mean + groups, *want_dscale = want_variance + groups, *want_doffset = want_dscale + channels;
 	for (int64_t i = 0; i < size; i++) x[i] += 3; // a mean that a careless variance would suffer from
 	for (int64_t g = 0; g < groups; g++) {
 #define MEMBER(m) (by_row ? g * channels + (m) : (m) * channels + g)
 		for (int64_t m = 0; m < members; m++) want_mean[g] += x[MEMBER(m)] / (double)members;
 		for (int64_t m = 0; m < members; m++) want_variance[g] += pow(x[MEMBER(m)] - want_mean[g], 2) / members;
 		const double inverse = 1 / sqrt(want_variance[g] + 1e-3f);
+		double sum = 0, product = 0; // of the gradient of what is scaled
 		for (int64_t m = 0; m < members; m++) {
-			const double unit = (x[MEMBER(m)] - want_mean[g]) * inverse;
-			want[MEMBER(m)] = unit * scale[g] + offset[g];
-			want_dscale[g] += dy[MEMBER(m)] * unit;
-			want_doffset[g] += dy[MEMBER(m)];
+			const int64_t i = MEMBER(m), c = i % channels;
+			const double unit = (x[i] - want_mean[g]) * inverse;
+			want[i] = unit * scale[c] + offset[c];
+			want_dscale[c] += dy[i] * unit;
+			want_doffset[c] += dy[i];
+			sum += (double)dy[i] * scale[c];
+			product += (double)dy[i] * scale[c] * unit;
 		}
-		for (int64_t m = 0; m < members; m++)
-			want_dx[MEMBER(m)] = scale[g] * inverse * (dy[MEMBER(m)] - want_doffset[g] / members - (x[MEMBER(m)] - want_mean[g]) * inverse * want_dscale[g] / members);
+		for (int64_t m = 0; m < members; m++) {
+			const int64_t i = MEMBER(m);
+			want_dx[i] = inverse * ((double)dy[i] * scale[i % channels] - sum / members - (x[i] - want_mean[g]) * inverse * product / members);
+		}
 	}
 	norm_work w = {.rows = rows, .channels = channels, .epsilon = 1e-3f, .x = x, .scale = scale, .offset = offset, .dy = dy, .mean = mean, .variance = variance, .y = y, .dscale = dscale, .doffset = doffset};
-	const float ends[] = {y[size], dx[size], mean[groups], variance[groups], dscale[groups], doffset[groups]};
+	const float ends[] = {y[size], dx[size], mean[groups], variance[groups], dscale[channels], doffset[channels]};
 	w.sums = filled(norm_sums(&w));
 	const float sums_end = w.sums[norm_sums(&w)];
 	if (by_row) {
 		each(functions[0], &w, norm_units(&w));
 		w.y = dx;
 		each(functions[1], &w, norm_units(&w));
+		norm_rows_gradient_total(&w);
 	} else {
 		each(functions[2], &w, norm_units(&w));
 		norm_columns_total(&w);
@@ -105,8 +113,8 @@ static void try_norm(int64_t rows, int64_t channels, int by_row, kernel_function
 	compare("norm's gradient", dx, want_dx, size, ends[1]);
 	compare("mean", mean, want_mean, groups, ends[2]);
 	compare("variance", variance, want_variance, groups, ends[3]);
-	compare("gradient of scale", dscale, want_dscale, groups, ends[4]);
-	compare("gradient of offset", doffset, want_doffset, groups, ends[5]);
+	compare("gradient of scale", dscale, want_dscale, channels, ends[4]);
+	compare("gradient of offset", doffset, want_doffset, channels, ends[5]);
 	if (w.sums[norm_sums(&w)] != sums_end) failures++;
 	free(x), free(dy), free(scale), free(offset), free(y), free(dx), free(mean), free(variance), free(dscale), free(doffset), free(want), free(w.sums);
 }
