@@ -3,11 +3,10 @@ package backend
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
-// adamW is a step of AdamW on one table of weights, as experiments.AdamW.Update makes it. What is not made here is made
-// before.
+// A step of AdamW on one table of weights w, by its gradient g and the moments m and v, as experiments.AdamW.Update
+// writes it, with weight decay or without.
 var (
 	adamW = `
 	d subtract g m
@@ -54,15 +53,10 @@ func callAdamW(code []byte) []byte {
 			if names["decay"] != "" {
 				arguments = append(arguments, "decay")
 			}
-			ranks, types := make([]int, len(arguments)), make([]string, len(arguments))
-			for k, a := range arguments {
-				arguments[k], types[k] = names[a], "tensor<f32>"
-				if k < 4 {
-					ranks[k], types[k] = len(dims), tensor(dims)
-				}
+			for k, name := range arguments {
+				arguments[k] = names[name]
 			}
-			call := customCall("patchlab_adamw", []byte(strings.Join(arguments, ", ")), "", ranks, ranks[:3],
-				fmt.Appendf(nil, "(%s) -> (%s)", strings.Join(types, ", "), strings.Join(types[:3], ", ")), [2]int{1, 2}, [2]int{2, 3})
+			call := call("patchlab_adamw", "", dims, arguments, "xxxxsssss"[:len(arguments)], "xxx", [2]int{1, 2}, [2]int{2, 3})
 			for k, step := range p {
 				switch step[0] {
 				case "new_m":

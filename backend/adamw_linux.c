@@ -1,8 +1,10 @@
 //go:build (amd64 || arm64) && cgo && !noxla
 
-// The compiler makes vectors of loops at this level alone.
+// So that the compiler makes the loop's body one of vectors; clang does it unasked.
+#ifndef __clang__
 #pragma GCC push_options
 #pragma GCC optimize("O3")
+#endif
 
 #include "kernels_linux.h"
 
@@ -22,7 +24,9 @@ INLINE int adamw_body(const adamw_work *a, int64_t unit, const int across) {
 	const float mean_rate = a->mean_rate, square_rate = a->square_rate, decay = a->decay, rate = a->rate, epsilon = a->epsilon;
 	const float *w = a->w, *g = a->gradient, *m = a->mean, *v = a->square;
 	float *to = a->to, *to_mean = a->to_mean, *to_square = a->to_square;
-	_Pragma("GCC ivdep") // a result lies apart from an argument or in the same place
+#ifndef __clang__
+#pragma GCC ivdep // a result lies apart from an argument or in the same place
+#endif
 	for (int64_t i = unit * numbers; i < end; i++) {
 		const float mean = m[i] + (g[i] - m[i]) * mean_rate, square = v[i] + (g[i] * g[i] - v[i]) * square_rate;
 		to[i] = w[i] - w[i] * decay - mean * rate / (sqrtf(square) + epsilon);
@@ -34,4 +38,6 @@ INLINE int adamw_body(const adamw_work *a, int64_t unit, const int across) {
 
 KERNEL(adamw, adamw_work)
 
+#ifndef __clang__
 #pragma GCC pop_options
+#endif

@@ -61,6 +61,7 @@ func TestCallAdamW(t *testing.T) {
 		"other numbers":         {"xf32>", "xf64>"},
 		"a broadcast of a list": {"array<i64>", "array<i64: 1>"},
 		"other dims":            {`%19 = "stablehlo.add"(%17, %18) : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>`, `%19 = "stablehlo.add"(%17, %18) : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<3x2xf32>`},
+		"a moment for weights":  {"%_w", "%6"},
 		"an operation between":  {"    %15", "    %x = \"stablehlo.sqrt\"(%rate) : (tensor<f32>) -> tensor<f32>\n    %15"},
 	} {
 		code := strings.ReplaceAll(updated, other[0], other[1])

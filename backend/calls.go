@@ -17,8 +17,8 @@ var native sync.Map
 
 // Native reports whether a backend is quick at these operations of float32, and their gradients: depthwise convolutions
 // of [B, H, W, C] by [k, k, 1, C] with stride 1 (ConvGeneral, one channel a group), norms over all but the last axis
-// (BatchNormForTraining with the last), and over each row of [R, C] (with axis 0, scale 1 and offset 0, followed by a
-// scale and an offset for each channel). XLA on Linux's CPU is: [Open] makes its
+// (BatchNormForTraining with the last), and norms over each row of [R, C] (with axis 0, scale 1 and offset 0, followed
+// by a scale and an offset for each channel). XLA on Linux's CPU is: [Open] makes its
 // programs call kernels_linux.h there. The answer is for a program of one device.
 func Native(b compute.Backend) bool {
 	_, ok := native.Load(b)
@@ -69,8 +69,29 @@ func callDepthwise(whole []byte) []byte {
 	return customCall(target, part[1], fmt.Sprintf("before = %d : i64", before), []int{4, 4}, []int{4}, part[9])
 }
 
+// call is [customCall] for tables of these dims. Of each argument and result a letter tells whether it is such a table
+// (x), has a number for each row (r) or channel (c), or is a scalar (s).
+func call(target, attributes string, dims []int, arguments []string, argumentKinds, resultKinds string, aliases ...[2]int) string {
+	rows, last := dims, []int(nil)
+	if len(dims) > 0 {
+		rows, last = dims[:len(dims)-1], dims[len(dims)-1:]
+	}
+	describe := func(kinds string) (ranks []int, types string) {
+		texts := make([]string, len(kinds))
+		for i, kind := range kinds {
+			own := map[rune][]int{'x': dims, 'r': rows, 'c': last, 's': nil}[kind]
+			ranks = append(ranks, len(own))
+			texts[i] = tensor(own)
+		}
+		return ranks, "(" + strings.Join(texts, ", ") + ")"
+	}
+	argumentRanks, argumentTypes := describe(argumentKinds)
+	resultRanks, resultTypes := describe(resultKinds)
+	return string(customCall(target, []byte(strings.Join(arguments, ", ")), attributes, argumentRanks, resultRanks, []byte(argumentTypes+" -> "+resultTypes), aliases...))
+}
+
 // customCall writes a call by XLA's foreign function interface, tables in row-major order. Each of aliases is a result
-// that may lie where an argument does: their numbers.
+// that lies where an argument does: their numbers. XLA copies the argument before if it is still needed.
 func customCall(target string, arguments []byte, attributes string, argumentRanks, resultRanks []int, types []byte, aliases ...[2]int) []byte {
 	layouts := func(ranks []int) string {
 		texts := make([]string, len(ranks))

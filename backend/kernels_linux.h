@@ -1,6 +1,7 @@
 // Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
-// normalisations, products and AdamW's update, of float32. Each function does one of its units of work, which are
-// independent of each other, and returns 0 where there is no memory.
+// normalisations, products and AdamW's update, of float32. Each function does one of
+// its units of work, which are independent of each other, and returns 0 where there is
+// no memory.
 #pragma once
 
 #include <stdint.h>

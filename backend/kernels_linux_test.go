@@ -21,7 +21,7 @@ import (
 // TestKernels compiles and runs testdata/kernels.c.
 func TestKernels(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "kernels")
-	compileC(t, program, "testdata/kernels.c", "-lm")
+	compileC(t, program, "-O2", "-fbuiltin", "testdata/kernels.c", "-lm") // as cgo does
 	if said, err := exec.Command(program).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}

@@ -1,21 +1,27 @@
 package backend
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 var (
 	// norm is a norm or its gradient in StableHLO as go-xla writes it.
-	norm = regexp.MustCompile(`"stablehlo\.batch_norm_(training|grad)"\(([%\w, ]+)\) \{
+	norm = regexp.MustCompile(`"stablehlo\.batch_norm_(training|grad)"\([%\w, ]+\) \{
  *epsilon = ([-+.\de]+) : f32,
  *feature_index = (\d+) : i64
- *\} : (\(tensor<(\d+(?:x\d+)+)xf32>, (?:tensor<\d+(?:x\d+)*xf32>(?:, |\)))+ -> \(tensor<\d+(?:x\d+)+xf32>, tensor<\d+xf32>, tensor<\d+xf32>\))`)
+ *\} : \(tensor<(\d+(?:x\d+)+)xf32>, (?:tensor<\d+(?:x\d+)*xf32>(?:, |\)))+ -> \(tensor<\d+(?:x\d+)+xf32>, tensor<\d+xf32>, tensor<\d+xf32>\)`)
 
 	scalar = regexp.MustCompile(`value = dense<([-+.\de]+)> : tensor<f32>`)
-	sum    = regexp.MustCompile(`(?s)"stablehlo\.add"\(.*\bdimensions = array<i64: 0> \}`) // over rows
+
+	// sum is over rows.
+	sum = regexp.MustCompile(`\(\{
+ *\^\w+\(%lhs: tensor<f32>, %rhs: tensor<f32>\) :
+ *(%\w+) = "stablehlo\.add"\(%lhs, %rhs\) : \(tensor<f32>, tensor<f32>\) -> tensor<f32>
+ *"stablehlo\.return"\((%\w+)\) : \(tensor<f32>\) -> \(\)
+ *\}\) \{ dimensions = array<i64: 0> \} `)
 
 	// affine follows a norm over rows where it is a layer's.
 	affine = parsePattern(`
@@ -25,10 +31,10 @@ var (
 	y add scaled offsets`)
 )
 
-// layer is a norm over the rows of a table, with what follows it.
+// layer is a norm over the rows of a table x, with what follows it.
 type layer struct {
-	x, unit, scale string
-	dims           []int
+	x, unit, scale, variance, epsilon string
+	dims                              []int
 }
 
 // definedBy are the statements of a program by what they make.
@@ -51,64 +57,70 @@ func callNorms(code []byte) []byte {
 		return code
 	}
 	all := statementsOf(code)
-	made, uses := make(definedBy), make(map[string]int)
-	several := false // of one name, as in a program of several functions
+	made, names := make(definedBy), make(map[string]int) // how often each name is said
+	several := false                                     // results of one name, as in a program of several functions
 	for _, s := range all {
 		for _, name := range s.results {
 			_, twice := made[name]
 			several = several || twice && name != ""
 			made[name] = s
 		}
-		for _, name := range s.arguments {
-			uses[name]++
+		for _, name := range anyName.FindAllString(s.text, -1) {
+			names[name]++
 		}
 	}
 	layers := make(map[string]layer) // by their means
 	for i, s := range all {
-		part := norm.FindStringSubmatch(s.text)
-		if part == nil || !strings.HasPrefix(s.op, "batch_norm_") {
+		if !strings.HasPrefix(s.op, "batch_norm_") {
 			continue
 		}
-		epsilon, dims := part[3], integers(part[6], "x")
-		switch axis := part[4]; {
-		case axis == fmt.Sprint(len(dims)-1):
-			all[i].text = strings.Replace(s.text, part[0], batchNorm(part), 1)
-		case axis != "0" || len(dims) != 2 || several || !made.constant(s.arguments[1], "1.0"):
-		case part[1] == "training":
-			names := map[string]string{"unit": s.results[0]}
-			if !made.constant(s.arguments[2], "0.0") || len(all) <= i+1 {
-				continue
-			}
-			if own, ok := affine.match(all[i+1:], names); !ok || !slices.Equal(own, dims) {
+		part := norm.FindStringSubmatch(s.text)
+		if part == nil {
+			continue
+		}
+		epsilon, dims := part[2], integers(part[4], "x")
+		attributes := "epsilon = " + epsilon + " : f32"
+		replace := func(k int, results []string, target string, arguments []string, argumentKinds, resultKinds string) {
+			all[k].text = "    " + strings.Join(results, ", ") + " = " + call(target, attributes, dims, arguments, argumentKinds, resultKinds) + "\n"
+		}
+		byRow := part[3] == "0" && len(dims) == 2 && !several && made.constant(s.arguments[1], "1.0")
+		switch {
+		case slices.Contains(dims, 0):
+		case part[3] == strconv.Itoa(len(dims)-1) && part[1] == "training":
+			replace(i, s.results, "patchlab_batch_norm", s.arguments, "xcc", "xcc")
+		case part[3] == strconv.Itoa(len(dims)-1):
+			replace(i, s.results, "patchlab_batch_norm_gradient", s.arguments, "xcccx", "xcc")
+		case byRow && part[1] == "training" && made.constant(s.arguments[2], "0.0"):
+			found := map[string]string{"unit": s.results[0]}
+			own, ok := affine.match(all[i+1:], found)
+			if !ok || !slices.Equal(own, dims) || slices.Contains(s.results, found["scale"]) || slices.Contains(s.results, found["offset"]) {
 				continue
 			}
 			mean, variance := s.results[1], s.results[2]
-			layers[mean] = layer{s.arguments[0], s.results[0], names["scale"], dims}
+			layers[mean] = layer{s.arguments[0], s.results[0], found["scale"], variance, epsilon, dims}
 			// The norm itself stays for those who use it, under other names, and is dropped if there are none.
 			all[i].text = strings.Replace(s.text, mean+", "+variance+" = ", "%plain_"+mean[1:]+", %plain_"+variance[1:]+" = ", 1)
-			all[i+4].text = fmt.Sprintf("    %s, %s, %s = %s\n", names["y"], mean, variance,
-				layerNorm("patchlab_layer_norm", epsilon, dims, []string{s.arguments[0], names["scale"], names["offset"]}, "xcc", "xrr"))
-		default:
+			replace(i+len(affine), []string{found["y"], mean, variance}, "patchlab_layer_norm", []string{s.arguments[0], found["scale"], found["offset"]}, "xcc", "xrr")
+		case byRow && part[1] == "grad":
 			l := layers[s.arguments[2]]
 			dscale, doffset, ok := gradients(all, i, made, l)
-			if !ok || uses[s.results[1]]+uses[s.results[2]] > 0 {
+			if !ok || l.epsilon != epsilon || names[s.results[1]] > 1 || names[s.results[2]] > 1 {
 				continue
 			}
 			dy := made[s.arguments[4]].arguments[0]
-			all[i].text = fmt.Sprintf("    %s, %s, %s = %s\n", s.results[0], all[dscale].results[0], all[doffset].results[0],
-				layerNorm("patchlab_layer_norm_gradient", epsilon, dims, []string{l.x, l.scale, s.arguments[2], s.arguments[3], dy}, "xcrrx", "xcc"))
+			replace(i, []string{s.results[0], all[dscale].results[0], all[doffset].results[0]}, "patchlab_layer_norm_gradient",
+				[]string{l.x, l.scale, s.arguments[2], l.variance, dy}, "xcrrx", "xcc")
 			all[dscale].text, all[doffset].text = "", ""
 		}
 	}
 	return all.code()
 }
 
-// gradients reports whether statement i, the gradient of a norm over rows, is part of a layer norm's, and which
-// statements after it sum the gradients of its scale and offset.
+// gradients reports whether statement i, the gradient of a norm over rows, is part of a layer's, and which statements
+// after it sum the gradients of its scale and offset.
 func gradients(all statements, i int, made definedBy, l layer) (dscale, doffset int, ok bool) {
-	s := all[i]
-	scaled := made[s.arguments[4]]
-	if l.x != s.arguments[0] || scaled.op != "multiply" {
+	norm, scaled := all[i], made[all[i].arguments[4]]
+	if norm.arguments[0] != l.x || norm.arguments[3] != l.variance || scaled.op != "multiply" {
 		return 0, 0, false
 	}
 	if scales := made[scaled.arguments[1]]; scales.op != "broadcast_in_dim[1]" || scales.arguments[0] != l.scale {
@@ -117,8 +129,7 @@ func gradients(all statements, i int, made definedBy, l layer) (dscale, doffset 
 	dy := scaled.arguments[0]
 	for k := i + 1; k < len(all) && (dscale == 0 || doffset == 0); k++ {
 		s := all[k]
-		own, ok := s.dims()
-		if s.op != "reduce" || !ok || !slices.Equal(own, l.dims[1:]) || !sum.MatchString(s.text) || !made.constant(s.arguments[1], "0.0") {
+		if s.op != "reduce" || !s.sumsRows() || !made.constant(s.arguments[1], "0.0") {
 			continue
 		}
 		of := made[s.arguments[0]]
@@ -132,29 +143,7 @@ func gradients(all statements, i int, made definedBy, l layer) (dscale, doffset 
 	return dscale, doffset, dscale > 0 && doffset > 0
 }
 
-// batchNorm is the call for a norm over all but the last axis, by what norm found.
-func batchNorm(part []string) string {
-	rank := strings.Count(part[6], "x") + 1
-	target, arguments := "patchlab_batch_norm", []int{rank, 1, 1}
-	if part[1] == "grad" {
-		target, arguments = "patchlab_batch_norm_gradient", []int{rank, 1, 1, 1, rank}
-	}
-	return string(customCall(target, []byte(part[2]), "epsilon = "+part[3]+" : f32", arguments, []int{rank, 1, 1}, []byte(part[5])))
-}
-
-// layerNorm is a call for a table of these dims. Kinds tell of each argument and each result whether it is such a table
-// (x), or has a number for each row (r) or channel (c).
-func layerNorm(target, epsilon string, dims []int, arguments []string, argumentKinds, resultKinds string) string {
-	describe := func(kinds string) (ranks []int, types string) {
-		texts := make([]string, len(kinds))
-		for i, kind := range kinds {
-			own := map[rune][]int{'x': dims, 'r': dims[:1], 'c': dims[1:]}[kind]
-			ranks = append(ranks, len(own))
-			texts[i] = tensor(own)
-		}
-		return ranks, "(" + strings.Join(texts, ", ") + ")"
-	}
-	argumentRanks, argumentTypes := describe(argumentKinds)
-	resultRanks, resultTypes := describe(resultKinds)
-	return string(customCall(target, []byte(strings.Join(arguments, ", ")), "epsilon = "+epsilon+" : f32", argumentRanks, resultRanks, []byte(argumentTypes+" -> "+resultTypes)))
+func (s statement) sumsRows() bool {
+	part := sum.FindStringSubmatch(s.text)
+	return part != nil && part[1] == part[2]
 }

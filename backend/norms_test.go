@@ -69,6 +69,15 @@ func TestCallNorms(t *testing.T) {
 	if strings.Contains(got, "stablehlo.reduce") {
 		t.Errorf("sums are left in\n%s", got)
 	}
+	epsilons := strings.Replace(normed, "%14) {\n      epsilon = 1e-06", "%14) {\n      epsilon = 1e-05", 1)
+	if got := string(callKernels([]byte(epsilons))); strings.Contains(got, "layer_norm_gradient") {
+		t.Errorf("another epsilon: became\n%s", got)
+	}
+	// A statement of another dialect, or a blank line, after one that is replaced.
+	other := strings.Replace(normed, "    %14 =", "    \n    %21 = \"chlo.erf\"(%13) : (tensor<10x6xf32>) -> tensor<10x6xf32>\n    %14 =", 1)
+	if got := string(callKernels([]byte(other))); !strings.Contains(got, layer+`    %21 = "chlo.erf"(%13)`) {
+		t.Errorf("beside erf: became\n%s", got)
+	}
 	first := strings.Index(normed, "    %3 =")
 	for what, other := range map[string][3]string{ // what is then not called
 		"a middle axis":              {"feature_index = 2", "feature_index = 1", "batch_norm"},
@@ -84,6 +93,11 @@ func TestCallNorms(t *testing.T) {
 		"no gradient of the offset":  {`"stablehlo.reduce"(%dy, %5)`, `"stablehlo.reduce"(%13, %5)`, "layer_norm_gradient"},
 		"products instead of sums":   {`%101 = "stablehlo.add"`, `%101 = "stablehlo.multiply"`, "layer_norm_gradient"},
 		"sums over channels":         {"dimensions = array<i64: 0>", "dimensions = array<i64: 1>", "layer_norm_gradient"},
+		"another variance":           {`(%t, %4, %8, %9, %14)`, `(%t, %4, %8, %4, %14)`, "layer_norm_gradient"},
+		"another sum":                {`"stablehlo.add"(%lhs, %rhs)`, `"stablehlo.add"(%lhs, %lhs)`, "layer_norm_gradient"},
+		"a sum from 1":               {`"stablehlo.reduce"(%dy, %5)`, `"stablehlo.reduce"(%dy, %3)`, "layer_norm_gradient"},
+		"one scale for all":          {"(tensor<6xf32>) -> tensor<10x6xf32>", "(tensor<1xf32>) -> tensor<10x6xf32>", `"patchlab_layer_norm"`},
+		"no channels":                {"6xf32", "0xf32", "patchlab"},
 		"a name of two meanings":     {`"stablehlo.return"(%13)`, `%13 = "stablehlo.abs"(%dy) : (tensor<10x6xf32>) -> tensor<10x6xf32>`, "layer_norm"},
 		"gradients by row also used": {`"stablehlo.return"(%13)`, `"stablehlo.return"(%13, %16)`, "layer_norm_gradient"},
 	} {

@@ -217,7 +217,7 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 			if calls {
 				native.Store(b, true)
 			} else if runtime.GOOS == "linux" {
-				info.Sentence += " This plugin cannot call Patchlab's kernels, so norms and ConvMixers are slower."
+				info.Sentence += " This plugin cannot call Patchlab's kernels, so training is slower."
 			}
 		}
 		return b, info, nil

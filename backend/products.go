@@ -207,7 +207,12 @@ func callProduct(d dots, left, right []layout, ends []end) (end, []byte) {
 	return end{}, nil
 }
 
-func tensor(dims []int) string { return "tensor<" + join(dims, "x") + "xf32>" }
+func tensor(dims []int) string {
+	if len(dims) == 0 {
+		return "tensor<f32>"
+	}
+	return "tensor<" + join(dims, "x") + "xf32>"
+}
 
 // integers are those of a text, between separators.
 func integers(text, separator string) (numbers []int) {

@@ -89,7 +89,8 @@ func (o AdamW) Rates(learningRate float64, step int64) []float32 {
 const optimizerScope = "optimizer"
 
 // Update adds to the graph of a scalar loss one step on every trainable
-// variable of the store. Rates, [2], come from [AdamW.Rates].
+// variable of the store. Rates, [2], come from [AdamW.Rates]. The order of its
+// operations is that by which package backend finds a call of its own kernel.
 func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 	rates.AssertDims(2)
 	g := loss.Graph()

@@ -126,7 +126,8 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	}, x, gamma, beta)
 }
 
-// nativeLayerNorm is layerNorm as backend.Native says, in which backend finds calls of its own kernels.
+// nativeLayerNorm is layerNorm as backend.Native says, by tables [B*T, C], gradient and all: the order of operations is
+// that by which package backend finds calls of its own kernels.
 func nativeLayerNorm(x, gamma, beta *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
 	rows := x.Shape().Size() / width

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,8 @@ func TestParityWithKeras(t *testing.T) {
 		t.Skip("takes a minute of Keras: left out with -short")
 	}
 	folder := runKeras(t)
+	programs := filepath.Join(t.TempDir(), "programs")
+	t.Setenv(backend.ProgramsEnv, programs)
 	opened := parityBackend(t)
 	for _, entry := range models.Named() {
 		t.Run(entry.Config.ID, func(t *testing.T) {
@@ -49,6 +52,31 @@ func TestParityWithKeras(t *testing.T) {
 			}
 			compareWithKeras(t, opened, config, entry.Training, readSafetensors(t, filepath.Join(folder, config.ID+".safetensors")))
 		})
+	}
+	if backend.Native(opened) {
+		callKernels(t, programs)
+	}
+}
+
+// callKernels demands of what is kept of compiled programs that they call every kernel of ours, so that all were compared.
+func callKernels(t *testing.T, programs string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(programs, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, f := range files {
+		program, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, program...)
+	}
+	for _, kernel := range []string{"product", "adamw", "depthwise", "depthwise_gradient", "batch_norm", "batch_norm_gradient", "layer_norm", "layer_norm_gradient"} {
+		if !regexp.MustCompile(`patchlab_` + kernel + `\b`).Match(all) {
+			t.Errorf("none of %d programs calls %s", len(files), kernel)
+		}
 	}
 }
 

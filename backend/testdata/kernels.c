@@ -167,10 +167,10 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 }
 
 // try_adamw tries a step on count weights, with results beside or in place of what they were made from.
-static void try_adamw(int64_t count, int in_place, kernel_function *run) {
+static void try_adamw(uint32_t count, int in_place, kernel_function *run) {
 	adamw_work a = {.count = count, .mean_rate = .1f, .square_rate = .001f, .decay = .01f, .rate = .02f, .epsilon = 1e-7f};
 	float *w = filled(count), *g = filled(count), *m = filled(count), *v = filled(count), *to = filled(count), *to_mean = filled(count), *to_square = filled(count);
-	double *want = calloc(3 * count, sizeof(double)), *want_mean = want + count, *want_square = want_mean + count;
+	double *want = calloc(count, 3 * sizeof(double)), *want_mean = want + count, *want_square = want_mean + count;
 	for (int64_t i = 0; i < count; i++) {
 		v[i] = fabsf(v[i]);
 		want_mean[i] = m[i] + ((double)g[i] - m[i]) * a.mean_rate;
@@ -207,7 +207,7 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 		const int64_t *p = products[i];
 		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total);
 	}
-	const int64_t counts[] = {1, 10, 16, 100, 1 << 14, 3 * (1 << 14) + 7};
+	const uint32_t counts[] = {1, 10, 16, 100, 1 << 14, 3 * (1 << 14) + 7};
 	for (int i = 0; i < (int)(sizeof counts / sizeof *counts); i++) {
 		try_adamw(counts[i], 0, adamw);
 		try_adamw(counts[i], 1, adamw);

@@ -28,7 +28,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-BATCH, STEPS, DECAY = 6, 3, 1e-4
+BATCH, STEPS, DECAY = 16, 3, 1e-4
 PIXEL_MEAN = [125.3, 122.9, 113.8]
 PIXEL_VARIANCE = [3970.0, 3880.0, 4470.0]
 
