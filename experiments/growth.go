@@ -41,7 +41,7 @@ type Grown struct {
 
 // Grow returns a workload at four places of an axis: 16, 64, 256 and 1,024
 // tokens; 32, 64, 128 and 256 channels; the pattern of its blocks once to four
-// times; 16, 32, 64 and 128 images a step.
+// times; its batch once, twice, four and eight times.
 func (w Workload) Grow(axis Axis) ([]Grown, error) {
 	var out []Grown
 	add := func(value int, change func(*Workload)) {
@@ -61,7 +61,7 @@ func (w Workload) Grow(axis Axis) ([]Grown, error) {
 			blocks := slices.Repeat(pattern, i+1)
 			add(len(blocks), func(g *Workload) { g.Model.Blocks = blocks })
 		case BatchAxis:
-			add(16<<i, func(g *Workload) { g.Batch = 16 << i })
+			add(w.Batch<<i, func(g *Workload) { g.Batch = w.Batch << i })
 		default:
 			return nil, fmt.Errorf("axis %q; allowed: %v", axis, Axes())
 		}

@@ -76,7 +76,7 @@ func TestMeasureEnds(t *testing.T) {
 
 func TestGrow(t *testing.T) {
 	w := workload(experiments.TrainWork)
-	w.Model.Blocks = models.Stack{models.Mixer{}, models.ViT{}, models.Mixer{}, models.ViT{}}
+	w.Model.Blocks, w.Batch = models.Stack{models.Mixer{}, models.ViT{}, models.Mixer{}, models.ViT{}}, 16
 	for axis, want := range map[experiments.Axis][]int{
 		experiments.TokenAxis: {16, 64, 256, 1024}, experiments.DimAxis: {32, 64, 128, 256},
 		experiments.DepthAxis: {2, 4, 6, 8}, experiments.BatchAxis: {16, 32, 64, 128},

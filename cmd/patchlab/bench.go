@@ -33,8 +33,8 @@ type benchOptions struct {
 	roofline  string
 }
 
-// growthBatch is the batch of the workloads that grow: at 1,024 tokens a larger
-// one would not fit a laptop.
+// growthBatch is the batch of the workloads that grow, unless the user says
+// otherwise: at 1,024 tokens a larger one would not fit a laptop.
 const growthBatch = 16
 
 // leastSteps are timed at least, also where they are slow.
@@ -62,10 +62,10 @@ least.
 
 --against tells how the cost of an image grows with tokens (16 to 1,024: the
 image grows, its patches stay), dim (32 to 256), depth (the pattern of the
-blocks, once to four times) or batch (16 to 128), in batches of 16, as an
-exponent fitted to four points by least squares on logarithms, with its 95 %
-interval (Student's t, 2 degrees of freedom): a wide one says that growth is no
-power law in that range.
+blocks, once to four times) or batch (once to eight times), in batches of 16
+unless --batch says otherwise, as an exponent fitted to four points by least
+squares on logarithms, with its 95 % interval (Student's t, 2 degrees of
+freedom): a wide one says that growth is no power law in that range.
 
 Ctrl-C ends the measuring, and shows what was measured.`,
 		Example: `  patchlab bench mixer-4
@@ -84,7 +84,7 @@ Ctrl-C ends the measuring, and shows what was measured.`,
 	f := cmd.Flags()
 	backendFlag(f, &o.backend)
 	f.StringSliceVar(&o.against, "against", nil, "tokens, dim, depth, batch or several: what cost grows with")
-	f.IntVarP(&o.batch, "batch", "b", 0, "images a step (default: the model's, 128 for a stack)")
+	f.IntVarP(&o.batch, "batch", "b", 0, "images a step (default: the model's, 128 for a stack; 16 with --against)")
 	f.IntVar(&o.imageSize, "image-size", 0, "`pixels` a side after resizing (default: the model's)")
 	f.IntVar(&o.patchSize, "patch-size", 0, "`pixels` a side of a patch (default: the model's)")
 	f.IntVar(&o.dim, "dim", 0, "embed `dim` (default: the model's)")
@@ -175,7 +175,7 @@ func (o *benchOptions) plan(specs []string) ([]place, error) {
 			return nil, err
 		}
 		all := []experiments.Grown{{Workload: w}}
-		w.Batch, w.Seconds = growthBatch, w.Seconds/4
+		w.Batch, w.Seconds = cmp.Or(o.batch, growthBatch), w.Seconds/4
 		for _, axis := range o.against {
 			grown, err := w.Grow(experiments.Axis(axis))
 			if err != nil {

@@ -34,7 +34,7 @@ func TestBench(t *testing.T) {
 		}
 	}
 	for _, g := range r.Growth {
-		if len(g.Points) != 4 || g.Cost == nil || g.FLOPs == nil || g.Cost.Points != 4 || g.Batch != growthBatch {
+		if len(g.Points) != 4 || g.Cost == nil || g.FLOPs == nil || g.Cost.Points != 4 || g.Batch != 2 {
 			t.Errorf("growth %+v", g)
 		}
 	}
