@@ -14,7 +14,8 @@ results=${1:-$root/results}
 cd "$root"
 binary=$(mktemp)
 lines=$(mktemp)
-trap 'rm -f "$binary" "$lines"' EXIT INT TERM
+trap '[ $? = 0 ] || cat "$lines" >&2; rm -f "$binary" "$lines"' EXIT
+trap 'exit 1' INT TERM
 
 go test -c -o "$binary" ./cmd/patchlab
 {
