@@ -1,9 +1,6 @@
 package backend
 
-import (
-	"bytes"
-	"fmt"
-)
+import "fmt"
 
 // A step of AdamW on one table of weights w, by its gradient g and the moments m and v, as experiments.AdamW.Update
 // writes it, with weight decay or without.
@@ -37,11 +34,7 @@ var (
 
 // callAdamW replaces steps of AdamW by calls, one for each table, where XLA compiles and runs three kernels. What else
 // uses a number in between still finds it.
-func callAdamW(code []byte) []byte {
-	if !bytes.Contains(code, []byte(`"stablehlo.sqrt"`)) {
-		return code
-	}
-	all := statementsOf(code)
+func callAdamW(all statements) {
 	for i := range all {
 		for _, p := range []pattern{decaying, undecaying} {
 			names := make(map[string]string)
@@ -56,16 +49,15 @@ func callAdamW(code []byte) []byte {
 			for k, name := range arguments {
 				arguments[k] = names[name]
 			}
-			call := call("patchlab_adamw", "", dims, arguments, "xxxxsssss"[:len(arguments)], "xxx", [2]int{1, 2}, [2]int{2, 3})
+			update := call("patchlab_adamw", "", dims, arguments, "xxxxsssss"[:len(arguments)], "xxx", [2]int{1, 2}, [2]int{2, 3})
 			for k, step := range p {
 				switch step[0] {
 				case "new_m":
-					all[i+k].text = fmt.Sprintf("    %s, %s, %s = %s\n", names["new_w"], names["new_m"], names["new_v"], call)
+					all[i+k].text = fmt.Sprintf("    %s, %s, %s = %s\n", names["new_w"], names["new_m"], names["new_v"], update)
 				case "new_v", "new_w":
 					all[i+k].text = ""
 				}
 			}
 		}
 	}
-	return all.code()
 }

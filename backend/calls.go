@@ -45,8 +45,10 @@ func callKernels(code []byte) []byte {
 	if bytes.Contains(code, []byte("num_partitions")) {
 		return nil
 	}
-	called := callNorms(callAdamW(callProducts(code)))
-	called = convolution.ReplaceAllFunc(called, callDepthwise)
+	all := statementsOf(callProducts(code))
+	callAdamW(all)
+	callNorms(all)
+	called := convolution.ReplaceAllFunc(all.code(), callDepthwise)
 	if bytes.Equal(called, code) {
 		return nil
 	}

@@ -52,11 +52,7 @@ func (d definedBy) constant(name, value string) bool {
 
 // callNorms replaces norms and their gradients by calls: those over all but the last axis, and those over each row that
 // are scaled and moved by channel afterwards.
-func callNorms(code []byte) []byte {
-	if !norm.Match(code) {
-		return code
-	}
-	all := statementsOf(code)
+func callNorms(all statements) {
 	made, names := make(definedBy), make(map[string]int) // how often each name is said
 	several := false                                     // results of one name, as in a program of several functions
 	for _, s := range all {
@@ -113,7 +109,6 @@ func callNorms(code []byte) []byte {
 			all[dscale].text, all[doffset].text = "", ""
 		}
 	}
-	return all.code()
 }
 
 // gradients reports whether statement i, the gradient of a norm over rows, is part of a layer's, and which statements
