@@ -16,7 +16,9 @@ const patience = time.Second
 // interruptible gives a context that ends at the first Ctrl-C or SIGTERM, at
 // which commands save what they have. What cannot be left at once, such as a
 // network that is being compiled, delays that: then it is said, and a second
-// Ctrl-C ends the program there. Nothing recorded is lost by it.
+// Ctrl-C ends the program there. Nothing recorded is lost by it. A second SIGTERM
+// does not: Slurm and timeout(1) send one to the program and one by its script,
+// and mean one stop.
 func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -27,7 +29,11 @@ func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
 		slow := time.AfterFunc(patience, func() {
 			fmt.Fprintln(stderr, "\npatchlab: stopping when the step under way is done; Ctrl-C again ends at once")
 		})
-		<-signals
+		for s := range signals {
+			if s == os.Interrupt {
+				break
+			}
+		}
 		slow.Stop()
 		fmt.Fprintln(stderr, "\npatchlab: ended at once; all that was recorded is kept; a training goes on with --resume latest and the same --db")
 		os.Exit(130)

@@ -9,11 +9,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // What cannot be left at once says so at the first Ctrl-C, and ends at the
-// second; here it is a recipe from a pipe that nobody writes.
+// second; here it is a recipe from a pipe that nobody writes. Any number of
+// SIGTERM is one stop, as schedulers send it to a script and to its programs.
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	for first, times := range map[os.Signal]int{syscall.SIGINT: 1, syscall.SIGTERM: 50} {
+		t.Run(first.String(), func(t *testing.T) { testSecondInterrupt(t, first, times) })
+	}
+}
+
+func testSecondInterrupt(t *testing.T, first os.Signal, times int) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "recipe.json")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -32,22 +40,25 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer writer.Close()
-	interrupt := func() {
-		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+	send := func(s os.Signal) {
+		if err := cmd.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	interrupt()
+	for range times {
+		send(first)
+		time.Sleep(time.Millisecond) // or they become one
+	}
 	said := ""
 	lines := bufio.NewScanner(errs)
 	for lines.Scan() {
-		said += lines.Text() + "\n"
-		if strings.Contains(lines.Text(), "Ctrl-C again ends at once") {
-			interrupt()
+		if said += lines.Text() + "\n"; strings.Contains(lines.Text(), "Ctrl-C again ends at once") {
+			send(os.Interrupt)
 		}
 	}
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said, "ended at once; all that was recorded is kept") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 ||
+		!strings.Contains(said, "stopping when the step") || !strings.Contains(said, "ended at once; all that was recorded is kept") {
 		t.Errorf("exit code %d, and it said:\n%s", code, said)
 	}
 }
