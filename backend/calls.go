@@ -3,93 +3,42 @@ package backend
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
 )
 
 // native holds the backends whose programs call kernels of our own, as keys: a backend of GoMLX has no room to say so
 // itself. There are as many as a process opens, one or a few.
 var native sync.Map
 
-// Native reports whether a backend is quick at these operations of float32, and their gradients: depthwise convolutions
-// of [B, H, W, C] by [k, k, 1, C] with stride 1 (ConvGeneral, one channel a group), norms over all but the last axis
-// (BatchNormForTraining with the last), and norms over each row of [R, C] (with axis 0, scale 1 and offset 0, followed
-// by a scale and an offset for each channel). XLA on Linux's CPU is: [Open] makes its
-// programs call kernels_linux.h there. The answer is for a program of one device.
-func Native(b compute.Backend) bool {
-	_, ok := native.Load(b)
-	return ok
+// Native reports whether a graph's program may call the kernels of [Call]. XLA's on Linux's CPU may, those of one device:
+// [Open] makes them call kernels_linux.h.
+func Native(g *graph.Graph) bool {
+	_, ok := native.Load(g.Backend())
+	return ok && g.NumDevices() == 1
 }
 
-// convolution is one in StableHLO as go-xla writes it, its attributes in alphabetical order: of float32, [B, H, W, C],
-// one channel a group, with stride 1, as many zeros before rows as before columns; or such a one's kernel gradient.
-var convolution = regexp.MustCompile(`"stablehlo\.convolution"\((%\w+, %\w+)\) \{
- *batch_group_count = (\d+) : i64,
- *dimension_numbers = #stablehlo\.conv<(\[b, 0, 1, f\]x\[0, 1, i, o\]->\[b, 0, 1, f\]|\[f, 0, 1, b\]x\[i, 0, 1, o\]->\[0, 1, b, f\])>,
- *feature_group_count = (\d+) : i64,
- *lhs_dilation = array<i64: 1, 1>,
- *padding = dense<\[\[(\d+), (\d+)\], \[(\d+), (\d+)\]\]> : tensor<2x2xi64>,
- *precision_config = [^\n]*,
- *rhs_dilation = array<i64: 1, 1>,
- *window_reversal = array<i1: false, false>,
- *window_strides = array<i64: 1, 1>
- *\} : (\(tensor<\d+x\d+x\d+x(\d+)xf32>, tensor<(\d+)x(\d+)x(\d+)x(\d+)xf32>\) -> tensor<(\d+)x(\d+)x(\d+)x\d+xf32>)`)
-
-// callKernels returns a StableHLO program with calls of kernels_linux.h for what they compute; nil where there is nothing
-// of it, and for several devices, for which XLA takes tables apart.
+// callKernels returns a StableHLO program with calls of kernels_linux.h in place of [Call]'s functions and of products; nil
+// where there are none, and for several devices, for which XLA takes tables apart.
 func callKernels(code []byte) []byte {
 	if bytes.Contains(code, []byte("num_partitions")) {
 		return nil
 	}
-	all := statementsOf(callProducts(code))
-	callAdamW(all)
-	callNorms(all)
-	called := convolution.ReplaceAllFunc(all.code(), callDepthwise)
-	if bytes.Equal(called, code) {
+	main, functions := code, []byte(nil) // go-xla writes main first
+	if end := functionEnd.FindIndex(code); end != nil {
+		main, functions = code[:end[0]], code[end[0]:]
+	}
+	called := functionCall.ReplaceAllFunc(callProducts(main), callFunction)
+	if bytes.Equal(called, main) {
 		return nil
 	}
-	return called
-}
-
-func callDepthwise(whole []byte) []byte {
-	part := convolution.FindSubmatch(whole)
-	number := func(i int) int { n, _ := strconv.Atoi(string(part[i])); return n }
-	batchGroups, groups, before, channels := number(2), number(4), number(5), number(10)
-	target, side := "patchlab_depthwise", number(11) // of the kernel [side, side, 1, channels]
-	fits := side == number(12) && number(13) == 1 && batchGroups == 1 && groups == channels
-	if part[3][1] == 'f' { // the kernel's gradient
-		target, side = "patchlab_depthwise_gradient", number(15)
-		fits = side == number(16) && number(17) == 1 && groups == 1 && batchGroups == channels
+	if functions != nil && !bytes.Contains(called, []byte(`"func.call"`)) {
+		functions = []byte("  }\n}\n")
 	}
-	if !fits || channels != number(14) || before != number(7) || number(6) != number(8) || before >= side {
-		return whole
-	}
-	return customCall(target, part[1], fmt.Sprintf("before = %d : i64", before), []int{4, 4}, []int{4}, part[9])
-}
-
-// call is [customCall] for tables of these dims. Of each argument and result a letter tells whether it is such a table
-// (x), has a number for each row (r) or channel (c), or is a scalar (s).
-func call(target, attributes string, dims []int, arguments []string, argumentKinds, resultKinds string, aliases ...[2]int) string {
-	rows, last := dims, []int(nil)
-	if len(dims) > 0 {
-		rows, last = dims[:len(dims)-1], dims[len(dims)-1:]
-	}
-	describe := func(kinds string) (ranks []int, types string) {
-		texts := make([]string, len(kinds))
-		for i, kind := range kinds {
-			own := map[rune][]int{'x': dims, 'r': rows, 'c': last, 's': nil}[kind]
-			ranks = append(ranks, len(own))
-			texts[i] = tensor(own)
-		}
-		return ranks, "(" + strings.Join(texts, ", ") + ")"
-	}
-	argumentRanks, argumentTypes := describe(argumentKinds)
-	resultRanks, resultTypes := describe(resultKinds)
-	return string(customCall(target, []byte(strings.Join(arguments, ", ")), attributes, argumentRanks, resultRanks, []byte(argumentTypes+" -> "+resultTypes), aliases...))
+	return append(called, functions...)
 }
 
 // customCall writes a call by XLA's foreign function interface, tables in row-major order. Each of aliases is a result

@@ -18,7 +18,9 @@ enum {
 	extension_ffi = 5,      // of PJRT
 	extension_metadata = 1, // of the interface
 	stage_execute = 3,
+	type_s32 = 4,
 	type_s64 = 5,
+	type_u32 = 8,
 	type_f32 = 11,
 	attribute_array = 1,
 	invalid_argument = 3,
@@ -47,7 +49,7 @@ typedef struct {
 	size_t size;
 	extension *extensions;
 	int type;
-	float *data;
+	void *data;
 	int64_t rank;
 	int64_t *dims;
 } buffer;
@@ -223,13 +225,15 @@ static int described(const call *c) {
 	return 0;
 }
 
-// fits reports whether a call has so many float32 arguments, results and attributes.
-static int fits(const call *c, int64_t arguments, int64_t results, int64_t attributes) {
-	if (c->arguments.count != arguments || c->results.count != results || c->attributes.count != attributes) return 0;
-	for (int64_t i = 0; i < arguments; i++)
-		if (c->arguments.buffers[i]->type != type_f32) return 0;
-	for (int64_t i = 0; i < results; i++)
-		if (c->results.buffers[i]->type != type_f32) return 0;
+// fits reports whether a call's arguments and results are of these types, a letter for each: f float32, i int32, u uint32.
+static int fits(const call *c, const char *arguments, const char *results) {
+	const buffers *all[] = {&c->arguments, &c->results};
+	for (int k = 0; k < 2; k++) {
+		const char *types = k == 0 ? arguments : results;
+		if (all[k]->count != (int64_t)strlen(types)) return 0;
+		for (int64_t i = 0; i < all[k]->count; i++)
+			if (all[k]->buffers[i]->type != (types[i] == 'f' ? type_f32 : types[i] == 'u' ? type_u32 : type_s32)) return 0;
+	}
 	return 1;
 }
 
@@ -237,28 +241,29 @@ static void *unfit(const call *c) { return error(c, invalid_argument, "patchlab'
 
 // begin_depthwise reads the shapes of a convolution of x, whose result or its gradient is y.
 static int begin_depthwise(const call *c, depthwise_work *w, const buffer *x, const buffer *y, const buffer *kernel) {
-	if (x->rank != 4 || y->rank != 4 || kernel->rank != 4) return 0;
+	const buffer *before = c->arguments.buffers[2];
+	if (x->rank != 4 || y->rank != 4 || kernel->rank != 4 || before->rank != 0) return 0;
 	*w = (depthwise_work){.batch = y->dims[0], .height = y->dims[1], .width = y->dims[2], .channels = y->dims[3],
-		.side = kernel->dims[0], .before = *(int64_t *)c->attributes.scalars[0]->value, .x_height = x->dims[1], .x_width = x->dims[2], .x = x->data};
+		.side = kernel->dims[0], .before = *(const int32_t *)before->data, .x_height = x->dims[1], .x_width = x->dims[2], .x = x->data};
 	return x->dims[0] == w->batch && x->dims[3] == w->channels && kernel->dims[1] == w->side && kernel->dims[2] == 1 &&
 		kernel->dims[3] == w->channels && w->before >= 0 && w->before < w->side;
 }
 
-// call_depthwise is depthwise(x, kernel; before) -> y.
+// call_depthwise is depthwise(x, kernel, before) -> y.
 static void *call_depthwise(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	depthwise_work w;
-	if (!fits(c, 2, 1, 1) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	if (!fits(c, "ffi", "f") || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
 	w.kernel = c->arguments.buffers[1]->data;
 	w.y = c->results.buffers[0]->data;
 	return parallel(c, depthwise, &w, depthwise_units(&w));
 }
 
-// call_depthwise_gradient is depthwise_gradient(x, dy; before) -> that of the kernel.
+// call_depthwise_gradient is depthwise_gradient(x, dy, before) -> that of the kernel.
 static void *call_depthwise_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	depthwise_work w;
-	if (!fits(c, 2, 1, 1) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
+	if (!fits(c, "ffi", "f") || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
 	w.dy = c->arguments.buffers[1]->data;
 	w.sums = malloc(depthwise_sums(&w) * sizeof(float));
 	if (w.sums == NULL) return no_memory(c);
@@ -275,12 +280,19 @@ static int64_t size(const buffer *b) {
 	return numbers;
 }
 
-// begin_norm reads the shape of a table x, of which there are two moments, and the attribute epsilon.
+// number reads an argument that is a scalar, 0 where there is no such.
+static int number(const buffer *b, float *to) {
+	if (b->rank != 0) return 0;
+	*to = *(const float *)b->data;
+	return 1;
+}
+
+// begin_norm reads the shape of a table x, of which there are two moments, and epsilon, the last argument.
 static int begin_norm(const call *c, norm_work *w, int by_row, buffer **moments) {
 	const buffer *x = c->arguments.buffers[0];
-	if (x->rank < 2 || c->attributes.scalars[0]->type != type_f32) return 0;
-	*w = (norm_work){.channels = x->dims[x->rank - 1], .x = x->data, .epsilon = *(float *)c->attributes.scalars[0]->value};
-	if (w->channels == 0) return 0;
+	if (x->rank < 2) return 0;
+	*w = (norm_work){.channels = x->dims[x->rank - 1], .x = x->data};
+	if (w->channels == 0 || !number(c->arguments.buffers[c->arguments.count - 1], &w->epsilon)) return 0;
 	w->rows = size(x) / w->channels;
 	for (int i = 0; i < 2; i++)
 		if (size(moments[i]) != (by_row ? w->rows : w->channels)) return 0;
@@ -303,7 +315,7 @@ static void *summed(const call *c, norm_work *w, int (*sums)(const void *, int64
 static void *norm(call *c, int by_row) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	norm_work w;
-	if (!fits(c, 3, 3, 1) || !begin_norm(c, &w, by_row, c->results.buffers + 1)) return unfit(c);
+	if (!fits(c, "ffff", "fff") || !begin_norm(c, &w, by_row, c->results.buffers + 1)) return unfit(c);
 	const buffer *scale = c->arguments.buffers[1], *offset = c->arguments.buffers[2], *y = c->results.buffers[0];
 	if (size(scale) != w.channels || size(offset) != w.channels || size(y) != w.rows * w.channels) return unfit(c);
 	w.scale = scale->data;
@@ -318,7 +330,7 @@ static void *norm(call *c, int by_row) {
 static void *norm_gradient(call *c, int by_row) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	norm_work w;
-	if (!fits(c, 5, 3, 1) || !begin_norm(c, &w, by_row, c->arguments.buffers + 2)) return unfit(c);
+	if (!fits(c, "ffffff", "fff") || !begin_norm(c, &w, by_row, c->arguments.buffers + 2)) return unfit(c);
 	const buffer *scale = c->arguments.buffers[1], *dy = c->arguments.buffers[4], *dx = c->results.buffers[0];
 	const buffer *dscale = c->results.buffers[1], *doffset = c->results.buffers[2];
 	const int64_t numbers = w.rows * w.channels;
@@ -334,8 +346,8 @@ static void *norm_gradient(call *c, int by_row) {
 	return summed(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
 }
 
-// These are norm(x, scale, offset; epsilon) -> y, mean, variance, and
-// norm_gradient(x, scale, mean, variance, dy; epsilon) -> those of x, scale and offset.
+// These are norm(x, scale, offset, epsilon) -> y, mean, variance, and
+// norm_gradient(x, scale, mean, variance, dy, epsilon) -> those of x, scale and offset.
 static void *call_batch_norm(call *c) { return norm(c, 0); }
 static void *call_batch_norm_gradient(call *c) { return norm_gradient(c, 0); }
 static void *call_layer_norm(call *c) { return norm(c, 1); }
@@ -356,7 +368,7 @@ static void *call_product(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	product_work w = {0};
 	const size_t loops = offsetof(product_work, a) / sizeof(int64_t);
-	if (!fits(c, 2, 1, 1) || c->attributes.types[0] != attribute_array) return unfit(c);
+	if (!fits(c, "ff", "f") || c->attributes.count != 1 || c->attributes.types[0] != attribute_array) return unfit(c);
 	const array *given = (const array *)c->attributes.scalars[0];
 	if (given->type != type_s64 || given->count != loops) return unfit(c);
 	memcpy(&w, given->numbers, loops * sizeof(int64_t));
@@ -378,18 +390,11 @@ static void *call_product(call *c) {
 	return failed;
 }
 
-// number reads an argument that is a scalar, 0 where there is no such.
-static int number(const buffer *b, float *to) {
-	if (b->rank != 0) return 0;
-	*to = *b->data;
-	return 1;
-}
-
 // call_adamw is adamw(w, gradient, mean, square, mean_rate, square_rate, rate, epsilon[, decay]) -> new w, mean, square.
 static void *call_adamw(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	const int decays = c->arguments.count == 9;
-	if (!fits(c, decays ? 9 : 8, 3, 0)) return unfit(c);
+	if (!fits(c, decays ? "fffffffff" : "ffffffff", "fff")) return unfit(c);
 	buffer **arguments = c->arguments.buffers, **results = c->results.buffers;
 	adamw_work w = {.count = size(arguments[0]), .w = arguments[0]->data, .gradient = arguments[1]->data, .mean = arguments[2]->data,
 		.square = arguments[3]->data, .to = results[0]->data, .to_mean = results[1]->data, .to_square = results[2]->data};
@@ -400,6 +405,77 @@ static void *call_adamw(call *c) {
 	if (!number(arguments[4], &w.mean_rate) || !number(arguments[5], &w.square_rate) || !number(arguments[6], &w.rate) ||
 		!number(arguments[7], &w.epsilon) || decays && !number(arguments[8], &w.decay)) return unfit(c);
 	return parallel(c, adamw, &w, adamw_units(&w));
+}
+
+// call_gelu is gelu(x, bias) -> y.
+static void *call_gelu(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "ff", "f")) return unfit(c);
+	const buffer *x = c->arguments.buffers[0], *bias = c->arguments.buffers[1], *y = c->results.buffers[0];
+	gelu_work w = {.channels = size(bias), .x = x->data, .bias = bias->data, .y = y->data};
+	if (w.channels == 0 || x->dims[x->rank - 1] != w.channels || size(y) != size(x)) return unfit(c);
+	w.rows = size(x) / w.channels;
+	return parallel(c, gelu, &w, gelu_units(&w));
+}
+
+// call_gelu_gradient is gelu_gradient(x, bias, dy) -> those of x and bias.
+static void *call_gelu_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fff", "ff")) return unfit(c);
+	const buffer *x = c->arguments.buffers[0], *bias = c->arguments.buffers[1], *dy = c->arguments.buffers[2];
+	const buffer *dx = c->results.buffers[0], *dbias = c->results.buffers[1];
+	gelu_work w = {.channels = size(bias), .x = x->data, .bias = bias->data, .dy = dy->data, .y = dx->data, .dbias = dbias->data};
+	if (w.channels == 0 || x->dims[x->rank - 1] != w.channels || size(dy) != size(x) || size(dx) != size(x) || size(dbias) != w.channels) return unfit(c);
+	w.rows = size(x) / w.channels;
+	w.sums = malloc(gelu_sums(&w) * sizeof(float));
+	if (w.sums == NULL) return no_memory(c);
+	void *failed = parallel(c, gelu_gradient, &w, gelu_units(&w));
+	if (failed == NULL) gelu_gradient_total(&w);
+	free(w.sums);
+	return failed;
+}
+
+// call_score is score(logits, truth, target) -> total, gradient.
+static void *call_score(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fff", "ff")) return unfit(c);
+	buffer **arguments = c->arguments.buffers;
+	const buffer *logits = arguments[0], *total = c->results.buffers[0], *gradient = c->results.buffers[1];
+	if (logits->rank != 2 || size(logits) == 0 || size(total) != 3 || size(gradient) != size(logits)) return unfit(c);
+	for (int i = 1; i < 3; i++)
+		if (size(arguments[i]) != size(logits)) return unfit(c);
+	score_work w = {.rows = logits->dims[0], .classes = logits->dims[1], .logits = logits->data, .truth = arguments[1]->data,
+		.target = arguments[2]->data, .gradient = gradient->data, .total = total->data};
+	w.sums = malloc(score_sums(&w) * sizeof(float));
+	if (w.sums == NULL) return no_memory(c);
+	void *failed = parallel(c, score, &w, score_units(&w));
+	if (failed == NULL) score_total(&w);
+	free(w.sums);
+	return failed;
+}
+
+// finalise is models.finalise: every bit of the result depends on every bit of x.
+static uint32_t finalise(uint32_t x) {
+	x = (x ^ x >> 16) * 0x7feb352d;
+	x = (x ^ x >> 15) * 0x846ca68b;
+	return x ^ x >> 16;
+}
+
+// call_dropout_keys is dropout_keys(low, high, site) -> first, second, all of them uint32.
+static void *call_dropout_keys(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "uuu", "uu")) return unfit(c);
+	uint32_t given[3];
+	for (int i = 0; i < 3; i++) {
+		if (c->arguments.buffers[i]->rank != 0) return unfit(c);
+		given[i] = *(const uint32_t *)c->arguments.buffers[i]->data;
+	}
+	for (int i = 0; i < 2; i++)
+		if (c->results.buffers[i]->rank != 0) return unfit(c);
+	const uint32_t first = finalise(finalise(given[0] + given[2]) + given[1]);
+	*(uint32_t *)c->results.buffers[0]->data = first;
+	*(uint32_t *)c->results.buffers[1]->data = finalise(first + 0x85ebca6b);
+	return NULL;
 }
 
 // offer registers one target; 0: the plugin refuses.
@@ -420,5 +496,7 @@ int patchlab_register_calls(const api_table *api) {
 		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
 		offer(api, add, "patchlab_product", call_product) && offer(api, add, "patchlab_adamw", call_adamw) &&
 		offer(api, add, "patchlab_batch_norm", call_batch_norm) && offer(api, add, "patchlab_batch_norm_gradient", call_batch_norm_gradient) &&
-		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient);
+		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
+		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
+		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

@@ -5,57 +5,50 @@ import (
 	"testing"
 )
 
-const convolved = `    %0 = "stablehlo.convolution"(%x, %k) {
-      batch_group_count = 1 : i64,
-      dimension_numbers = #stablehlo.conv<[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]>,
-      feature_group_count = 3 : i64,
-      lhs_dilation = array<i64: 1, 1>,
-      padding = dense<[[1, 2], [1, 2]]> : tensor<2x2xi64>,
-      precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>],
-      rhs_dilation = array<i64: 1, 1>,
-      window_reversal = array<i1: false, false>,
-      window_strides = array<i64: 1, 1>
-    } : (tensor<2x5x6x3xf32>, tensor<4x4x1x3xf32>) -> tensor<2x5x6x3xf32>
+// calling is a program as go-xla writes it, with calls of two kernels.
+const calling = `module @step_1 {
+  func.func @main(%w: tensor<2x3xf32>, %g: tensor<2x3xf32>, %seed: tensor<ui32>) -> (tensor<2x3xf32>, tensor<ui32>) {
+    %0 = "stablehlo.constant"() { value = dense<1.0> : tensor<f32> } : () -> tensor<f32>
+    %1, %2, %3 = "func.call"(%w, %g, %g, %w, %0, %0, %0, %0) { callee = @patchlab_adamw_12 } : (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>)
+    %4 = "func.call"(%seed) { callee = @patchlab_key_13 } : (tensor<ui32>) -> tensor<ui32>
+    "stablehlo.return"(%1, %4) : (tensor<2x3xf32>, tensor<ui32>) -> ()
+  }
+
+  func.func @patchlab_adamw_12(%w: tensor<2x3xf32>) -> (tensor<2x3xf32>) {
+    "stablehlo.return"(%w) : (tensor<2x3xf32>) -> ()
+  }
+
+  func.func @patchlab_key_13(%w: tensor<ui32>) -> tensor<ui32> {
+    "stablehlo.return"(%w) : (tensor<ui32>) -> ()
+  }
+}
 `
 
 func TestCallKernels(t *testing.T) {
-	gradient := strings.NewReplacer("batch_group_count = 1", "batch_group_count = 3", "feature_group_count = 3", "feature_group_count = 1",
-		"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]", "[f, 0, 1, b]x[i, 0, 1, o]->[0, 1, b, f]",
-		"tensor<4x4x1x3xf32>) -> tensor<2x5x6x3xf32>", "tensor<2x5x6x3xf32>) -> tensor<4x4x1x3xf32>").Replace(convolved)
-	for target, code := range map[string]string{"patchlab_depthwise": convolved, "patchlab_depthwise_gradient": gradient} {
-		got := string(callKernels([]byte("before\n" + code + "after")))
-		types := code[strings.Index(code, " : (tensor"):]
-		for _, want := range []string{"before\n    %0 = \"stablehlo.custom_call\"(%x, %k) {call_target_name = \"" + target + "\", ", "{before = 1 : i64}", types + "after"} {
-			if !strings.Contains(got, want) {
-				t.Errorf("%s: %q has no %q", target, got, want)
-			}
-		}
-	}
-	if got := callKernels([]byte("module @other {}")); got != nil {
-		t.Errorf("a program without any became %s", got)
-	}
-	for _, code := range []string{convolved, normed, updated} {
-		if got := callKernels([]byte("module @x attributes {stablehlo.num_partitions = 2} {\n" + code)); got != nil {
-			t.Errorf("a program of two devices became %s", got)
-		}
-	}
-	// What the kernels do not compute stays XLA's.
-	for what, other := range map[string][2]string{
-		"a stride":             {"window_strides = array<i64: 1, 1>", "window_strides = array<i64: 2, 2>"},
-		"a dilation":           {"rhs_dilation = array<i64: 1, 1>", "rhs_dilation = array<i64: 1, 2>"},
-		"one group":            {"feature_group_count = 3", "feature_group_count = 1"},
-		"both groups":          {"batch_group_count = 1", "batch_group_count = 3"},
-		"uneven padding":       {"[[1, 2], [1, 2]]", "[[1, 2], [2, 1]]"},
-		"negative padding":     {"[[1, 2], [1, 2]]", "[[-1, 2], [-1, 2]]"},
-		"more than a kernel":   {"[[1, 2], [1, 2]]", "[[4, 2], [4, 2]]"},
-		"an oblong kernel":     {"tensor<4x4x1x3xf32>", "tensor<4x5x1x3xf32>"},
-		"two channels a group": {"tensor<4x4x1x3xf32>", "tensor<4x4x1x6xf32>"},
-		"other numbers":        {"tensor<4x4x1x3xf32>", "tensor<4x4x1x3xf64>"},
-		"other axes":           {"x[0, 1, i, o]", "x[0, 1, o, i]"},
+	got := string(callKernels([]byte(calling)))
+	for _, want := range []string{
+		`    %1, %2, %3 = "stablehlo.custom_call"(%w, %g, %g, %w, %0, %0, %0, %0) {call_target_name = "patchlab_adamw", api_version = 4 : i32, `,
+		`operand_layouts = [dense<[1, 0]> : tensor<2xindex>, `, `, dense<[]> : tensor<0xindex>], result_layouts = [dense<[1, 0]> : tensor<2xindex>, `,
+		`output_operand_aliases = [#stablehlo.output_operand_alias<output_tuple_indices = [1], operand_index = 2, operand_tuple_indices = []>, ` +
+			`#stablehlo.output_operand_alias<output_tuple_indices = [2], operand_index = 3, operand_tuple_indices = []>]`,
+		`tensor<f32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>)` + "\n",
+		`    %4 = "stablehlo.custom_call"(%seed) {call_target_name = "patchlab_key", `,
+		"(tensor<ui32>) -> tensor<ui32>\n    \"stablehlo.return\"(%1, %4)",
 	} {
-		code := strings.ReplaceAll(convolved, other[0], other[1])
-		if got := callKernels([]byte(code)); got != nil && string(got) != code {
-			t.Errorf("%s: became %s", what, got)
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Count(got, "func.func") != 1 || !strings.HasSuffix(got, ") -> ()\n  }\n}\n") {
+		t.Errorf("functions that are called no more are left in\n%s", got)
+	}
+	other := strings.Replace(calling, "@patchlab_key_13 }", "@other }", 1)
+	if got := string(callKernels([]byte(other))); !strings.Contains(got, `"func.call"(%seed) { callee = @other }`) || strings.Count(got, "func.func") != 3 {
+		t.Errorf("a function of its own: got\n%s", got)
+	}
+	for _, code := range []string{"module @other {}", strings.Replace(calling, "@step_1", "@step_1 attributes {stablehlo.num_partitions = 2}", 1)} {
+		if got := callKernels([]byte(code)); got != nil {
+			t.Errorf("%s\nbecame\n%s", code, got)
 		}
 	}
 }

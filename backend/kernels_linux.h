@@ -1,5 +1,5 @@
 // Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
-// normalisations, products and AdamW's update, of float32. Each function does one of
+// normalisations, products, GELU, the loss and AdamW's update, of float32. Each function does one of
 // its units of work, which are independent of each other, and returns 0 where there is
 // no memory.
 #pragma once
@@ -95,3 +95,35 @@ typedef struct {
 
 int64_t adamw_units(const adamw_work *w);
 int adamw(const void *work, int64_t unit);
+
+// gelu_work is y = u Φ(u) of a table u = x + bias [rows, channels], Φ being the normal
+// distribution, or its gradient by x and bias.
+typedef struct {
+	int64_t rows, channels;
+	const float *x, *bias, *dy;
+	float *y;     // the gradient's is that of x
+	float *dbias; // which gelu_gradient_total adds up
+	float *sums;  // of the gradient: gelu_sums floats
+} gelu_work;
+
+int64_t gelu_units(const gelu_work *w);
+int64_t gelu_sums(const gelu_work *w);
+int gelu(const void *work, int64_t unit);
+int gelu_gradient(const void *work, int64_t unit);
+void gelu_gradient_total(const gelu_work *w);
+
+// score_work is the mean cross-entropy of logits [rows, classes] against targets, its
+// gradient by them, and how many rows' true class, 1 in truth, has rank 1, and rank 5
+// or better: its rank is how many logits are above its own.
+typedef struct {
+	int64_t rows, classes;
+	const float *logits, *truth, *target;
+	float *gradient;
+	float *total; // loss and counts, which score_total adds up
+	float *sums;  // score_sums floats
+} score_work;
+
+int64_t score_units(const score_work *w);
+int64_t score_sums(const score_work *w);
+int score(const void *work, int64_t unit);
+void score_total(const score_work *w);

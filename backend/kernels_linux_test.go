@@ -8,7 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -33,40 +34,22 @@ func TestXLACallsKernels(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "programs")
 	t.Setenv(ProgramsEnv, dir)
 	t.Setenv("XLA_FLAGS", "")
-	const batch, size, dim = 4, 9, 20
-	x, kernel := make([]float32, batch*size*size*dim), make([]float32, 3*3*dim)
-	for i := range x {
-		x[i] = float32(i%7) - 3
-	}
-	for i := range kernel {
-		kernel[i] = float32(i%5) - 2
-	}
-	axes := graph.ConvolveAxesConfig{
-		InputSpatial: []int{1, 2}, InputChannels: 3, KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
-		OutputSpatial: []int{1, 2}, OutputChannels: 3,
-	}
+	x := [][]float32{{-1e30, -6, -1, 0}, {.5, 1, 6, 1e30}, {float32(math.NaN()), 0, 0, 0}}
 	var outputs [2][]float32
 	for i := range outputs {
 		b := openNeeded(t)
-		if !Native(b) {
-			t.Fatal("the plugin takes no calls")
+		if !Native(graph.NewGraph(b, "any")) {
+			t.Skip("XLA calls no kernels here")
 		}
-		exec, err := graph.NewExec(b, func(x, kernel *graph.Node) []*graph.Node {
-			scale := graph.ReduceSum(kernel, 0, 1, 2)
-			y, _, _ := graph.InternalBatchNormForTraining(x, scale, scale, 1e-3, -1)
-			y = graph.ConvGeneral(y, kernel, axes, nil, [][2]int{{1, 1}, {1, 1}}, nil, nil, dim, 0)
-			// The gradient by the kernel, as GoMLX does not write it itself.
-			flipped := axes
-			flipped.InputBatch, flipped.InputChannels, flipped.KernelSpatial, flipped.KernelInputChannels = 3, 0, []int{1, 2}, 0
-			flipped.OutputBatch, flipped.OutputSpatial = 2, []int{0, 1}
-			dkernel := graph.ConvGeneral(x, y, flipped, nil, [][2]int{{1, 1}, {1, 1}}, nil, nil, 0, dim)
-			return []*graph.Node{y, dkernel, graph.Gradient(graph.ReduceAllSum(graph.Square(y)), scale)[0]}
+		exec, err := graph.NewExec(b, func(x, bias *graph.Node) []*graph.Node {
+			y := Call("gelu", []*graph.Node{x, bias}, x.Shape())[0]
+			return append(Call("gelu_gradient", []*graph.Node{x, bias, graph.OnesLike(x)}, x.Shape(), bias.Shape()), y)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer exec.Finalize()
-		out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, size, size, dim), tensors.FromFlatDataAndDimensions(kernel, 3, 3, 1, dim))
+		out, err := exec.Call(x, []float32{0, 0, 0, .5})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,18 +57,40 @@ func TestXLACallsKernels(t *testing.T) {
 			outputs[i] = append(outputs[i], tensors.MustCopyFlatData[float32](o)...)
 		}
 	}
-	if !slices.Equal(outputs[0], outputs[1]) {
-		t.Error("a loaded program computes something else")
+	for i, want := range []float64{
+		0, 0, -.08331547, .86749464, .86749464, 1.08331547, 1, 1, math.NaN(), .5, .5, .86749464, // of x
+		math.NaN(), 1.58331547, 1.41668453, 2.73498928, // of the bias
+		0, 0, -.15865525, .34573123, .34573123, .84134475, 6, 1e30, math.NaN(), 0, 0, .34573123,
+	} {
+		if got := float64(outputs[0][i]); math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-6*max(1, math.Abs(want)) {
+			t.Errorf("number %d is %v, want %v", i, got, want)
+		}
+		if math.Float32bits(outputs[0][i]) != math.Float32bits(outputs[1][i]) {
+			t.Errorf("number %d of a loaded program is %v, want %v", i, outputs[1][i], outputs[0][i])
+		}
 	}
 	kept := keptProgram(t, dir)
-	for _, target := range []string{"patchlab_depthwise", "patchlab_batch_norm"} {
-		gradients := bytes.Count(kept, []byte(target+"_gradient"))
-		if bytes.Count(kept, []byte(target)) == gradients {
+	for _, target := range []string{`patchlab_gelu\b`, `patchlab_gelu_gradient\b`} {
+		if !regexp.MustCompile(target).Match(kept) {
 			t.Errorf("the program does not call %s", target)
 		}
-		if gradients == 0 {
-			t.Errorf("the program does not call %s_gradient", target)
-		}
+	}
+}
+
+// TestUnknownKernel calls one that there is not: compiling fails, and tells its name.
+func TestUnknownKernel(t *testing.T) {
+	t.Setenv(ProgramsEnv, "off")
+	b := openNeeded(t)
+	if !Native(graph.NewGraph(b, "any")) {
+		t.Skip("XLA calls no kernels here")
+	}
+	exec, err := graph.NewExec(b, func(x *graph.Node) *graph.Node { return Call("nothing", []*graph.Node{x}, x.Shape())[0] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	if _, err := exec.Call([]float32{1}); err == nil || !strings.Contains(err.Error(), "patchlab_nothing") {
+		t.Errorf("an unknown kernel: %v", err)
 	}
 }
 

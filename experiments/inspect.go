@@ -10,7 +10,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"patchlab/backend"
 	"patchlab/models"
 )
 
@@ -98,7 +97,7 @@ func (n *Network) buildInside() error {
 	return guard("inspect", func() (err error) {
 		n.inside, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, images *graph.Node) []*graph.Node {
 			var taps models.Taps
-			logits := n.Config.Logits(scope, images, models.Pass{Taps: &taps, Native: backend.Native(n.backend)})
+			logits := n.Config.Logits(scope, images, models.Pass{Taps: &taps})
 			return slices.Concat([]*graph.Node{logits}, taps.Attention, taps.TokenHidden)
 		})
 		if err == nil {

@@ -5,10 +5,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // Two epochs of warm-up and two of cosine, four steps each: by hand from the formula in Cosine's comment.
@@ -132,8 +136,8 @@ func TestTargets(t *testing.T) {
 	logits := [][]float32{{1, 2, 3, 4}, {0, 0, 0, 0}, {5, 1, 1, 1}}
 	out, err := graph.CallOnceN(backend, func(truth, logits, share *graph.Node) []*graph.Node {
 		target := smooth(mixed(truth, share), .2)
-		loss, top1, top5 := score(logits, truth, target)
-		return []*graph.Node{target, loss, top1, top5}
+		figures, loss := score(logits, truth, target)
+		return []*graph.Node{target, loss, figures}
 	}, truth, logits, float32(.75))
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +156,55 @@ func TestTargets(t *testing.T) {
 		t.Errorf("loss %v, want %v", l, loss)
 	}
 	// Equal logits rank the truth first: one of three is wrong.
-	if a, b := tensors.ToScalar[float32](out[2]), tensors.ToScalar[float32](out[3]); a != 2 || b != 3 {
-		t.Errorf("%v and %v are ranked first and among five, want 2 and 3", a, b)
+	if f := tensors.MustCopyFlatData[float32](out[2]); f[0] != tensors.ToScalar[float32](out[1]) || f[1] != 2 || f[2] != 3 {
+		t.Errorf("%v are the loss and how many are ranked first and among five, want 2 and 3", f)
+	}
+}
+
+// The kernel's loss, ranks and gradient beside those of GoMLX's operations on the Go backend.
+func TestNativeScore(t *testing.T) {
+	plain, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Finalize()
+	t.Setenv(backend.OfflineEnv, "1")
+	xla, _, err := backend.Open(t.Context(), backend.XLA, nil)
+	if err != nil {
+		t.Skipf("no XLA here: %v", err)
+	}
+	defer xla.Finalize()
+	if !backend.Native(graph.NewGraph(xla, "any")) {
+		t.Skip("XLA calls no kernels here")
+	}
+	const batch, classes = 70, 10
+	logits, labels := make([]float32, batch*classes), make([]int32, batch)
+	for i := range logits {
+		logits[i] = float32(math.Sin(float64(i*i)) * 3)
+	}
+	for i := range labels {
+		labels[i] = int32(i * i % classes)
+	}
+	run := func(b compute.Backend, score func(logits, truth, target *graph.Node) (figures, loss *graph.Node)) (outputs [][]float32) {
+		out, err := graph.CallOnceN(b, func(logits, labels, share *graph.Node) []*graph.Node {
+			truth := graph.OneHot(labels, classes, dtypes.Float32)
+			figures, loss := score(logits, truth, smooth(mixed(truth, share), .1))
+			return []*graph.Node{figures, graph.Gradient(loss, logits)[0]}
+		}, tensors.FromFlatDataAndDimensions(logits, batch, classes), labels, float32(.7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range out {
+			outputs = append(outputs, tensors.MustCopyFlatData[float32](o))
+		}
+		return outputs
+	}
+	want, got := run(plain, score), run(xla, nativeScore)
+	for i := range want {
+		for k, w := range want[i] {
+			if math.Abs(float64(got[i][k]-w)) > 1e-6*max(1, math.Abs(float64(w))) {
+				t.Errorf("result %d, number %d: %v, want %v", i, k, got[i][k], w)
+			}
+		}
 	}
 }

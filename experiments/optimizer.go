@@ -8,6 +8,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // Decay says how weight decay λ enters an update at learning rate η.
@@ -89,8 +91,8 @@ func (o AdamW) Rates(learningRate float64, step int64) []float32 {
 const optimizerScope = "optimizer"
 
 // Update adds to the graph of a scalar loss one step on every trainable
-// variable of the store. Rates, [2], come from [AdamW.Rates]. The order of its
-// operations is that by which package backend finds a call of its own kernel.
+// variable of the store. Rates, [2], come from [AdamW.Rates]. Where there is
+// one, a kernel of package backend does it.
 func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 	rates.AssertDims(2)
 	g := loss.Graph()
@@ -115,11 +117,23 @@ func (o AdamW) Update(store *model.Store, loss, rates *graph.Node) {
 		v, w := weights[i], nodes[i]
 		m := moment(store, "m", v)
 		s := moment(store, "v", v)
+		decays := !o.KernelsOnly || path.Base(v.Path()) == "kernel"
+		if backend.Native(g) {
+			inputs := []*graph.Node{w, grad, m.NodeValue(g), s.NodeValue(g), meanRate, squareRate, alpha, epsilon}
+			if decays {
+				inputs = append(inputs, decay)
+			}
+			results := backend.Call("adamw", inputs, w.Shape(), w.Shape(), w.Shape())
+			v.SetNodeValue(results[0])
+			m.SetNodeValue(results[1])
+			s.SetNodeValue(results[2])
+			continue
+		}
 		mean := graph.Add(m.NodeValue(g), graph.Mul(graph.Sub(grad, m.NodeValue(g)), meanRate))
 		square := graph.Add(s.NodeValue(g), graph.Mul(graph.Sub(graph.Square(grad), s.NodeValue(g)), squareRate))
 		m.SetNodeValue(mean)
 		s.SetNodeValue(square)
-		if !o.KernelsOnly || path.Base(v.Path()) == "kernel" {
+		if decays {
 			w = graph.Sub(w, graph.Mul(w, decay))
 		}
 		v.SetNodeValue(graph.Sub(w, graph.Div(graph.Mul(mean, alpha), graph.Add(graph.Sqrt(square), epsilon))))

@@ -54,7 +54,6 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 	rate := func(i int) *graph.Node { return graph.Squeeze(graph.Slice(rates, graph.AxisElem(i))) }
 	logits := s.net.Config.Logits(scope, images, models.Pass{
 		Training: true, Frozen: s.recipe.frozen(), Seed: seed, BFloat16: s.recipe.Precision == BFloat16,
-		Native: s.spread == nil && backend.Native(s.net.backend),
 	})
 	truth := graph.OneHot(labels, logits.Shape().Dim(-1), dtypes.Float32) // [B, K]
 	target := truth
@@ -64,13 +63,16 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 	if s.recipe.LabelSmoothing > 0 {
 		target = smooth(target, s.recipe.LabelSmoothing)
 	}
-	loss, top1, top5 := score(logits, truth, target)
+	figures, loss := score(logits, truth, target)
+	if backend.Native(images.Graph()) {
+		figures, loss = nativeScore(logits, truth, target)
+	}
 	s.recipe.Optimizer.Update(scope.Store(), loss, graph.Slice(rates, graph.AxisRange(0, 2)))
 	if s.recipe.EMA > 0 {
 		average(scope.Store(), s.net.names, loss.Graph(), rate(2))
 	}
 	donate(scope.Store(), loss.Graph())
-	return graph.Stack([]*graph.Node{loss, top1, top5}, 0)
+	return figures
 }
 
 // donate lets a graph write new values of what no gradient reads (moments, averages, statistics) over the old ones.
@@ -101,18 +103,25 @@ func smooth(target *graph.Node, epsilon float64) *graph.Node {
 	return graph.AddScalar(graph.MulScalar(target, 1-epsilon), epsilon/float64(target.Shape().Dim(-1)))
 }
 
-// score returns three scalars: the mean cross-entropy of logits [B, K] against
+// score returns three figures, [3]: the mean cross-entropy of logits [B, K] against
 // targets [B, K], and the number of images whose true class, 1 in truth [B, K],
-// has rank 1, and rank 5 or better. A class whose logit equals another's ranks
+// has rank 1, and rank 5 or better; and the first of them alone, a scalar. A class whose logit equals another's ranks
 // before it; [Network.Evaluate] goes by index instead.
-func score(logits, truth, target *graph.Node) (loss, top1, top5 *graph.Node) {
+func score(logits, truth, target *graph.Node) (figures, loss *graph.Node) {
 	loss = graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(target, graph.LogSoftmax(logits, -1)), -1))) // []
 	own := graph.ReduceAndKeep(graph.Mul(truth, logits), graph.ReduceSum, -1)                                   // [B, 1]
 	above := graph.ReduceSum(graph.ConvertDType(graph.GreaterThan(logits, own), dtypes.Float32), -1)
 	within := func(k int) *graph.Node {
 		return graph.ReduceAllSum(graph.ConvertDType(graph.LessThan(above, graph.Scalar(above.Graph(), dtypes.Float32, k)), dtypes.Float32))
 	}
-	return loss, within(1), within(topK)
+	return graph.Stack([]*graph.Node{loss, within(1), within(topK)}, 0), loss
+}
+
+// nativeScore is score by a kernel of package backend. Instead of the loss it returns a scalar that has the loss's gradient,
+// but another value.
+func nativeScore(logits, truth, target *graph.Node) (figures, slope *graph.Node) {
+	results := backend.Call("score", []*graph.Node{logits, truth, target}, shapes.Make(dtypes.Float32, 3), logits.Shape())
+	return results[0], graph.ReduceAllSum(graph.Mul(results[1], logits))
 }
 
 // compile compiles the step for a batch size, so that no step's time holds it.

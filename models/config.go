@@ -94,9 +94,6 @@ type Pass struct {
 	// Precision Training", section 3; bfloat16 has float32's range and needs no loss scaling).
 	// Convolutions by depth stay float32: they are no matrix products.
 	BFloat16 bool
-	// Native makes depthwise convolutions, and norms with their gradients, operations of the backend: for one that is
-	// quick at them. Elsewhere they are sums of shifted tables, and means and variances.
-	Native bool
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
 }
@@ -247,7 +244,7 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 	n.pass.Training, n.frozen = training, false
 	x = n.dropout(x, n.Head.Dropout)
 	for i, hidden := range n.Head.Hidden {
-		x = gelu(n.dense(fmt.Sprintf("head/dense_%d", i), x, hidden))
+		x = n.denseGELU(fmt.Sprintf("head/dense_%d", i), x, hidden)
 		x = n.dropout(x, n.Head.Dropout)
 	}
 	x = n.dense("classifier", x, n.Classes)

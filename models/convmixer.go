@@ -36,13 +36,15 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := graph.Reshape(x, batch, grid, grid, dim)
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	y = graph.Add(depthwise(y, kernel, n.pass.Native), graph.Reshape(bias, 1, 1, 1, dim))
+	y = depthwise(y, kernel)
 	y.AssertDims(batch, grid, grid, dim)
-	y = graph.Reshape(y, batch, tokens, dim)
-	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", n.convActivation(y))) // [B, T, C]
+	y = n.biasedConv(graph.Reshape(y, batch, tokens, dim), bias)
+	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", y)) // [B, T, C]
 
-	y = n.convActivation(n.dense(path+"/pointwise", x, dim)) // a 1 x 1 convolution is Dense over each token
-	return n.batchNorm(path+"/pointwise/norm", y)
+	// A 1 x 1 convolution is Dense over each token.
+	kernel = n.weight(path+"/pointwise/kernel", glorot, dim, dim).NodeValue(x)
+	bias = n.weight(path+"/pointwise/bias", zeros, dim).NodeValue(x)
+	return n.batchNorm(path+"/pointwise/norm", n.linearConv(x, kernel, bias))
 }
 
 // depthwiseGlorot is glorot of Keras's depthwise kernel, whose axes are [k, k, C, 1] where ours are

@@ -23,7 +23,7 @@ func (n *network) skip(x, y *graph.Node) *graph.Node {
 	site := depthSites + n.branches
 	n.branches++
 	batch := x.Shape().Dim(0)
-	taken := graph.ConvertDType(keepMask(n.pass.Seed, site, []int{batch, 1, 1}, rate), dtypes.Float32)
+	taken := graph.ConvertDType(n.keepMask(site, []int{batch, 1, 1}, rate), dtypes.Float32)
 	return graph.Add(x, graph.Mul(y, graph.MulScalar(taken, 1/(1-rate))))
 }
 

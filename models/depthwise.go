@@ -4,25 +4,33 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
+
+	"patchlab/backend"
 )
 
 // depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C], "same"
 // padding, stride 1: [B, H, W, C]. As in Keras, an even kernel looks one place further right and down.
 //
-// With native it is the backend's own operation (Pass.Native). Else it is the sum over the k*k taps of x, shifted, times
+// Where there is one, a kernel of package backend does it. Else it is the sum over the k*k taps of x, shifted, times
 // the tap's weights, which XLA fuses into one pass; the gradient of x is another such sum. XLA's own grouped convolution
 // runs slowly on a CPU and its gradient compiles slowly; the gradient that would follow from the sum has a pass over the
 // table for each tap (results/speed-log.md).
-func depthwise(x, kernel *graph.Node, native bool) *graph.Node {
+func depthwise(x, kernel *graph.Node) *graph.Node {
 	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
 	side := kernel.Shape().Dim(0)
 	before, after := (side-1)/2, side/2
-	if native {
+	if backend.Native(x.Graph()) {
+		convolve := func(name string, a, b *graph.Node, before int, result shapes.Shape) *graph.Node {
+			zeros := graph.Scalar(x.Graph(), dtypes.Int32, before) // before rows and columns
+			return backend.Call(name, []*graph.Node{a, b, zeros}, result)[0]
+		}
 		return withGradient(func(inputs []*graph.Node) *graph.Node {
-			y := graph.StopGradient(grouped(inputs[0], inputs[1], before, after))
-			return linked(y, inputs...) // else GoMLX would build a convolution a channel for gradients that are not used
+			return linked(convolve("depthwise", inputs[0], inputs[1], before, x.Shape()), inputs...)
 		}, func(dy *graph.Node) []*graph.Node {
-			return []*graph.Node{grouped(dy, graph.Reverse(kernel, 0, 1), after, before), groupedGradient(x, dy, before, after)}
+			return []*graph.Node{
+				convolve("depthwise", dy, graph.Reverse(kernel, 0, 1), after, x.Shape()),
+				convolve("depthwise_gradient", x, dy, before, kernel.Shape()),
+			}
 		}, x, kernel)
 	}
 	forward := func(inputs []*graph.Node) *graph.Node {
@@ -33,28 +41,6 @@ func depthwise(x, kernel *graph.Node, native bool) *graph.Node {
 		return []*graph.Node{dx, kernelGradient(surround(x, before, after), dy)}
 	}
 	return withGradient(forward, backward, x, kernel)
-}
-
-// grouped is the convolution as the backend's own operation, of one channel a group, with rows and columns of zeros
-// before and after x.
-func grouped(x, kernel *graph.Node, before, after int) *graph.Node {
-	axes := graph.ConvolveAxesConfig{
-		InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
-		KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
-		OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
-	}
-	return graph.ConvGeneral(x, kernel, axes, nil, [][2]int{{before, after}, {before, after}}, nil, nil, x.Shape().Dim(3), 0)
-}
-
-// groupedGradient is that convolution's gradient by the kernel, likewise: a convolution of x with y, whose channels
-// are images and whose images channels.
-func groupedGradient(x, y *graph.Node, before, after int) *graph.Node {
-	axes := graph.ConvolveAxesConfig{
-		InputBatch: 3, InputSpatial: []int{1, 2}, InputChannels: 0,
-		KernelSpatial: []int{1, 2}, KernelInputChannels: 0, KernelOutputChannels: 3,
-		OutputBatch: 2, OutputSpatial: []int{0, 1}, OutputChannels: 3,
-	}
-	return graph.ConvGeneral(x, y, axes, nil, [][2]int{{before, after}, {before, after}}, nil, nil, 0, x.Shape().Dim(3))
 }
 
 // surround puts zeros before and after the rows and columns of x: [B, H, W, C] -> [B, H+n, W+n, C], n being

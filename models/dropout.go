@@ -7,6 +7,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
+
+	"patchlab/backend"
 )
 
 // dropout zeroes each element with probability rate and divides the rest by 1-rate
@@ -20,15 +22,15 @@ func (n *network) dropout(x *graph.Node, rate float64) *graph.Node {
 	if !n.pass.Training || n.pass.Seed == nil || rate <= 0 {
 		return x
 	}
-	keep := keepMask(n.pass.Seed, site, x.Shape().Dimensions, rate)
+	keep := n.keepMask(site, x.Shape().Dimensions, rate)
 	return graph.Where(keep, graph.MulScalar(x, 1/(1-rate)), graph.ZerosLike(x))
 }
 
 // keepMask returns booleans of the given dimensions, each true with probability 1-rate.
-func keepMask(seed *graph.Node, site int, dims []int, rate float64) *graph.Node {
-	bits := randomBits(seed, site, dims)
+func (n *network) keepMask(site int, dims []int, rate float64) *graph.Node {
+	bits := randomBits(n.pass.Seed, site, dims)
 	threshold := uint32(min(math.Round((1-rate)*(1<<32)), math.MaxUint32))
-	return graph.LessThan(bits, graph.Scalar(seed.Graph(), dtypes.Uint32, threshold))
+	return graph.LessThan(bits, graph.Scalar(bits.Graph(), dtypes.Uint32, threshold))
 }
 
 // randomBits hashes (seed, site, element index) to uint32 of the given dimensions.
@@ -43,16 +45,26 @@ func randomBits(seed *graph.Node, site int, dims []int) *graph.Node {
 	if uint64(shape.Size()) > math.MaxUint32 {
 		panic(fmt.Errorf("dropout over %d elements, at most %d can be numbered", shape.Size(), uint32(math.MaxUint32)))
 	}
-	low, high := words(seed)
-	first := finalise(graph.Add(finalise(graph.Add(low, u32(g, 0x9e3779b9*uint32(site+1)))), high))
-	second := finalise(graph.Add(first, u32(g, 0x85ebca6b)))
-
+	first, second := keys(seed, site)
 	x := graph.IotaFull(g, shape)
 	x = graph.Add(graph.Mul(x, u32(g, 0x9e3779b1)), first)
 	x = graph.Mul(shiftXor(x, 16), u32(g, 0x7feb352d))
 	x = graph.BitwiseXor(shiftXor(x, 15), second)
 	x = graph.Mul(x, u32(g, 0x846ca68b))
 	return shiftXor(x, 16)
+}
+
+// keys are two words, uint32, of a site. Where they can they come from a call of package backend: XLA, which cannot look into
+// it, compiles one loop for all sites of like shape, where it else has one for each, with the site's number in it.
+func keys(seed *graph.Node, site int) (first, second *graph.Node) {
+	low, high := words(seed)
+	number := u32(seed.Graph(), 0x9e3779b9*uint32(site+1))
+	if backend.Native(seed.Graph()) {
+		both := backend.Call("dropout_keys", []*graph.Node{low, high, number}, low.Shape(), low.Shape())
+		return both[0], both[1]
+	}
+	first = finalise(graph.Add(finalise(graph.Add(low, number)), high))
+	return first, finalise(graph.Add(first, u32(seed.Graph(), 0x85ebca6b)))
 }
 
 // words splits a scalar seed into two uint32.

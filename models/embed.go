@@ -131,7 +131,7 @@ func (n *network) embed(x *graph.Node) *graph.Node {
 		pixels := n.PatchSize * n.PatchSize * n.Channels
 		kernel := n.weight("embedding/kernel", glorot, pixels, n.Dim).NodeValue(x)
 		bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
-		x = n.project(x, kernel, bias)
+		x = n.project(x, kernel, bias, n.linear)
 	}
 	if n.Head.Pool == ClassPool {
 		class := n.weight("class_token", zeros, 1, n.Dim).NodeValue(x)
@@ -181,23 +181,23 @@ func patches(x *graph.Node, p int) *graph.Node {
 	return x
 }
 
-// project resizes images [B, H, W, 3] and multiplies each patch with a kernel [p*p*3, C] and adds a bias [C]: [B, T, C].
+// project resizes images [B, H, W, 3] and gives each patch to linear, with a kernel [p*p*3, C] and a bias [C]: [B, T, C].
 // Enlarging by a whole factor is linear too and the same for each patch, so the kernel takes it over where it then has
 // fewer pixels to see: the large image is never made.
-func (n *network) project(x, kernel, bias *graph.Node) *graph.Node {
+func (n *network) project(x, kernel, bias *graph.Node, linear func(x, kernel, bias *graph.Node) *graph.Node) *graph.Node {
 	height, width, p := x.Shape().Dim(1), x.Shape().Dim(2), n.PatchSize
 	factor := n.ImageSize / height
 	inside := p / max(factor, 1)
 	side := inside + 2
 	if height != width || factor < 2 || factor*height != n.ImageSize || inside*factor != p || side >= p {
-		return n.linear(patches(resize(x, n.ImageSize), p), kernel, bias)
+		return linear(patches(resize(x, n.ImageSize), p), kernel, bias)
 	}
 	// The middle of a patch with a pixel around it, enlarged, is the patch.
 	line := graph.Const(x.Graph(), bilinear(side, side*factor)[factor:factor+p]) // [p, side]
 	kernel = graph.Reshape(kernel, p, p, n.Channels, n.Dim)
 	kernel = graph.Einsum("yjcd,yu->ujcd", kernel, line)
 	kernel = graph.Einsum("uxcd,xv->uvcd", kernel, line) // [side, side, 3, C]
-	return n.linear(windows(x, inside), graph.Reshape(kernel, side*side*n.Channels, n.Dim), bias)
+	return linear(windows(x, inside), graph.Reshape(kernel, side*side*n.Channels, n.Dim), bias)
 }
 
 // windows is patches of p x p pixels with one more pixel on each side, where there is none the outermost again:
@@ -229,6 +229,6 @@ func (n *network) convStem(x *graph.Node) *graph.Node {
 	p := n.PatchSize
 	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
-	x = n.project(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias)
-	return n.batchNorm("embedding/norm", n.convActivation(x))
+	x = n.project(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias, n.linearConv)
+	return n.batchNorm("embedding/norm", x)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -13,6 +14,8 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/nn"
+
+	"patchlab/backend"
 )
 
 // Constants of the reference's layers, all Keras's defaults but the first, which the reference sets.
@@ -94,12 +97,58 @@ func (n *network) einsum(equation string, a, b *graph.Node) *graph.Node {
 // (Hendrycks & Gimpel 2016), not its tanh approximation.
 func gelu(x *graph.Node) *graph.Node { return activation.Gelu(x) }
 
-// convActivation is what follows a convolution: GELU, or max(x, 0).
+// denseGELU is gelu of [network.dense].
+func (n *network) denseGELU(path string, x *graph.Node, out int) *graph.Node {
+	kernel := n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
+	bias := n.weight(path+"/bias", zeros, out).NodeValue(x)
+	return n.linearGELU(x, kernel, bias)
+}
+
+// linearGELU is gelu of [network.linear].
+func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
+	if backend.Native(x.Graph()) {
+		return nativeGELU(n.linear(x, kernel, nil), bias)
+	}
+	return gelu(n.linear(x, kernel, bias))
+}
+
+// linearConv is a convolution whose kernel sees each place once, [network.linear], and what follows a convolution: GELU,
+// or max(x, 0).
+func (n *network) linearConv(x, kernel, bias *graph.Node) *graph.Node {
+	if n.nativeConv(x) {
+		return nativeGELU(n.linear(x, kernel, nil), bias)
+	}
+	return n.convActivation(n.linear(x, kernel, bias))
+}
+
+// biasedConv is what follows a convolution x [B, T, C] of which the bias [C] is still to be added.
+func (n *network) biasedConv(x, bias *graph.Node) *graph.Node {
+	if n.nativeConv(x) {
+		return nativeGELU(x, bias)
+	}
+	return n.convActivation(graph.Add(x, channels(bias)))
+}
+
+// nativeConv reports whether GELU after a convolution is the backend's own: outside training XLA does it in one pass with
+// the BatchNorm that follows.
+func (n *network) nativeConv(x *graph.Node) bool {
+	return !n.ReLU && n.pass.Training && backend.Native(x.Graph())
+}
+
 func (n *network) convActivation(x *graph.Node) *graph.Node {
 	if n.ReLU {
 		return activation.Relu(x)
 	}
 	return gelu(x)
+}
+
+// nativeGELU is gelu(x + bias), the bias [C] being added to each row of x [..., C], by kernels of package backend.
+func nativeGELU(x, bias *graph.Node) *graph.Node {
+	return withGradient(func(inputs []*graph.Node) *graph.Node {
+		return linked(backend.Call("gelu", inputs, x.Shape())[0], inputs...)
+	}, func(dy *graph.Node) []*graph.Node {
+		return backend.Call("gelu_gradient", []*graph.Node{x, bias, dy}, x.Shape(), bias.Shape())
+	}, x, bias)
 }
 
 // layerNorm is γ (x - mean)/sqrt(variance + ε) + β over the channels of each token: [B, T, C] -> [B, T, C]
@@ -109,8 +158,9 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	x.AssertDims(-1, -1, width)
 	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
 	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
-	if n.pass.Native {
-		return nativeLayerNorm(x, gamma, beta)
+	if backend.Native(x.Graph()) {
+		y, _, _ := nativeNorm("layer_norm", x, gamma, beta, layerNormEpsilon, shapes.Make(dtypes.Float32, x.Shape().Dimensions[:2]...))
+		return y
 	}
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
 		return nn.LayerNorm(inputs[0], []int{-1}, layerNormEpsilon, inputs[1], inputs[2], nil)
@@ -126,28 +176,18 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	}, x, gamma, beta)
 }
 
-// nativeLayerNorm is layerNorm as backend.Native says, by tables [B*T, C], gradient and all: the order of operations is
-// that by which package backend finds calls of its own kernels.
-func nativeLayerNorm(x, gamma, beta *graph.Node) *graph.Node {
-	width := x.Shape().Dim(-1)
-	rows := x.Shape().Size() / width
-	number := func(value float64) *graph.Node {
-		return graph.BroadcastToDims(graph.Scalar(x.Graph(), dtypes.Float32, value), rows)
-	}
-	byChannel := func(v *graph.Node) *graph.Node { return graph.ExpandAndBroadcast(v, []int{rows, width}, []int{0}) }
-	var table, unit, mean, variance *graph.Node
-	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		table = graph.Reshape(inputs[0], rows, width)
-		unit, mean, variance = graph.InternalBatchNormForTraining(table, number(1), number(0), layerNormEpsilon, 0)
-		y := graph.Add(graph.Mul(unit, byChannel(inputs[1])), byChannel(inputs[2]))
-		return graph.Reshape(y, x.Shape().Dimensions...)
+// nativeNorm is γ (x - mean)/sqrt(variance + ε) + β by the kernels "layer_norm" or "batch_norm" of package backend, with
+// the moments, of the shape given, [B, T] or [C].
+func nativeNorm(kernel string, x, gamma, beta *graph.Node, epsilon float64, moments shapes.Shape) (y, mean, variance *graph.Node) {
+	limit := graph.Scalar(x.Graph(), dtypes.Float32, epsilon)
+	y = withGradient(func(inputs []*graph.Node) *graph.Node {
+		results := backend.Call(kernel, append(slices.Clone(inputs), limit), x.Shape(), moments, moments)
+		mean, variance = results[1], results[2]
+		return linked(results[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
-		dy = graph.Reshape(dy, rows, width)
-		dx, _, _ := graph.InternalBatchNormGradient(table, number(1), mean, variance, graph.Mul(dy, byChannel(gamma)), layerNormEpsilon, 0)
-		return []*graph.Node{
-			graph.Reshape(dx, x.Shape().Dimensions...), graph.ReduceSum(graph.Mul(dy, unit), 0), graph.ReduceSum(dy, 0),
-		}
+		return backend.Call(kernel+"_gradient", []*graph.Node{x, gamma, mean, variance, dy, limit}, x.Shape(), gamma.Shape(), beta.Shape())
 	}, x, gamma, beta)
+	return y, mean, variance
 }
 
 // batchNorm is γ (x - mean)/sqrt(variance + ε) + β for each channel over batch and tokens:
@@ -173,8 +213,8 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 		return normalise(movingMean.NodeValue(x), movingVariance.NodeValue(x))
 	}
 	var y, mean, variance *graph.Node
-	if n.pass.Native {
-		y, mean, variance = graph.InternalBatchNormForTraining(x, gamma, beta, float32(n.batchNormEpsilon()), -1)
+	if backend.Native(x.Graph()) {
+		y, mean, variance = nativeNorm("batch_norm", x, gamma, beta, n.batchNormEpsilon(), gamma.Shape())
 	} else {
 		mean, variance = moments(x)
 		y = normalise(mean, variance)

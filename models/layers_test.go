@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -88,7 +89,7 @@ func TestProject(t *testing.T) {
 		stream(1, "kernel").fill(1, kernel)
 		exec := graph.MustNewExec(anyBackend(t), func(x, kernel *graph.Node) []*graph.Node {
 			n := &network{Config: config}
-			got := n.project(x, kernel, nil)
+			got := n.project(x, kernel, nil, n.linear)
 			want := graph.DotGeneral(patches(resize(x, c.size), c.patch), []int{2}, nil, kernel, []int{0}, nil)
 			gradient := func(y *graph.Node) *graph.Node {
 				return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, graph.Sin(graph.IotaFull(y.Graph(), y.Shape())))), kernel)[0]
@@ -143,58 +144,69 @@ func TestSetNormalization(t *testing.T) {
 	}
 }
 
-// TestNativeNorms holds the backend's own norms, and their gradients, to those made of means and variances.
-func TestNativeNorms(t *testing.T) {
-	opened := anyBackend(t)
-	if !backend.Native(opened) {
-		t.Skip("the backend has no norms of its own")
+// TestNativeLayers holds layers of the package's kernels, and their gradients, to those of GoMLX's operations on the Go
+// backend.
+func TestNativeLayers(t *testing.T) {
+	opened, plain := anyBackend(t), goBackend(t)
+	if !backend.Native(graph.NewGraph(opened, "any")) {
+		t.Skip("the backend has no kernels of its own")
 	}
 	wide := func(random generator, _ []int, values []float32) { random.fill(1, values) }
-	for _, dims := range [][]int{{3, 5, 1}, {2, 7, 16}, {5, 33, 19}, {4, 64, 100}, {1, 1, 64}, {300, 2, 84}} {
+	for _, dims := range [][]int{{3, 5, 1}, {2, 7, 16}, {5, 33, 19}, {4, 64, 100}, {1, 1, 64}, {300, 2, 84}, {2, 3, 600}} {
 		size, dim := dims[0]*dims[1]*dims[2], dims[2]
 		x, weights := make([]float32, size), make([]float32, size)
 		stream(1, "x").fill(1, x)
 		stream(1, "weights").fill(1, weights)
-		for i := range x {
-			x[i] += 3 // a mean that a careless variance would suffer from
-		}
-		for _, layer := range []string{"LayerNorm", "BatchNorm"} {
-			results := map[bool][]*tensors.Tensor{}
-			for _, native := range []bool{false, true} {
+		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU"} {
+			shift := float32(3) // a mean that a careless variance would suffer from
+			if layer == "GELU" {
+				shift = 0
+			}
+			x := slices.Clone(x)
+			for i := range x {
+				x[i] = x[i]*4 + shift
+			}
+			var results [2][]*tensors.Tensor
+			for i, b := range []compute.Backend{plain, opened} {
 				store := model.NewStore()
-				exec := model.MustNewExec(opened, store, func(scope *model.Scope, x, weights *graph.Node) []*graph.Node {
-					n := &network{scope: scope, pass: Pass{Training: true, Native: native}}
+				exec := model.MustNewExec(b, store, func(scope *model.Scope, x, weights *graph.Node) []*graph.Node {
+					n := &network{scope: scope, pass: Pass{Training: true}}
 					n.weight("norm/gamma", wide, dim)
 					n.weight("norm/beta", wide, dim)
-					y := n.layerNorm("norm", x)
-					if layer == "BatchNorm" {
-						y = n.batchNorm("norm", x)
-					}
-					var parameters []*graph.Node
+					parameters := []*graph.Node{x}
 					for _, name := range []string{"gamma", "beta"} {
 						parameters = append(parameters, store.GetVariable("/norm/"+name).NodeValue(x))
 					}
+					var y *graph.Node
+					switch layer {
+					case "LayerNorm":
+						y = n.layerNorm("norm", x)
+					case "BatchNorm":
+						y = n.batchNorm("norm", x)
+					case "GELU":
+						y = n.biasedConv(graph.Mul(x, channels(parameters[1])), parameters[2])
+					}
 					loss := graph.ReduceAllSum(graph.Mul(graph.Square(y), weights))
-					outputs := append([]*graph.Node{y}, graph.Gradient(loss, append(parameters, x)...)...)
+					outputs := append([]*graph.Node{y}, graph.Gradient(loss, parameters...)...)
 					if layer == "BatchNorm" {
 						outputs = append(outputs, store.GetVariable("/norm/moving_mean").NodeValue(x), store.GetVariable("/norm/moving_variance").NodeValue(x))
 					}
 					return outputs
 				})
+				defer exec.Finalize()
 				out, err := exec.Exec(tensors.FromFlatDataAndDimensions(x, dims...), tensors.FromFlatDataAndDimensions(weights, dims...))
 				if err != nil {
 					t.Fatal(err)
 				}
-				results[native] = out
-				defer exec.Finalize()
+				results[i] = out
 			}
 			if dim == 1 && layer == "LayerNorm" {
 				continue // the variance of one number is 0, and rounding all there is
 			}
-			for i, want := range results[false] {
+			for i, want := range results[0] {
 				want := tensors.MustCopyFlatData[float32](want)
 				bound := 2e-5 * max(1, slices.Max(want), -slices.Min(want))
-				if d := furthest(t, tensors.MustCopyFlatData[float32](results[true][i]), want); d > float64(bound) {
+				if d := furthest(t, tensors.MustCopyFlatData[float32](results[1][i]), want); d > float64(bound) {
 					t.Errorf("%s of %v: output %d differs by %g", layer, dims, i, d)
 				}
 			}
@@ -240,11 +252,6 @@ func TestBatchNorm(t *testing.T) {
 // TestDepthwise compares the convolution and its gradients with a plain loop, on odd and even kernels, few channels
 // and many.
 func TestDepthwise(t *testing.T) {
-	opened := anyBackend(t)
-	ways := []bool{false}
-	if backend.Native(opened) {
-		ways = append(ways, true)
-	}
 	const batch, height, width = 9, 4, 6
 	for _, shape := range [][2]int{{1, 4}, {2, 4}, {3, 4}, {4, 4}, {5, 4}, {2, 17}, {3, 17}, {9, 32}} {
 		side, dim := shape[0], shape[1]
@@ -268,9 +275,9 @@ func TestDepthwise(t *testing.T) {
 				}
 			}
 		}
-		for _, native := range ways {
-			exec := graph.MustNewExec(opened, func(x, kernel, weights *graph.Node) []*graph.Node {
-				y := depthwise(x, kernel, native)
+		for _, b := range []compute.Backend{goBackend(t), anyBackend(t)} {
+			exec := graph.MustNewExec(b, func(x, kernel, weights *graph.Node) []*graph.Node {
+				y := depthwise(x, kernel)
 				return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
 			})
 			out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, height, width, dim),
@@ -280,7 +287,7 @@ func TestDepthwise(t *testing.T) {
 			}
 			for i, want := range [][]float32{want, dx, dkernel} {
 				if d := furthest(t, tensors.MustCopyFlatData[float32](out[i]), want); d > 1e-5 {
-					t.Errorf("kernel %d, %d channels, native %t: %s differs by %g from a plain loop", side, dim, native,
+					t.Errorf("kernel %d, %d channels, %s: %s differs by %g from a plain loop", side, dim, b.Name(),
 						[]string{"the output", "the gradient of x", "the gradient of the kernel"}[i], d)
 				}
 			}

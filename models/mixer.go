@@ -49,7 +49,7 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := n.layerNorm(tokenNorm, x)
 	y = graph.Transpose(y, 1, 2)
 	y.AssertDims(batch, dim, tokens) // [B, C, T]
-	y = gelu(n.dense(path+"/token_mlp/dense_0", y, tokenHidden))
+	y = n.denseGELU(path+"/token_mlp/dense_0", y, tokenHidden)
 	y.AssertDims(batch, dim, tokenHidden)
 	n.tapTokenMLP(path+"/token_mlp/dense_0/kernel", y)
 	y = n.dense(path+"/token_mlp/dense_1", y, tokens)
@@ -57,7 +57,7 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	x = n.skip(x, graph.Transpose(y, 1, 2)) // [B, T, C]
 
 	y = n.layerNorm(channelNorm, x)
-	y = gelu(n.dense(path+"/channel_mlp/dense_0", y, channelHidden))
+	y = n.denseGELU(path+"/channel_mlp/dense_0", y, channelHidden)
 	y.AssertDims(batch, tokens, channelHidden)
 	y = n.dense(path+"/channel_mlp/dense_1", y, dim)
 	y = n.dropout(y, n.Dropout)

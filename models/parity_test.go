@@ -53,7 +53,7 @@ func TestParityWithKeras(t *testing.T) {
 			compareWithKeras(t, opened, config, entry.Training, readSafetensors(t, filepath.Join(folder, config.ID+".safetensors")))
 		})
 	}
-	if backend.Native(opened) {
+	if backend.Native(graph.NewGraph(opened, "any")) {
 		callKernels(t, programs)
 	}
 }
@@ -73,7 +73,7 @@ func callKernels(t *testing.T, programs string) {
 		}
 		all = append(all, program...)
 	}
-	for _, kernel := range []string{"product", "adamw", "depthwise", "depthwise_gradient", "batch_norm", "batch_norm_gradient", "layer_norm", "layer_norm_gradient"} {
+	for _, kernel := range []string{"product", "adamw", "depthwise", "depthwise_gradient", "batch_norm", "batch_norm_gradient", "layer_norm", "layer_norm_gradient", "gelu", "gelu_gradient"} {
 		if !regexp.MustCompile(`patchlab_` + kernel + `\b`).Match(all) {
 			t.Errorf("none of %d programs calls %s", len(files), kernel)
 		}
@@ -193,7 +193,7 @@ func compareWithKeras(t *testing.T, opened compute.Backend, config models.Config
 
 	// Outside training.
 	infer := model.MustNewExec(opened, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-		return config.Logits(scope, images, models.Pass{Native: backend.Native(opened)})
+		return config.Logits(scope, images, models.Pass{})
 	})
 	defer infer.Finalize()
 	logits, err := infer.Call1(imageTensor())
@@ -205,7 +205,7 @@ func compareWithKeras(t *testing.T, opened compute.Backend, config models.Config
 
 	// Loss and gradients in training. The moving statistics are put back below, with the weights.
 	loss := func(scope *model.Scope, images, labels *graph.Node) *graph.Node {
-		logits := config.Logits(scope, images, models.Pass{Training: true, Native: backend.Native(opened)})
+		logits := config.Logits(scope, images, models.Pass{Training: true})
 		truth := graph.OneHot(labels, config.Classes, dtypes.Float32)
 		return graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(truth, graph.LogSoftmax(logits, -1)), -1)))
 	}

@@ -65,11 +65,12 @@ func (v ViT) build(n *network, path string, x *graph.Node) *graph.Node {
 	x = n.skip(x, y) // [B, T, C]
 
 	y = n.layerNorm(path+"/norm_1", x)
-	y = n.dropout(gelu(n.dense(path+"/mlp/dense_0", y, v.Hidden)), v.Dropout)
+	y = n.dropout(n.denseGELU(path+"/mlp/dense_0", y, v.Hidden), v.Dropout)
 	y.AssertDims(batch, tokens, v.Hidden)
-	y = n.dense(path+"/mlp/dense_1", y, dim)
-	if !v.Linear {
-		y = gelu(y)
+	if v.Linear {
+		y = n.dense(path+"/mlp/dense_1", y, dim)
+	} else {
+		y = n.denseGELU(path+"/mlp/dense_1", y, dim)
 	}
 	return n.skip(x, n.dropout(y, v.Dropout)) // [B, T, C]
 }

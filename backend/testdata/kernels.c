@@ -4,6 +4,8 @@
 #include "../norms_linux.c"
 #include "../products_linux.c"
 #include "../adamw_linux.c"
+#include "../gelu_linux.c"
+#include "../score_linux.c"
 
 #include <math.h>
 #include <stdio.h>
@@ -187,7 +189,74 @@ static void try_adamw(uint32_t count, int in_place, kernel_function *run) {
 	free(w), free(g), free(m), free(v), free(to), free(to_mean), free(to_square), free(want);
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *adamw) {
+static void try_gelu(int64_t rows, int64_t channels, kernel_function *run, kernel_function *gradient) {
+	const int64_t size = rows * channels;
+	gelu_work w = {.rows = rows, .channels = channels};
+	float *x = filled(size), *bias = filled(channels), *dy = filled(size), *y = filled(size), *dx = filled(size), *dbias = filled(channels);
+	double *want = calloc(2 * size + channels, sizeof(double)), *want_dx = want + size, *want_dbias = want_dx + size;
+	for (int64_t i = 0; i < size; i++) {
+		x[i] *= 16;
+		const double u = x[i] + bias[i % channels], normal = erfc(-u / sqrt(2)) / 2;
+		want[i] = u * normal;
+		want_dx[i] = dy[i] * (normal + u * exp(-u * u / 2) / sqrt(8 * atan(1)));
+		want_dbias[i % channels] += want_dx[i];
+	}
+	w.x = x, w.bias = bias, w.dy = dy, w.y = y, w.dbias = dbias, w.sums = filled(gelu_sums(&w));
+	const float ends[] = {y[size], dx[size], dbias[channels], w.sums[gelu_sums(&w)]};
+	each(run, &w, gelu_units(&w));
+	w.y = dx;
+	each(gradient, &w, gelu_units(&w));
+	gelu_gradient_total(&w);
+	compare("GELU", y, want, size, ends[0]);
+	compare("GELU's gradient", dx, want_dx, size, ends[1]);
+	compare("gradient of its bias", dbias, want_dbias, channels, ends[2]);
+	for (int64_t i = 0; i < size; i++)
+		if (fabs(y[i] - want[i]) > 2e-6) {
+			printf("GELU of %g is %g away\n", x[i] + bias[i % channels], y[i] - want[i]);
+			failures++;
+			break;
+		}
+	if (w.sums[gelu_sums(&w)] != ends[3]) failures++;
+	free(x), free(bias), free(dy), free(y), free(dx), free(dbias), free(want), free(w.sums);
+}
+
+// try_score has no set of instructions of its own.
+static void try_score(int64_t rows, int64_t classes) {
+	const int64_t size = rows * classes;
+	score_work w = {.rows = rows, .classes = classes};
+	float *logits = filled(size), *truth = filled(size), *target = filled(size), *gradient = filled(size), *total = filled(3);
+	double *want = calloc(size, sizeof(double)), want_total[3] = {0};
+	for (int64_t r = 0; r < rows; r++) {
+		float *x = logits + r * classes, *t = target + r * classes;
+		const int64_t own = r % classes;
+		double sum = 0, share = 0;
+		int above = 0;
+		for (int64_t i = 0; i < classes; i++) {
+			truth[r * classes + i] = i == own;
+			t[i] = fabsf(t[i]);
+			x[i] = x[i] * 8 + 100; // whose exponentials would be infinite
+			sum += exp(x[i]);
+			share += t[i];
+		}
+		for (int64_t i = 0; i < classes; i++) {
+			want[r * classes + i] = (exp(x[i]) / sum * share - t[i]) / rows;
+			want_total[0] -= t[i] * (x[i] - log(sum)) / rows;
+			above += x[i] > x[own];
+		}
+		want_total[1] += above < 1;
+		want_total[2] += above < 5;
+	}
+	w.logits = logits, w.truth = truth, w.target = target, w.gradient = gradient, w.total = total, w.sums = filled(score_sums(&w));
+	const float ends[] = {gradient[size], total[3], w.sums[score_sums(&w)]};
+	each(score, &w, score_units(&w));
+	score_total(&w);
+	compare("loss and ranks", total, want_total, 3, ends[1]);
+	compare("the loss's gradient", gradient, want, size, ends[0]);
+	if (w.sums[score_sums(&w)] != ends[2]) failures++;
+	free(logits), free(truth), free(target), free(gradient), free(total), free(want), free(w.sums);
+}
+
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient) {
 	const int before = failures;
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -212,15 +281,20 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 		try_adamw(counts[i], 0, adamw);
 		try_adamw(counts[i], 1, adamw);
 	}
+	const int64_t wide[][2] = {{1, 16}, {300, 16}, {3000, 20}, {7, 100}, {5, 3}, {70000, 1}, {40, 600}, {1, 20000}, {2, 512}};
+	for (int i = 0; i < (int)(sizeof wide / sizeof *wide); i++) try_gelu(wide[i][0], wide[i][1], gelu, gelu_gradient);
 	if (failures > before) printf("above: %s\n", instructions);
 }
 
 #define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
 	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
-	product##kind, product_total##kind, adamw##kind
+	product##kind, product_total##kind, adamw##kind, gelu##kind, gelu_gradient##kind
 
 int main(void) {
 	try("the machine's own", ALL());
+	try_score(1, 1);
+	try_score(100, 10);
+	try_score(33, 1000);
 #ifdef __x86_64__
 	try("plain", ALL(_plain));
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) try("AVX2", ALL(_avx2));

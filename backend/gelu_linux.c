@@ -1,0 +1,119 @@
+//go:build (amd64 || arm64) && cgo && !noxla
+
+// So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
+#ifndef __clang__
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+#include "kernels_linux.h"
+
+#include "vectors_linux.h"
+
+// Numbers that one unit takes, and that one loop takes at most where channels are few.
+enum { portion = 1 << 14, repeated = 512 };
+
+// chunk is how many numbers one loop takes: whole rows, or one row.
+static int64_t chunk(const gelu_work *w) { return w->channels > repeated ? w->channels : repeated / w->channels * w->channels; }
+
+// unit_size is a multiple of that.
+static int64_t unit_size(const gelu_work *w) { return chunk(w) * (portion / chunk(w) > 0 ? portion / chunk(w) : 1); }
+
+static int64_t table_size(const gelu_work *w) { return w->rows * w->channels; }
+
+int64_t gelu_units(const gelu_work *w) { return (table_size(w) + unit_size(w) - 1) / unit_size(w); }
+int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w); }
+
+// The compiler makes vectors only of what has no branches. So below, magnitudes are compared as integers, whose order they
+// have, and numbers are rounded by adding one so large that nothing is left of fractions.
+
+INLINE int32_t bits(float x) {
+	int32_t b;
+	memcpy(&b, &x, sizeof b);
+	return b;
+}
+
+INLINE float number(int32_t b) {
+	float x;
+	memcpy(&x, &b, sizeof x);
+	return x;
+}
+
+// below is -1 where x is less in magnitude than a positive limit, else 0, also for NaN.
+INLINE int32_t below(float x, float limit) { return ((bits(x) & 0x7fffffff) - bits(limit)) >> 31; }
+
+// normal is the normal distribution: 1/2 + u p(u²)/q(u²), fitted to 1e-8 of its distance from 1/2 where |u| is below
+// 5.3, and 0 or 1 in the tails, which are less than 6e-8.
+INLINE float normal(float u) {
+	const int32_t inside = below(u, 5.3f), negative = bits(u) >> 31;
+	const float c = number(bits(u) & inside), t = c * c;
+	const float p = ((((2.4268999e-08f * t + 6.3550048e-06f) * t + 1.5729483e-04f) * t + 4.6097810e-03f) * t + 3.2641998e-02f) * t + 3.9894228e-01f;
+	const float q = ((((1.2417185e-06f * t + 7.0356215e-05f) * t + 1.8195292e-03f) * t + 2.7970058e-02f) * t + 2.4848787e-01f) * t + 1;
+	return number((bits(.5f + c * (p / q)) & inside) | (bits(1) & ~inside & ~negative));
+}
+
+// density is the normal density, exp(-u²/2)/sqrt(2π), u²/2 being 87 where it is more: a power of two times a series of
+// eight terms.
+INLINE float density(float u) {
+	const float large = 12582912; // 1.5 times two to the 23rd
+	const float h = u * u * -.5f;
+	const int32_t above = below(h, 87);
+	const float x = number((bits(h) & above) | (bits(-87) & ~above)), rounded = x * 1.44269504f + large;
+	const float n = rounded - large, r = x - n * .693359375f + n * 2.12194440e-4f; // ln 2 in two parts
+	const float e = ((((((r * (1.f / 5040) + 1.f / 720) * r + 1.f / 120) * r + 1.f / 24) * r + 1.f / 6) * r + .5f) * r + 1) * r + 1;
+	return e * number((bits(rounded) - bits(large) + 127) << 23) * .398942280f;
+}
+
+// repeat gives a loop its biases.
+INLINE const float *repeat(const gelu_work *w, float *to) {
+	if (w->channels > repeated) return w->bias;
+	for (int64_t i = 0; i < chunk(w); i++) to[i] = w->bias[i % w->channels];
+	return to;
+}
+
+INLINE int gelu_body(const gelu_work *w, int64_t unit, const int across) {
+	float copies[repeated];
+	const float *bias = repeat(w, copies);
+	const int64_t begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
+	for (int64_t at = begin; at < end; at += chunk(w)) {
+		const int64_t n = end - at < chunk(w) ? end - at : chunk(w);
+		const float *x = w->x + at;
+		float *restrict y = w->y + at;
+		for (int64_t i = 0; i < n; i++) {
+			const float u = x[i] + bias[i];
+			y[i] = u * normal(u);
+		}
+	}
+	return 1;
+}
+
+INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across) {
+	float copies[repeated];
+	const float *bias = repeat(w, copies);
+	float *restrict sums = w->sums + unit * chunk(w);
+	memset(sums, 0, chunk(w) * sizeof(float));
+	const int64_t begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
+	for (int64_t at = begin; at < end; at += chunk(w)) {
+		const int64_t n = end - at < chunk(w) ? end - at : chunk(w);
+		const float *x = w->x + at, *dy = w->dy + at;
+		float *restrict dx = w->y + at;
+		for (int64_t i = 0; i < n; i++) {
+			const float u = x[i] + bias[i];
+			dx[i] = dy[i] * (normal(u) + u * density(u));
+			sums[i] += dx[i];
+		}
+	}
+	return 1;
+}
+
+void gelu_gradient_total(const gelu_work *w) {
+	memset(w->dbias, 0, w->channels * sizeof(float));
+	for (int64_t i = 0; i < gelu_sums(w); i++) w->dbias[i % w->channels] += w->sums[i];
+}
+
+KERNEL(gelu, gelu_work)
+KERNEL(gelu_gradient, gelu_work)
+
+#ifndef __clang__
+#pragma GCC pop_options
+#endif
