@@ -454,6 +454,45 @@ static void *call_score(call *c) {
 	return failed;
 }
 
+// begin_softmax reads a table x and what dropout needs: two keys, a threshold, and a scale.
+static int begin_softmax(softmax_work *w, buffer **arguments) {
+	const buffer *x = arguments[0];
+	for (int i = 1; i < 4; i++)
+		if (arguments[i]->rank != 0) return 0;
+	*w = (softmax_work){.x = x->data, .first = *(const uint32_t *)arguments[1]->data, .second = *(const uint32_t *)arguments[2]->data,
+		.threshold = *(const uint32_t *)arguments[3]->data};
+	if (!number(arguments[4], &w->scale) || x->rank < 1 || size(x) == 0) return 0;
+	w->columns = x->dims[x->rank - 1];
+	w->rows = size(x) / w->columns;
+	return 1;
+}
+
+// call_softmax is softmax(x, first, second, threshold, scale) -> y, sums.
+static void *call_softmax(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	softmax_work w;
+	if (!fits(c, "fuuuf", "ff") || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *y = c->results.buffers[0], *sums = c->results.buffers[1];
+	if (size(y) != w.rows * w.columns || size(sums) != 2 * w.rows) return unfit(c);
+	w.y = y->data;
+	w.sums = sums->data;
+	return parallel(c, softmax, &w, softmax_units(&w));
+}
+
+// call_softmax_gradient is softmax_gradient(x, first, second, threshold, scale, y, sums, dy) -> that of x.
+static void *call_softmax_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	softmax_work w;
+	if (!fits(c, "fuuuffff", "f") || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *y = c->arguments.buffers[5], *sums = c->arguments.buffers[6], *dy = c->arguments.buffers[7], *dx = c->results.buffers[0];
+	if (size(y) != w.rows * w.columns || size(sums) != 2 * w.rows || size(dy) != size(y) || size(dx) != size(y)) return unfit(c);
+	w.y = y->data;
+	w.sums = sums->data;
+	w.dy = dy->data;
+	w.dx = dx->data;
+	return parallel(c, softmax_gradient, &w, softmax_units(&w));
+}
+
 // finalise is models.finalise: every bit of the result depends on every bit of x.
 static uint32_t finalise(uint32_t x) {
 	x = (x ^ x >> 16) * 0x7feb352d;
@@ -498,5 +537,6 @@ int patchlab_register_calls(const api_table *api) {
 		offer(api, add, "patchlab_batch_norm", call_batch_norm) && offer(api, add, "patchlab_batch_norm_gradient", call_batch_norm_gradient) &&
 		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
 		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
+		offer(api, add, "patchlab_softmax", call_softmax) && offer(api, add, "patchlab_softmax_gradient", call_softmax_gradient) &&
 		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

@@ -24,45 +24,18 @@ static int64_t table_size(const gelu_work *w) { return w->rows * w->channels; }
 int64_t gelu_units(const gelu_work *w) { return (table_size(w) + unit_size(w) - 1) / unit_size(w); }
 int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w); }
 
-// The compiler makes vectors only of what has no branches. So below, magnitudes are compared as integers, whose order they
-// have, and numbers are rounded by adding one so large that nothing is left of fractions.
-
-INLINE int32_t bits(float x) {
-	int32_t b;
-	memcpy(&b, &x, sizeof b);
-	return b;
-}
-
-INLINE float number(int32_t b) {
-	float x;
-	memcpy(&x, &b, sizeof x);
-	return x;
-}
-
-// below is -1 where x is less in magnitude than a positive limit, else 0, also for NaN.
-INLINE int32_t below(float x, float limit) { return ((bits(x) & 0x7fffffff) - bits(limit)) >> 31; }
-
 // normal is the normal distribution: 1/2 + u p(u²)/q(u²), fitted to 1e-8 of its distance from 1/2 where |u| is below
 // 5.3, and 0 or 1 in the tails, which are less than 6e-8.
 INLINE float normal(float u) {
 	const int32_t inside = below(u, 5.3f), negative = bits(u) >> 31;
-	const float c = number(bits(u) & inside), t = c * c;
+	const float c = number_of(bits(u) & inside), t = c * c;
 	const float p = ((((2.4268999e-08f * t + 6.3550048e-06f) * t + 1.5729483e-04f) * t + 4.6097810e-03f) * t + 3.2641998e-02f) * t + 3.9894228e-01f;
 	const float q = ((((1.2417185e-06f * t + 7.0356215e-05f) * t + 1.8195292e-03f) * t + 2.7970058e-02f) * t + 2.4848787e-01f) * t + 1;
-	return number((bits(.5f + c * (p / q)) & inside) | (bits(1) & ~inside & ~negative));
+	return number_of((bits(.5f + c * (p / q)) & inside) | (bits(1) & ~inside & ~negative));
 }
 
-// density is the normal density, exp(-u²/2)/sqrt(2π), u²/2 being 87 where it is more: a power of two times a series of
-// eight terms.
-INLINE float density(float u) {
-	const float large = 12582912; // 1.5 times two to the 23rd
-	const float h = u * u * -.5f;
-	const int32_t above = below(h, 87);
-	const float x = number((bits(h) & above) | (bits(-87) & ~above)), rounded = x * 1.44269504f + large;
-	const float n = rounded - large, r = x - n * .693359375f + n * 2.12194440e-4f; // ln 2 in two parts
-	const float e = ((((((r * (1.f / 5040) + 1.f / 720) * r + 1.f / 120) * r + 1.f / 24) * r + 1.f / 6) * r + .5f) * r + 1) * r + 1;
-	return e * number((bits(rounded) - bits(large) + 127) << 23) * .398942280f;
-}
+// density is the normal density, exp(-u²/2)/sqrt(2π).
+INLINE float density(float u) { return exponential(u * u * -.5f) * .398942280f; }
 
 // repeat gives a loop its biases.
 INLINE const float *repeat(const gelu_work *w, float *to) {

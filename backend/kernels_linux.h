@@ -1,5 +1,5 @@
 // Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
-// normalisations, products, GELU, the loss and AdamW's update, of float32. Each function does one of
+// normalisations, products, GELU, softmax, the loss and AdamW's update, of float32. Each function does one of
 // its units of work, which are independent of each other, and returns 0 where there is
 // no memory.
 #pragma once
@@ -127,3 +127,19 @@ int64_t score_units(const score_work *w);
 int64_t score_sums(const score_work *w);
 int score(const void *work, int64_t unit);
 void score_total(const score_work *w);
+
+// softmax_work is y = dropout(p) of a table x [rows, columns], p being exp(x) divided by
+// its row's sum, or its gradient by x. Number i of y is 0, or scale times p's, as a hash
+// of i and two keys is below the threshold; a scale of 1 is no dropout.
+typedef struct {
+	int64_t rows, columns;
+	uint32_t first, second, threshold;
+	float scale;
+	const float *x, *dy;
+	float *y, *sums; // arguments of the gradient; sums [rows, 2] has a row's maximum, and one divided by its sum of exp(x - maximum)
+	float *dx;
+} softmax_work;
+
+int64_t softmax_units(const softmax_work *w);
+int softmax(const void *work, int64_t unit);
+int softmax_gradient(const void *work, int64_t unit);

@@ -15,12 +15,6 @@ int64_t norm_sums(const norm_work *w) { return norm_units(w) * 2 * w->channels; 
 static int64_t from(int64_t unit) { return unit * together; }
 static int64_t until(const norm_work *w, int64_t unit) { return from(unit + 1) < w->rows ? from(unit + 1) : w->rows; }
 
-INLINE float total(const vec *v) {
-	float sum = 0;
-	for (int i = 0; i < lanes; i++) sum += (*v)[i];
-	return sum;
-}
-
 INLINE int norm_rows_body(const norm_work *w, int64_t unit, const int across) {
 	const int64_t n = w->channels, whole = n - n % lanes;
 	const float *scale = w->scale, *offset = w->offset;

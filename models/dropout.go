@@ -17,21 +17,29 @@ import (
 // The mask is a pure function of (Pass.Seed, site, element index), computed by integer arithmetic on
 // 32 bits, hence the same on every backend and every machine, and cheaper than a general generator.
 func (n *network) dropout(x *graph.Node, rate float64) *graph.Node {
-	site := n.sites
-	n.sites++
-	if !n.pass.Training || n.pass.Seed == nil || rate <= 0 {
+	site, ok := n.site(rate)
+	if !ok {
 		return x
 	}
 	keep := n.keepMask(site, x.Shape().Dimensions, rate)
 	return graph.Where(keep, graph.MulScalar(x, 1/(1-rate)), graph.ZerosLike(x))
 }
 
+// site numbers a call of dropout, and tells whether it does anything.
+func (n *network) site(rate float64) (site int, ok bool) {
+	site = n.sites
+	n.sites++
+	return site, n.pass.Training && n.pass.Seed != nil && rate > 0
+}
+
 // keepMask returns booleans of the given dimensions, each true with probability 1-rate.
 func (n *network) keepMask(site int, dims []int, rate float64) *graph.Node {
 	bits := randomBits(n.pass.Seed, site, dims)
-	threshold := uint32(min(math.Round((1-rate)*(1<<32)), math.MaxUint32))
-	return graph.LessThan(bits, graph.Scalar(bits.Graph(), dtypes.Uint32, threshold))
+	return graph.LessThan(bits, u32(bits.Graph(), keepBelow(rate)))
 }
+
+// keepBelow is what the random bits of an element that is kept are below.
+func keepBelow(rate float64) uint32 { return uint32(min(math.Round((1-rate)*(1<<32)), math.MaxUint32)) }
 
 // randomBits hashes (seed, site, element index) to uint32 of the given dimensions.
 //

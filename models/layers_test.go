@@ -157,7 +157,7 @@ func TestNativeLayers(t *testing.T) {
 		x, weights := make([]float32, size), make([]float32, size)
 		stream(1, "x").fill(1, x)
 		stream(1, "weights").fill(1, weights)
-		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU"} {
+		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU", "attention"} {
 			shift := float32(3) // a mean that a careless variance would suffer from
 			if layer == "GELU" {
 				shift = 0
@@ -170,7 +170,7 @@ func TestNativeLayers(t *testing.T) {
 			for i, b := range []compute.Backend{plain, opened} {
 				store := model.NewStore()
 				exec := model.MustNewExec(b, store, func(scope *model.Scope, x, weights *graph.Node) []*graph.Node {
-					n := &network{scope: scope, pass: Pass{Training: true}}
+					n := &network{scope: scope, pass: Pass{Training: true, Seed: u32(x.Graph(), 5)}}
 					n.weight("norm/gamma", wide, dim)
 					n.weight("norm/beta", wide, dim)
 					parameters := []*graph.Node{x}
@@ -185,6 +185,9 @@ func TestNativeLayers(t *testing.T) {
 						y = n.batchNorm("norm", x)
 					case "GELU":
 						y = n.biasedConv(graph.Mul(x, channels(parameters[1])), parameters[2])
+					case "attention":
+						scores := graph.InsertAxes(graph.Add(graph.Mul(x, channels(parameters[1])), channels(parameters[2])), 0)
+						y = graph.Squeeze(n.attend(n.attend(scores, .3), 0), 0)
 					}
 					loss := graph.ReduceAllSum(graph.Mul(graph.Square(y), weights))
 					outputs := append([]*graph.Node{y}, graph.Gradient(loss, parameters...)...)

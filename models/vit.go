@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
+
+	"patchlab/backend"
 )
 
 // ViT is one encoder layer of the Vision Transformer (Dosovitskiy et al. 2021, "An Image is Worth
@@ -94,16 +96,44 @@ func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 	query, key, value := project("query"), project("key"), project("value")
 
 	query = graph.MulScalar(query, 1/math.Sqrt(float64(width)))
-	scores := graph.Softmax(n.einsum("bqhk,bthk->bhqt", query, key), -1)
-	scores.AssertDims(batch, heads, tokens, tokens) // each row sums to 1
-	n.tapAttention(scores)
-	scores = n.dropout(scores, v.Dropout)
-	y := n.einsum("bhqt,bthk->bqhk", scores, value)
+	scores := n.einsum("bqhk,bthk->bhqt", query, key)
+	scores.AssertDims(batch, heads, tokens, tokens)
+	y := n.einsum("bhqt,bthk->bqhk", n.attend(scores, v.Dropout), value)
 	y.AssertDims(batch, tokens, heads, width)
 
 	kernel := n.weight(path+"/output/kernel", glorot, heads, width, dim).NodeValue(x)
 	bias := n.weight(path+"/output/bias", zeros, dim).NodeValue(x)
 	return n.linear(graph.Reshape(y, batch, tokens, heads*width), graph.Reshape(kernel, heads*width, dim), bias)
+}
+
+// attend is softmax over the last axis of scores [B, h, T, T], and dropout.
+func (n *network) attend(scores *graph.Node, rate float64) *graph.Node {
+	if n.pass.Taps == nil && backend.Native(scores.Graph()) {
+		return n.nativeAttend(scores, rate)
+	}
+	scores = graph.Softmax(scores, -1)
+	n.tapAttention(scores)
+	return n.dropout(scores, rate)
+}
+
+// nativeAttend is attend by a kernel of package backend.
+func (n *network) nativeAttend(scores *graph.Node, rate float64) *graph.Node {
+	g := scores.Graph()
+	first, second, threshold, scale := u32(g, 0), u32(g, 0), u32(g, math.MaxUint32), 1.
+	if site, ok := n.site(rate); ok {
+		first, second = keys(n.pass.Seed, site)
+		threshold, scale = u32(g, keepBelow(rate)), 1/(1-rate)
+	}
+	dropout := []*graph.Node{first, second, threshold, graph.Scalar(g, scores.DType(), scale)}
+	sums := scores.Shape().Clone()
+	sums.Dimensions[3] = 2
+	var results []*graph.Node
+	return withGradient(func(inputs []*graph.Node) *graph.Node {
+		results = backend.Call("softmax", append(inputs, dropout...), scores.Shape(), sums)
+		return linked(results[0], inputs...)
+	}, func(dy *graph.Node) []*graph.Node {
+		return backend.Call("softmax_gradient", append(append([]*graph.Node{scores}, dropout...), results[0], results[1], dy), scores.Shape())
+	}, scores)
 }
 
 func (v ViT) flops(tokens, dim int) int64 {

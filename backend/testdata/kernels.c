@@ -6,6 +6,7 @@
 #include "../adamw_linux.c"
 #include "../gelu_linux.c"
 #include "../score_linux.c"
+#include "../softmax_linux.c"
 
 #include <math.h>
 #include <stdio.h>
@@ -220,6 +221,44 @@ static void try_gelu(int64_t rows, int64_t channels, kernel_function *run, kerne
 	free(x), free(bias), free(dy), free(y), free(dx), free(dbias), free(want), free(w.sums);
 }
 
+static void try_softmax(int64_t rows, int64_t columns, float scale, kernel_function *run, kernel_function *gradient) {
+	const int64_t size = rows * columns;
+	softmax_work w = {.rows = rows, .columns = columns, .first = 12345, .second = 678, .threshold = 3000000000u, .scale = scale};
+	float *x = filled(size), *dy = filled(size), *y = filled(size), *dx = filled(size), *sums = filled(2 * rows);
+	double *want = calloc(2 * size, sizeof(double)), *want_dx = want + size;
+	for (int64_t row = 0; row < rows; row++) {
+		double sum = 0, product = 0;
+		for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
+			x[i] = x[i] * 20 + (row % 3 - 1) * 200; // whose exponentials would be infinite, or 0
+			want[i] = exp(x[i] - (row % 3 - 1) * 200);
+			sum += want[i];
+		}
+		for (int once = 1; once >= 0; once--)
+			for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
+				uint32_t h = i * 0x9e3779b1 + w.first;
+				h = (h ^ h >> 16) * 0x7feb352d;
+				h = (h ^ h >> 15 ^ w.second) * 0x846ca68b;
+				const double kept = scale == 1 ? 1 : (h ^ h >> 16) < w.threshold ? scale : 0, p = once ? want[i] / sum : want[i];
+				if (once) {
+					product += p * dy[i] * kept;
+					want[i] = p;
+				} else {
+					want_dx[i] = p * (dy[i] * kept - product);
+					want[i] = p * kept;
+				}
+			}
+	}
+	w.x = x, w.dy = dy, w.y = y, w.sums = sums;
+	const float ends[] = {y[size], dx[size], sums[2 * rows]};
+	w.dx = dx;
+	each(run, &w, softmax_units(&w));
+	each(gradient, &w, softmax_units(&w));
+	compare("softmax", y, want, size, ends[0]);
+	compare("softmax's gradient", dx, want_dx, size, ends[1]);
+	if (sums[2 * rows] != ends[2]) failures++;
+	free(x), free(dy), free(y), free(dx), free(sums), free(want);
+}
+
 // try_score has no set of instructions of its own.
 static void try_score(int64_t rows, int64_t classes) {
 	const int64_t size = rows * classes;
@@ -256,7 +295,7 @@ static void try_score(int64_t rows, int64_t classes) {
 	free(logits), free(truth), free(target), free(gradient), free(total), free(want), free(w.sums);
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient) {
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient, kernel_function *softmax, kernel_function *softmax_gradient) {
 	const int before = failures;
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -283,12 +322,17 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 	}
 	const int64_t wide[][2] = {{1, 16}, {300, 16}, {3000, 20}, {7, 100}, {5, 3}, {70000, 1}, {40, 600}, {1, 20000}, {2, 512}};
 	for (int i = 0; i < (int)(sizeof wide / sizeof *wide); i++) try_gelu(wide[i][0], wide[i][1], gelu, gelu_gradient);
+	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
+	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
+		try_softmax(scores[i][0], scores[i][1], 1, softmax, softmax_gradient);
+		try_softmax(scores[i][0], scores[i][1], 1.43f, softmax, softmax_gradient);
+	}
 	if (failures > before) printf("above: %s\n", instructions);
 }
 
 #define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
 	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
-	product##kind, product_total##kind, adamw##kind, gelu##kind, gelu_gradient##kind
+	product##kind, product_total##kind, adamw##kind, gelu##kind, gelu_gradient##kind, softmax##kind, softmax_gradient##kind
 
 int main(void) {
 	try("the machine's own", ALL());
