@@ -40,16 +40,16 @@ INLINE float density(float u) { return exponential(u * u * -.5f) * .398942280f; 
 // repeat gives a loop its biases.
 INLINE const float *repeat(const gelu_work *w, float *to) {
 	if (w->channels > repeated) return w->bias;
-	for (int64_t i = 0; i < chunk(w); i++) to[i] = w->bias[i % w->channels];
+	for (int64_t i = 0; i < chunk(w); i += w->channels) memcpy(to + i, w->bias, w->channels * sizeof(float));
 	return to;
 }
 
 INLINE int gelu_body(const gelu_work *w, int64_t unit, const int across) {
 	float copies[repeated];
 	const float *bias = repeat(w, copies);
-	const int64_t begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
-	for (int64_t at = begin; at < end; at += chunk(w)) {
-		const int64_t n = end - at < chunk(w) ? end - at : chunk(w);
+	const int64_t step = chunk(w), begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
+	for (int64_t at = begin; at < end; at += step) {
+		const int64_t n = end - at < step ? end - at : step;
 		const float *x = w->x + at;
 		float *restrict y = w->y + at;
 		for (int64_t i = 0; i < n; i++) {
@@ -65,9 +65,9 @@ INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across
 	const float *bias = repeat(w, copies);
 	float *restrict sums = w->sums + unit * chunk(w);
 	memset(sums, 0, chunk(w) * sizeof(float));
-	const int64_t begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
-	for (int64_t at = begin; at < end; at += chunk(w)) {
-		const int64_t n = end - at < chunk(w) ? end - at : chunk(w);
+	const int64_t step = chunk(w), begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
+	for (int64_t at = begin; at < end; at += step) {
+		const int64_t n = end - at < step ? end - at : step;
 		const float *x = w->x + at, *dy = w->dy + at;
 		float *restrict dx = w->y + at;
 		for (int64_t i = 0; i < n; i++) {
@@ -81,7 +81,8 @@ INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across
 
 void gelu_gradient_total(const gelu_work *w) {
 	memset(w->dbias, 0, w->channels * sizeof(float));
-	for (int64_t i = 0; i < gelu_sums(w); i++) w->dbias[i % w->channels] += w->sums[i];
+	for (int64_t i = 0; i < gelu_sums(w); i += w->channels)
+		for (int64_t c = 0; c < w->channels; c++) w->dbias[c] += w->sums[i + c];
 }
 
 KERNEL(gelu, gelu_work)
