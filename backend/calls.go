@@ -1,12 +1,12 @@
 package backend
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -18,27 +18,7 @@ var native sync.Map
 // [Open] makes them call kernels_linux.h.
 func Native(g *graph.Graph) bool {
 	_, ok := native.Load(g.Backend())
-	return ok && g.NumDevices() == 1
-}
-
-// callKernels returns a StableHLO program with calls of kernels_linux.h in place of [Call]'s functions and of products; nil
-// where there are none, and for several devices, for which XLA takes tables apart.
-func callKernels(code []byte) []byte {
-	if bytes.Contains(code, []byte("num_partitions")) {
-		return nil
-	}
-	main, functions := code, []byte(nil) // go-xla writes main first
-	if end := functionEnd.FindIndex(code); end != nil {
-		main, functions = code[:end[0]], code[end[0]:]
-	}
-	called := functionCall.ReplaceAllFunc(callProducts(main), callFunction)
-	if bytes.Equal(called, main) {
-		return nil
-	}
-	if functions != nil && !bytes.Contains(called, []byte(`"func.call"`)) {
-		functions = []byte("  }\n}\n")
-	}
-	return append(called, functions...)
+	return ok && g.DistributedStrategy() == distributed.None
 }
 
 // customCall writes a call by XLA's foreign function interface, tables in row-major order. Each of aliases is a result

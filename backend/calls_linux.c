@@ -413,7 +413,7 @@ static void *call_gelu(call *c) {
 	if (!fits(c, "ff", "f")) return unfit(c);
 	const buffer *x = c->arguments.buffers[0], *bias = c->arguments.buffers[1], *y = c->results.buffers[0];
 	gelu_work w = {.channels = size(bias), .x = x->data, .bias = bias->data, .y = y->data};
-	if (w.channels == 0 || x->dims[x->rank - 1] != w.channels || size(y) != size(x)) return unfit(c);
+	if (w.channels == 0 || x->rank < 1 || x->dims[x->rank - 1] != w.channels || size(y) != size(x)) return unfit(c);
 	w.rows = size(x) / w.channels;
 	return parallel(c, gelu, &w, gelu_units(&w));
 }
@@ -425,7 +425,7 @@ static void *call_gelu_gradient(call *c) {
 	const buffer *x = c->arguments.buffers[0], *bias = c->arguments.buffers[1], *dy = c->arguments.buffers[2];
 	const buffer *dx = c->results.buffers[0], *dbias = c->results.buffers[1];
 	gelu_work w = {.channels = size(bias), .x = x->data, .bias = bias->data, .dy = dy->data, .y = dx->data, .dbias = dbias->data};
-	if (w.channels == 0 || x->dims[x->rank - 1] != w.channels || size(dy) != size(x) || size(dx) != size(x) || size(dbias) != w.channels) return unfit(c);
+	if (w.channels == 0 || x->rank < 1 || x->dims[x->rank - 1] != w.channels || size(dy) != size(x) || size(dx) != size(x) || size(dbias) != w.channels) return unfit(c);
 	w.rows = size(x) / w.channels;
 	w.sums = malloc(gelu_sums(&w) * sizeof(float));
 	if (w.sums == NULL) return no_memory(c);

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"regexp"
@@ -11,16 +12,16 @@ import (
 )
 
 // Call returns what the kernel of that name (calls_linux.c has them) makes of inputs, results of these shapes, in a program
-// of a [Native] backend. They have no gradient.
+// that is [Native]. They have no gradient, and it is not missed: it would silently be 0.
 //
-// For go-xla it is the call of a function, since that has no other way to name a kernel; Open's backend puts the kernel in
-// its place. Of the function itself all results are NaN, or 0 where they are no floats.
+// For go-xla it is the call of a function, since that has no other way to name a kernel; [Open]'s backend puts the kernel
+// in its place, or does not compile the program. The function itself has results of NaN, 0 where they are no floats.
 func Call(kernel string, inputs []*graph.Node, results ...shapes.Shape) []*graph.Node {
 	given := make([]*graph.Node, len(inputs))
 	for i, input := range inputs {
 		given[i] = graph.StopGradient(input) // else derivation would look for the function's
 	}
-	// The new nodes' number makes the name one of its own.
+	// The new node's number makes the name unique.
 	name := fmt.Sprintf("patchlab_%s_%d", kernel, given[0].Id())
 	function := graph.NewFunction(given[0].Graph(), name, func(g *graph.Graph) (outputs []*graph.Node) {
 		for i, input := range given {
@@ -40,10 +41,23 @@ func Call(kernel string, inputs []*graph.Node, results ...shapes.Shape) []*graph
 }
 
 var (
-	functionEnd  = regexp.MustCompile(`(?m)^  }\n\n  func\.func @`)
 	functionCall = regexp.MustCompile(`"func\.call"\(([%\w, ]+)\) \{ callee = @(patchlab_\w+)_\d+ \} : ([^\n]+)`)
+	functions    = regexp.MustCompile(`(?m)^  }\n\n  func\.func @`) // those after main, which go-xla writes first
 	tensorType   = regexp.MustCompile(`tensor<([^>]*)>`)
 )
+
+// callFunctions returns a StableHLO program with calls of kernels_linux.h in place of [Call]'s functions; nil where there
+// are none.
+func callFunctions(code []byte) []byte {
+	called := functionCall.ReplaceAllFunc(code, callFunction)
+	if bytes.Equal(called, code) {
+		return nil
+	}
+	if end := functions.FindIndex(called); end != nil && !bytes.Contains(called, []byte(`"func.call"`)) {
+		called = append(called[:end[0]], "  }\n}\n"...)
+	}
+	return called
+}
 
 // inPlace are the results of kernels that may lie where an argument does: the numbers of both.
 var inPlace = map[string][][2]int{"patchlab_adamw": {{1, 2}, {2, 3}}} // moments

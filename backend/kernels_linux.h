@@ -1,7 +1,7 @@
 // Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
-// normalisations, products, GELU, softmax, the loss and AdamW's update, of float32. Each function does one of
-// its units of work, which are independent of each other, and returns 0 where there is
-// no memory.
+// normalisations, products, GELU, softmax, the loss and AdamW's update, of float32. Each
+// function does one of its units of work, which are independent of each other, and
+// returns 0 where there is no memory.
 #pragma once
 
 #include <stdint.h>
@@ -129,8 +129,8 @@ int score(const void *work, int64_t unit);
 void score_total(const score_work *w);
 
 // softmax_work is y = dropout(p) of a table x [rows, columns], p being exp(x) divided by
-// its row's sum, or its gradient by x. Number i of y is 0, or scale times p's, as a hash
-// of i and two keys is below the threshold; a scale of 1 is no dropout.
+// its row's sum, or its gradient by x. Number i of y is scale times p's where a hash of i
+// and two keys is below the threshold, else 0; a scale of 1 is no dropout.
 typedef struct {
 	int64_t rows, columns;
 	uint32_t first, second, threshold;

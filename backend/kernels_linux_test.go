@@ -94,6 +94,19 @@ func TestUnknownKernel(t *testing.T) {
 	}
 }
 
+// TestNoStubs: a program in which a function was not replaced is none that compiles, since it would compute nothing.
+func TestNoStubs(t *testing.T) {
+	if got := string(rewritten([]byte(calling), false)); !strings.HasPrefix(got, "patchlab: ") {
+		t.Errorf("a program with functions became\n%s", got)
+	}
+	if got := string(rewritten([]byte(calling), true)); !strings.HasPrefix(got, "module @step_1 {") {
+		t.Errorf("a program with calls became\n%s", got)
+	}
+	if got := rewritten([]byte("module @other {}"), true); got != nil {
+		t.Errorf("a program without any became\n%s", got)
+	}
+}
+
 // TestXLAProducts demands of products that call kernels what the Go backend computes.
 func TestXLAProducts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "programs")

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -143,12 +144,16 @@ func (t tables) ends(name string, dims []int) []end {
 	}
 }
 
-// callProducts replaces products of tables by calls, which read and write tables as they lie, so that transposes of them
-// are not made.
+// callProducts returns a StableHLO program with calls of kernels_linux.h in place of products of tables. They read and write
+// tables as they lie, so that transposes of them are not made. nil: there are none, or the program is for several devices,
+// for which XLA takes tables apart.
 func callProducts(code []byte) []byte {
+	if bytes.Contains(code, []byte("num_partitions")) {
+		return nil
+	}
 	t, ok := readTables(code)
 	if !ok {
-		return code
+		return nil
 	}
 	type edit struct {
 		place [2]int
@@ -173,6 +178,9 @@ func callProducts(code []byte) []byte {
 			edits = append(edits, edit{r.place, ""})
 			delete(t.made, r.name)
 		}
+	}
+	if len(edits) == 0 {
+		return nil
 	}
 	slices.SortFunc(edits, func(a, b edit) int { return a.place[0] - b.place[0] })
 	var b strings.Builder

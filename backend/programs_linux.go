@@ -8,6 +8,7 @@ package backend
 import "C"
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"sync/atomic"
 	"unsafe"
@@ -36,24 +37,32 @@ func wrapCompile(path, version string) (calls bool, err error) {
 //
 //export programsRewrite
 func programsRewrite(code *C.char, size C.size_t, calls C.int, out **C.char) C.size_t {
-	text, changed := bytesOf(code, size), false
-	rewrites := []func([]byte) []byte{donating} // nil where they change nothing
-	if calls != 0 {
-		rewrites = append(rewrites, callKernels)
-	}
-	for _, rewrite := range rewrites {
-		if b := attempt(rewrite, text); b != nil {
-			text, changed = b, true
-		}
-	}
-	if !changed {
+	text := rewritten(bytesOf(code, size), calls != 0)
+	if text == nil {
 		return 0
 	}
 	*out = (*C.char)(C.CBytes(text))
 	return C.size_t(len(text))
 }
 
-// attempt rewrites a program, or leaves it where that panics: a panic would go through XLA's frames, whose locks would
+// rewritten is a program as it is to be compiled; nil where that is as it was.
+func rewritten(code []byte, calls bool) (text []byte) {
+	rewrites := []func([]byte) []byte{donating} // nil where they change nothing
+	if calls {
+		rewrites = append(rewrites, callFunctions, callProducts)
+	}
+	for _, rewrite := range rewrites {
+		if b := attempt(rewrite, code); b != nil {
+			code, text = b, b
+		}
+	}
+	if bytes.Contains(code, []byte("callee = @patchlab_")) { // whose functions compute nothing: XLA is to refuse it
+		return []byte("patchlab: a kernel's call was not put into this program")
+	}
+	return text
+}
+
+// attempt rewrites a program, or gives nil where that panics: a panic would go through XLA's frames, whose locks would
 // be held for ever.
 func attempt(rewrite func([]byte) []byte, code []byte) (text []byte) {
 	defer func() {

@@ -34,7 +34,7 @@ int score(const void *work, int64_t unit) {
 			dx[i] = (dx[i] * scale - target[i]) / w->rows;
 		}
 		first += above < 1;
-		fifth += above < 5;
+		fifth += above < 5; // topK of package experiments
 	}
 	float *sums = w->sums + unit * 3;
 	sums[0] = loss;

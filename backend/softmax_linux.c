@@ -58,7 +58,7 @@ INLINE int softmax_body(const softmax_work *w, int64_t unit, const int across) {
 		}
 		const float max = number_of(ordered(most));
 		for (int64_t i = 0; i < n; i++) y[i] = exponential(x[i] - max);
-		const float inverse = 1 / (sum_of(y, n) + (max - max)), share = inverse * w->scale; // NaN where a number is none or infinite
+		const float inverse = 1 / sum_of(y, n), share = inverse * w->scale;
 		w->sums[2 * row] = max;
 		w->sums[2 * row + 1] = inverse;
 		if (w->scale == 1) {

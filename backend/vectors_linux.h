@@ -54,15 +54,14 @@ INLINE float number_of(int32_t b) {
 // below is -1 where x is less in magnitude than a positive limit, else 0, also for NaN.
 INLINE int32_t below(float x, float limit) { return ((bits(x) & 0x7fffffff) - bits(limit)) >> 31; }
 
-// exponential is exp(x) of an x that is 0 or negative, and exp(-87) below that; of NaN too, unless it is added: a power of
-// two times a series of eight terms.
+// exponential is exp(x) of an x from -87 to 0, 0 below that, NaN of NaN: a power of two times a series of eight terms.
 INLINE float exponential(float x) {
 	const float large = 12582912; // 1.5 times two to the 23rd
-	const int32_t inside = below(x, 87);
-	const float c = number_of((bits(x) & inside) | (bits(-87) & ~inside)), rounded = c * 1.44269504f + large;
+	const int32_t inside = below(x, 87), none = (0x7f800000 - (bits(x) & 0x7fffffff)) >> 31;
+	const float c = number_of(bits(x) & inside), rounded = c * 1.44269504f + large;
 	const float n = rounded - large, r = c - n * .693359375f + n * 2.12194440e-4f; // ln 2 in two parts
 	const float e = ((((((r * (1.f / 5040) + 1.f / 720) * r + 1.f / 120) * r + 1.f / 24) * r + 1.f / 6) * r + .5f) * r + 1) * r + 1;
-	return e * number_of((bits(rounded) - bits(large) + 127) << 23);
+	return number_of((bits(e * number_of((bits(rounded) - bits(large) + 127) << 23)) & inside) | none);
 }
 
 // KERNEL(name, type) defines int name(const void *work, int64_t unit) by

@@ -10,16 +10,17 @@ import (
 	"patchlab/models"
 )
 
-// TestDevices: over two devices training has the losses of one to rounding,
-// batch statistics, dropout, evaluation and kept weights included.
+// TestDevices: over two devices, and over four, training has the losses of one to
+// rounding, batch statistics, attention, dropout, evaluation and kept weights
+// included.
 func TestDevices(t *testing.T) {
 	b, name := open(t, backend.XLA)
-	if b.NumDevices() < 2 {
-		t.Skipf("%s has %d device here", name, b.NumDevices())
+	if b.NumDevices() < 4 {
+		t.Skipf("%s has %d devices here, not 4", name, b.NumDevices())
 	}
 	d := shapes(t, 90, 20) // 72 to train on: four batches of 16 and one of 8
 	recipe := tiny()
-	recipe.Epochs, recipe.Model.Stem, recipe.Model.Blocks = 2, models.DenseStem, models.Stack{models.ConvMixer{}, models.Mixer{}}
+	recipe.Epochs, recipe.Model.Stem, recipe.Model.Blocks = 2, models.DenseStem, models.Stack{models.ConvMixer{}, models.Mixer{}, models.ViT{}}
 	train := func(devices int) *experiments.Result {
 		recipe.Devices = devices
 		_, run := recorded(t)
@@ -29,18 +30,21 @@ func TestDevices(t *testing.T) {
 		}
 		return r
 	}
-	one, two := train(1), train(2)
-	for i, e := range one.History {
-		for what, pair := range map[string][2]float64{
-			"training loss": {e.TrainLoss, two.History[i].TrainLoss}, "validation loss": {e.ValLoss, two.History[i].ValLoss},
-		} {
-			if math.Abs(pair[0]-pair[1]) > 1e-4*math.Abs(pair[0]) {
-				t.Errorf("epoch %d: %s %.8g on one device, %.8g on two", e.Epoch, what, pair[0], pair[1])
+	one := train(1)
+	for _, devices := range []int{2, 4} {
+		several := train(devices)
+		for i, e := range one.History {
+			for what, pair := range map[string][2]float64{
+				"training loss": {e.TrainLoss, several.History[i].TrainLoss}, "validation loss": {e.ValLoss, several.History[i].ValLoss},
+			} {
+				if math.Abs(pair[0]-pair[1]) > 1e-4*math.Abs(pair[0]) {
+					t.Errorf("epoch %d: %s %.8g on one device, %.8g on %d", e.Epoch, what, pair[0], pair[1], devices)
+				}
 			}
 		}
-	}
-	if math.Abs(one.Test.Loss-two.Test.Loss) > 1e-4*one.Test.Loss {
-		t.Errorf("test loss %.8g on one device, %.8g on two", one.Test.Loss, two.Test.Loss)
+		if math.Abs(one.Test.Loss-several.Test.Loss) > 1e-4*one.Test.Loss {
+			t.Errorf("test loss %.8g on one device, %.8g on %d", one.Test.Loss, several.Test.Loss, devices)
+		}
 	}
 }
 

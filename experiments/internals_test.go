@@ -4,10 +4,14 @@ import (
 	"math"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // The expected rates were worked out by hand from Keras's ReduceLROnPlateau:
@@ -118,5 +122,25 @@ func TestDropoutSeedsDiffer(t *testing.T) {
 	// 100,000 draws of 32 bits collide 1.2 times on average.
 	if missing := runs*steps - len(seen); missing > 12 {
 		t.Errorf("%d of %d seeds collide", missing, runs*steps)
+	}
+}
+
+// Of a product, a call of one result and one of two, by hand.
+func TestTraffic(t *testing.T) {
+	b, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	g := graph.NewGraph(b, "traffic")
+	x := graph.Parameter(g, "x", shapes.Make(dtypes.Float32, 8, 4))
+	w := graph.Parameter(g, "w", shapes.Make(dtypes.Float32, 4, 2))
+	y := graph.Dot(x, w).Product() // [8, 2]
+	bias := graph.Const(g, []float32{1, 2})
+	y = graph.AddScalar(backend.Call("gelu", []*graph.Node{y, bias}, y.Shape())[0], 1)
+	backend.Call("gelu_gradient", []*graph.Node{y, bias, y}, y.Shape(), bias.Shape())
+	numbers := (32 + 8) + (32 + 8 + 16) + (16 + 2 + 16) + (16 + 2 + 16 + 16 + 2)
+	if got := traffic(g); got != int64(4*numbers) {
+		t.Errorf("%d bytes, want %d", got, 4*numbers)
 	}
 }

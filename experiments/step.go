@@ -63,10 +63,11 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 	if s.recipe.LabelSmoothing > 0 {
 		target = smooth(target, s.recipe.LabelSmoothing)
 	}
-	figures, loss := score(logits, truth, target)
+	scored := score
 	if backend.Native(images.Graph()) {
-		figures, loss = nativeScore(logits, truth, target)
+		scored = nativeScore
 	}
+	figures, loss := scored(logits, truth, target)
 	s.recipe.Optimizer.Update(scope.Store(), loss, graph.Slice(rates, graph.AxisRange(0, 2)))
 	if s.recipe.EMA > 0 {
 		average(scope.Store(), s.net.names, loss.Graph(), rate(2))

@@ -21,8 +21,8 @@ func depthwise(x, kernel *graph.Node) *graph.Node {
 	before, after := (side-1)/2, side/2
 	if backend.Native(x.Graph()) {
 		convolve := func(name string, a, b *graph.Node, before int, result shapes.Shape) *graph.Node {
-			zeros := graph.Scalar(x.Graph(), dtypes.Int32, before) // before rows and columns
-			return backend.Call(name, []*graph.Node{a, b, zeros}, result)[0]
+			margin := graph.Scalar(x.Graph(), dtypes.Int32, before) // zeros before rows and columns
+			return backend.Call(name, []*graph.Node{a, b, margin}, result)[0]
 		}
 		return withGradient(func(inputs []*graph.Node) *graph.Node {
 			return linked(convolve("depthwise", inputs[0], inputs[1], before, x.Shape()), inputs...)

@@ -50,10 +50,7 @@ func keepBelow(rate float64) uint32 { return uint32(min(math.Round((1-rate)*(1<<
 func randomBits(seed *graph.Node, site int, dims []int) *graph.Node {
 	g := seed.Graph()
 	shape := shapes.Make(dtypes.Uint32, dims...)
-	if uint64(shape.Size()) > math.MaxUint32 {
-		panic(fmt.Errorf("dropout over %d elements, at most %d can be numbered", shape.Size(), uint32(math.MaxUint32)))
-	}
-	first, second := keys(seed, site)
+	first, second := keys(seed, site, shape)
 	x := graph.IotaFull(g, shape)
 	x = graph.Add(graph.Mul(x, u32(g, 0x9e3779b1)), first)
 	x = graph.Mul(shiftXor(x, 16), u32(g, 0x7feb352d))
@@ -62,9 +59,12 @@ func randomBits(seed *graph.Node, site int, dims []int) *graph.Node {
 	return shiftXor(x, 16)
 }
 
-// keys are two words, uint32, of a site. Where they can they come from a call of package backend: XLA, which cannot look into
+// keys are two words, uint32, of a site whose elements are of this shape. Where they can they come from a call of package backend: XLA, which cannot look into
 // it, compiles one loop for all sites of like shape, where it else has one for each, with the site's number in it.
-func keys(seed *graph.Node, site int) (first, second *graph.Node) {
+func keys(seed *graph.Node, site int, shape shapes.Shape) (first, second *graph.Node) {
+	if uint64(shape.Size()) > math.MaxUint32 {
+		panic(fmt.Errorf("dropout over %d elements, at most %d can be numbered", shape.Size(), uint32(math.MaxUint32)))
+	}
 	low, high := words(seed)
 	number := u32(seed.Graph(), 0x9e3779b9*uint32(site+1))
 	if backend.Native(seed.Graph()) {

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -121,7 +122,7 @@ func (n *network) nativeAttend(scores *graph.Node, rate float64) *graph.Node {
 	g := scores.Graph()
 	first, second, threshold, scale := u32(g, 0), u32(g, 0), u32(g, math.MaxUint32), 1.
 	if site, ok := n.site(rate); ok {
-		first, second = keys(n.pass.Seed, site)
+		first, second = keys(n.pass.Seed, site, scores.Shape())
 		threshold, scale = u32(g, keepBelow(rate)), 1/(1-rate)
 	}
 	dropout := []*graph.Node{first, second, threshold, graph.Scalar(g, scores.DType(), scale)}
@@ -129,7 +130,7 @@ func (n *network) nativeAttend(scores *graph.Node, rate float64) *graph.Node {
 	sums.Dimensions[3] = 2
 	var results []*graph.Node
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		results = backend.Call("softmax", append(inputs, dropout...), scores.Shape(), sums)
+		results = backend.Call("softmax", append(slices.Clone(inputs), dropout...), scores.Shape(), sums)
 		return linked(results[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
 		return backend.Call("softmax_gradient", append(append([]*graph.Node{scores}, dropout...), results[0], results[1], dy), scores.Shape())

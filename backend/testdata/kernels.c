@@ -259,6 +259,21 @@ static void try_softmax(int64_t rows, int64_t columns, float scale, kernel_funct
 	free(x), free(dy), free(y), free(dx), free(sums), free(want);
 }
 
+// try_infinite has rows with minus infinity, which count nothing, and rows that are NaN throughout.
+static void try_infinite(kernel_function *run) {
+	const float inf = INFINITY, nan = NAN, rows[][17] = {{-inf}, {inf}, {nan}, {-nan}, {-inf, -inf}};
+	softmax_work w = {.rows = 5, .columns = 17, .scale = 1, .x = rows[0], .y = filled(5 * 17), .sums = filled(10)};
+	each(run, &w, softmax_units(&w));
+	for (int i = 0; i < 5 * 17; i++) {
+		const double want = i / 17 == 0 ? (i == 0 ? 0 : 1. / 16) : i / 17 == 4 ? (i % 17 < 2 ? 0 : 1. / 15) : nan;
+		if (isnan(want) ? !isnan(w.y[i]) : !(fabs(w.y[i] - want) < 1e-7)) {
+			printf("softmax: %g at %d, want %g\n", w.y[i], i, want);
+			failures++;
+		}
+	}
+	free(w.y), free(w.sums);
+}
+
 // try_score has no set of instructions of its own.
 static void try_score(int64_t rows, int64_t classes) {
 	const int64_t size = rows * classes;
@@ -327,6 +342,7 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 		try_softmax(scores[i][0], scores[i][1], 1, softmax, softmax_gradient);
 		try_softmax(scores[i][0], scores[i][1], 1.43f, softmax, softmax_gradient);
 	}
+	try_infinite(softmax);
 	if (failures > before) printf("above: %s\n", instructions);
 }
 
