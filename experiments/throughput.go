@@ -54,8 +54,10 @@ func (w Workload) Validate() error {
 		return fmt.Errorf("work %q; allowed: %s, %s", w.Work, TrainWork, InferWork)
 	case w.Batch < 1:
 		return fmt.Errorf("batch size %d; allowed: 1 or more", w.Batch)
-	case !positive(w.Seconds) || w.Steps < 1:
-		return fmt.Errorf("%g seconds and %d steps; allowed: more than 0, 1 or more", w.Seconds, w.Steps)
+	case !positive(w.Seconds):
+		return fmt.Errorf("%g seconds; allowed: more than 0", w.Seconds)
+	case w.Steps < 1:
+		return fmt.Errorf("%d steps; allowed: 1 or more", w.Steps)
 	}
 	if err := w.Precision.Check(""); err != nil {
 		return err

@@ -89,6 +89,28 @@ type Result struct {
 // from its checkpoint.
 var ErrPaused = errors.New("paused")
 
+// Check reports what makes a job impossible; it takes no time.
+func (job Job) Check() error {
+	if err := job.Recipe.Validate(); err != nil {
+		return err
+	}
+	if job.Dataset == nil || job.Backend == nil {
+		return errors.New("the job lacks its Dataset or its Backend; neither may be nil")
+	}
+	if err := checkDataset(job.Recipe.Model, job.Dataset); err != nil {
+		return err
+	}
+	train, val := job.Dataset.Holdout(job.Recipe.Data.Validation)
+	if train.Len() == 0 || val.Len() == 0 {
+		return fmt.Errorf("%d training images leave %d to train on and %d to validate with; both must be 1 or more",
+			job.Dataset.Train.Len(), train.Len(), val.Len())
+	}
+	if err := job.Recipe.Precision.Check(job.BackendName); err != nil {
+		return err
+	}
+	return job.Recipe.checkDevices(job.Backend, train.Len())
+}
+
 // Train carries out a job: it trains, validates after each epoch, keeps the
 // weights of the best epoch, tests them on every test image once and records
 // all of it. When the context ends it writes a checkpoint and returns the
@@ -96,14 +118,11 @@ var ErrPaused = errors.New("paused")
 // the last checkpoint and a crash are then done and logged again, with the same
 // values.
 func Train(ctx context.Context, job Job) (*Result, error) {
-	if err := job.Recipe.Validate(); err != nil {
+	if err := job.Check(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	if job.Dataset == nil || job.Backend == nil || job.Recorder == nil {
-		return nil, errors.New("train: the job lacks its Dataset, its Backend or its Recorder; none may be nil")
-	}
-	if err := checkDataset(job.Recipe.Model, job.Dataset); err != nil {
-		return nil, fmt.Errorf("train: %w", err)
+	if job.Recorder == nil {
+		return nil, errors.New("train: the job lacks its Recorder")
 	}
 	t, err := newTrainer(job)
 	if err != nil {
@@ -155,16 +174,6 @@ func newTrainer(job Job) (*trainer, error) {
 		t.CheckpointEvery = time.Minute
 	}
 	t.train, t.val = job.Dataset.Holdout(job.Recipe.Data.Validation)
-	if t.train.Len() == 0 || t.val.Len() == 0 {
-		return nil, fmt.Errorf("%d training images leave %d to train on and %d to validate with; both must be 1 or more",
-			job.Dataset.Train.Len(), t.train.Len(), t.val.Len())
-	}
-	if err := job.Recipe.Precision.Check(job.BackendName); err != nil {
-		return nil, err
-	}
-	if err := job.Recipe.checkDevices(job.Backend, t.train.Len()); err != nil {
-		return nil, err
-	}
 	t.state = state{
 		Recipe: job.Recipe.Digest(), Dataset: job.Dataset.Digest, Backend: job.BackendName,
 		LearningRate: job.Recipe.Optimizer.LearningRate,

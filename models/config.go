@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -96,6 +97,11 @@ type Pass struct {
 	BFloat16 bool
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
+}
+
+// BatchNorm reports whether the network has BatchNorms, those of the conv stem and of ConvMixer.
+func (c Config) BatchNorm() bool {
+	return c.Stem == ConvStem || slices.ContainsFunc(c.Blocks, func(b Block) bool { return b.Kind() == (ConvMixer{}).Kind() })
 }
 
 // Grid returns the number of patches along one side of the image.

@@ -56,7 +56,7 @@ func TestBenchRefuses(t *testing.T) {
 		"bench takes a model or several": {},
 		"allowed: float32, tf32":         {"mixer-4", "--precision", "float16"},
 		"batch size -1; allowed":         {"mixer-4", "--batch", "-1"},
-		"and 3 steps; allowed":           {"mixer-4", "--seconds", "0"},
+		"0 seconds; allowed: more than 0":           {"mixer-4", "--seconds", "0"},
 	} {
 		if _, _, err := execute(t, append([]string{"bench"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("bench %q: error %v, want one with %q", args, err, want)

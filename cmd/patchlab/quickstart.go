@@ -15,6 +15,7 @@ import (
 	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/experiments"
+	"patchlab/experiments/launch"
 	"patchlab/tracker"
 )
 
@@ -96,16 +97,20 @@ func (q *quickstart) run(cmd *cobra.Command) error {
 In pure Go there is time for a few hundred images only: these accuracies are
 near chance, and say that everything works, not which model is better.`)
 	}
+	folder := ""
+	if q.data.dir != "" {
+		folder = " --data-dir " + launch.Quote(q.data.dir)
+	}
 	fmt.Fprintf(out, `
 The report is in %s, every run in %s. What to try next, with %s:
 
   quickstart                        again: another seed, tighter figures
   predict latest PICTURE.png        what the last network sees in it
-  train --model mixer:2,vit:2 --data %s
+  train --model mixer:2,vit:2 --data %s%s
                                     a hybrid of your own
   compare -o report.html            everything so far, on one page
   serve                             the same on a live page, and for Python's mlflow
-`, q.report, q.db, self(), d.Name)
+`, q.report, q.db, self(), d.Name, folder)
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&r.imageSize, "image-size", 0, "`pixels` a side after resizing (default: the model's)")
 	f.IntVar(&r.patchSize, "patch-size", 0, "`pixels` a side of a patch (default: the model's)")
 	f.IntVar(&r.dim, "dim", 0, "embed `dim` (default: the model's)")
-	f.Float64Var(&r.dropout, "dropout", 0, "`rate` in Mixer blocks, and in the head where it has one (default: the model's)")
+	f.Float64Var(&r.dropout, "dropout", 0, "`rate` in Mixer blocks, and in the head where it has one; a ViT's is a field, as in vit(dropout=0.2) (default: the model's)")
 	f.BoolVar(&r.position, "position", false, "add a learned position embedding to the tokens (default: the model's)")
 	f.StringVar(&r.pool, "pool", "", "average, flatten or class: what the head takes of the tokens (default: the model's)")
 	r.modernFlags.add(f)
@@ -63,6 +63,9 @@ func (r *recipeFlags) add(f *pflag.FlagSet) {
 
 // recipe is what the flags come to, validated.
 func (r *recipeFlags) recipe(f *pflag.FlagSet) (experiments.Recipe, error) {
+	if f.Changed("devices") && r.devices < 1 { // 0 would be 1 in a recipe
+		return experiments.Recipe{}, fmt.Errorf("--devices %d; allowed: 1 or more", r.devices)
+	}
 	recipe, err := r.base(f)
 	if err != nil {
 		return experiments.Recipe{}, err

@@ -47,7 +47,7 @@ writes a checkpoint; --resume continues as if nothing had happened, as it does
 after a crash.`,
 		Example: `  patchlab train --model mixer-4 --epochs 5
   patchlab train --model mixer:2,vit:1 --dim 64 --seed 2
-  patchlab train --model convmixer --data shapes --train-limit 5000
+  patchlab train --model mixer-4 --data shapes --train-limit 5000
   patchlab train --model mixer-128-8 --recipe-name modern --epochs 20
   patchlab train --model vit:4 --crop 4 --flip --mixup 0.2 --warmup 2
   patchlab train --recipe recipe.json
@@ -65,6 +65,9 @@ after a crash.`,
 				return fmt.Errorf("--pause-after %d; allowed: 0 or more", o.pauseAfter)
 			}
 			if o.resume != "" {
+				if err := resumes(cmd.Flags()); err != nil {
+					return err
+				}
 				return o.resumeRun(cmd)
 			}
 			return o.newRun(cmd)
@@ -81,13 +84,6 @@ after a crash.`,
 	f.StringVar(&o.resume, "resume", "", "continue this `run` (an ID, a name or \"latest\")")
 	f.IntVar(&o.pauseAfter, "pause-after", 0, "stop with a checkpoint once this `epoch` is complete; --resume goes on (0: train to the end)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the recipe and stop")
-	f.VisitAll(func(other *pflag.Flag) { // a resumed run is what it was
-		switch other.Name {
-		case "resume", "db", "data-dir", "backend", "pause-after":
-		default:
-			cmd.MarkFlagsMutuallyExclusive("resume", other.Name)
-		}
-	})
 	cmd.RegisterFlagCompletionFunc("model", completeModels)
 	cmd.RegisterFlagCompletionFunc("resume", completeRuns(&o.db))
 	cmd.RegisterFlagCompletionFunc("init", completeRuns(&o.db))
@@ -95,6 +91,18 @@ after a crash.`,
 	completeWords(cmd, "recipe-name", courseRecipe, modernRecipe)
 	completeWords(cmd, "decay", string(experiments.DecayPlain), string(experiments.DecayScaled))
 	return cmd
+}
+
+// resumes refuses flags beside --resume that would change the run.
+func resumes(f *pflag.FlagSet) (err error) {
+	f.Visit(func(other *pflag.Flag) {
+		switch other.Name {
+		case "resume", "db", "data-dir", "backend", "pause-after":
+		default:
+			err = fmt.Errorf("--%s with --resume: a resumed run goes on as it began; leave out --%s, or --resume to begin another run", other.Name, other.Name)
+		}
+	})
+	return err
 }
 
 // newRun starts a run from the flags.
@@ -174,6 +182,12 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 		return err
 	}
 	defer b.Finalize()
+	job := experiments.Job{
+		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name, PauseAfter: o.pauseAfter,
+	}
+	if err := job.Check(); err != nil { // before anything is written
+		return err
+	}
 	db, err := tracker.Open(o.db)
 	if err != nil {
 		return err
@@ -193,10 +207,8 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", fmt.Sprintf("Run %s: %s on %s (%d images), recorded in %s",
 		run.ID(), recipe.Model.ID, d.Name, d.Train.Len(), o.db)))
 	p := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr())
-	result, err := lab.Carry(cmd.Context(), db, run, experiments.Job{
-		Recipe: recipe, Dataset: d, Backend: b, BackendName: info.Name,
-		CheckpointDir: lab.CheckpointDir(o.db, run.ID()), PauseAfter: o.pauseAfter, Report: p.report,
-	})
+	job.CheckpointDir, job.Report = lab.CheckpointDir(o.db, run.ID()), p.report
+	result, err := lab.Carry(cmd.Context(), db, run, job)
 	p.clear()
 	if errors.Is(err, experiments.ErrPaused) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Paused after epoch %d; continue with: %s train --resume %s%s\n", o.pauseAfter, self(), run.ID(), dbHint(o.db))
@@ -207,6 +219,10 @@ func (o *trainOptions) carryOut(cmd *cobra.Command, recipe experiments.Recipe, d
 	}
 	if result != nil {
 		printResult(cmd.OutOrStdout(), result)
+		if result.StoppedEarly > 0 && recipe.Model.BatchNorm() && len(result.Timing.StepMillis) < 700 {
+			fmt.Fprintln(cmd.ErrOrStderr(), wrapped("", "Its BatchNorms' moving statistics (momentum .99) need some 700 steps, and it validates near chance before: "+
+				"train on more images, in smaller batches, or by --recipe-name modern, which does not stop early."))
+		}
 	}
 	return err
 }
