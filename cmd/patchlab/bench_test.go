@@ -45,18 +45,18 @@ func TestBench(t *testing.T) {
 
 func TestBenchRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
-		"allowed: table, json":           {"mixer-4", "--format", "csv"},
-		"allowed: 1 to 99":               {"mixer-4", "--rounds", "0"},
-		"allowed: a file":                {"mixer-4", "--roofline", "roof.gif"},
-		"make nodir first":               {"mixer-4", "--roofline", "nodir/r.png"},
-		"allowed: once":                  {"mixer-4", "mixer-4"},
-		"tokens":                         {"mixer-4", "--against", "height"},
-		"there is no block":              {"resnet-18"},
-		"does not divide":                {"mixer-4", "--patch-size", "7"},
-		"bench takes a model or several": {},
-		"allowed: float32, tf32":         {"mixer-4", "--precision", "float16"},
-		"batch size -1; allowed":         {"mixer-4", "--batch", "-1"},
-		"0 seconds; allowed: more than 0":           {"mixer-4", "--seconds", "0"},
+		"allowed: table, json":            {"mixer-4", "--format", "csv"},
+		"allowed: 1 to 99":                {"mixer-4", "--rounds", "0"},
+		"allowed: a file":                 {"mixer-4", "--roofline", "roof.gif"},
+		"make nodir first":                {"mixer-4", "--roofline", "nodir/r.png"},
+		"allowed: once":                   {"mixer-4", "mixer-4"},
+		"tokens":                          {"mixer-4", "--against", "height"},
+		"there is no block":               {"resnet-18"},
+		"does not divide":                 {"mixer-4", "--patch-size", "7"},
+		"bench takes a model or several":  {},
+		"allowed: float32, tf32":          {"mixer-4", "--precision", "float16"},
+		"batch size -1; allowed":          {"mixer-4", "--batch", "-1"},
+		"0 seconds; allowed: more than 0": {"mixer-4", "--seconds", "0"},
 	} {
 		if _, _, err := execute(t, append([]string{"bench"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("bench %q: error %v, want one with %q", args, err, want)
