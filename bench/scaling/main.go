@@ -58,6 +58,11 @@ type growth struct {
 	Memory *experiments.PowerLaw `json:"memory"`
 }
 
+// speed is billions of floating-point operations in a second of wall time.
+func (r result) speed() float64 {
+	return float64(r.Throughput.FLOPs) / float64(r.Batch) * r.ImagesPerSecond / 1e9
+}
+
 // cost is a step's processor time in milliseconds, wall time where that isn't known.
 func (r result) cost() float64 { return cmp.Or(r.ProcessorMedian, r.StepMedian) }
 
@@ -111,11 +116,11 @@ matrix product measured in the same run.
 	for _, r := range all {
 		fmt.Fprintf(&b, "| %s | %s | %s, %s | %.1f | %.1f |\n", r.Results[0].Name, r.Date, r.Load[0], r.Load[1], r.Peak.FLOPsPerProcessorSecond/1e9, r.Peak.BytesPerSecond/1e9)
 	}
-	b.WriteString("\n## At 64 tokens of 64 channels\n\n| model | work | batch | processor ms a step | of the peak | FLOP a byte | first step s | peak MB |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("\n## At 64 tokens of 64 channels\n\n| model | work | batch | images/s | GFLOP/s | processor ms a step | of the peak | FLOP a byte | first step s | peak MB |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range all {
 		for _, x := range r.Results {
-			fmt.Fprintf(&b, "| %s | %s | %d | %.1f | %.0f %% | %.1f | %.1f | %.0f |\n",
-				x.Name, x.Work, x.Batch, x.cost(), 100*x.OfPeakByProcessor, x.Intensity(), x.FirstStep, float64(x.PeakMemory)/1e6)
+			fmt.Fprintf(&b, "| %s | %s | %d | %.0f | %.0f | %.1f | %.0f %% | %.1f | %.1f | %.0f |\n",
+				x.Name, x.Work, x.Batch, x.ImagesPerSecond, x.speed(), x.cost(), 100*x.OfPeakByProcessor, x.Intensity(), x.FirstStep, float64(x.PeakMemory)/1e6)
 		}
 	}
 	b.WriteString(`
@@ -127,10 +132,11 @@ exponent of the arithmetic alone, and that of the process's peak memory above wh
 it held before the network was built. Batches of 16 images, but where the batch
 grows. A wide interval, or an exponent far below the arithmetic's, says that fixed
 costs rule the low end of the range: then the last column, between the two largest
-places alone, is nearer to where it goes.
+places alone, is nearer to where it goes. Images and arithmetic a second are by wall
+time, at the range's two ends; all places are in ` + "`scaling.csv`" + `.
 
-| model | x | range | work | cost | of the arithmetic | memory | cost, last two |
-|---|---|---|---|--:|--:|--:|--:|
+| model | x | range | work | cost | of the arithmetic | memory | cost, last two | images/s | GFLOP/s |
+|---|---|---|---|--:|--:|--:|--:|--:|--:|
 `)
 	for _, r := range all {
 		for _, g := range r.Growth {
@@ -138,8 +144,10 @@ places alone, is nearer to where it goes.
 			if g.Cost == nil { // stopped before it could be fitted
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | %s | %d to %d | %s | %s | %s | %s | %s |\n", g.Name, g.Axis, g.Values[0], g.Values[n-1], g.Work,
-				exponent(g.Cost, true), exponent(g.FLOPs, false), exponent(g.Memory, false), last(g))
+			first, end := g.Points[0], g.Points[n-1]
+			fmt.Fprintf(&b, "| %s | %s | %d to %d | %s | %s | %s | %s | %s | %.0f to %.0f | %.0f to %.0f |\n", g.Name, g.Axis, g.Values[0], g.Values[n-1], g.Work,
+				exponent(g.Cost, true), exponent(g.FLOPs, false), exponent(g.Memory, false), last(g),
+				first.ImagesPerSecond, end.ImagesPerSecond, first.speed(), end.speed())
 		}
 	}
 	b.WriteString("\n![Processor time of an image's training step against the number of tokens, for each model](scaling.svg)\n")

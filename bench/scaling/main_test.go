@@ -23,7 +23,7 @@ func TestRun(t *testing.T) {
 		return result{
 			Name: "mixer:2", Rounds: 1, OfPeakByProcessor: .25,
 			Workload:   experiments.Workload{Model: config, Batch: 16, Work: experiments.TrainWork},
-			Throughput: experiments.Throughput{ProcessorMedian: ms, StepMedian: 2 * ms, FLOPs: 1e9, Bytes: 1e8, PeakMemory: 3e8},
+			Throughput: experiments.Throughput{ProcessorMedian: ms, StepMedian: 2 * ms, ImagesPerSecond: 16e3 / (2 * ms), FLOPs: 1e9, Bytes: 1e8, PeakMemory: 3e8},
 		}
 	}
 	law := experiments.PowerLaw{Exponent: 1.25, Low: .75, High: 1.75, Points: 4}
@@ -52,8 +52,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| mixer:2 | train | 16 | 8.0 | 25 % | 10.0 |",
-		"| mixer:2 | tokens | 16 to 1024 | train | 1.25 (0.75 to 1.75) | – | – | 1.50 |", // 8 to 64 over four times the tokens
+		"| mixer:2 | train | 16 | 1000 | 62 | 8.0 | 25 % | 10.0 |",
+		"| mixer:2 | tokens | 16 to 1024 | train | 1.25 (0.75 to 1.75) | – | – | 1.50 | 8000 to 125 | 500 to 8 |", // 8 to 64 over four times the tokens
 	} {
 		if !strings.Contains(string(table), want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
