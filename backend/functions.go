@@ -12,7 +12,7 @@ import (
 )
 
 // Call returns what the kernel of that name (calls_linux.c has them) makes of inputs, results of these shapes, in a program
-// that is [Native]. They have no gradient, and it is not missed: it would silently be 0.
+// that is [Native]. They have no gradient: derivation takes them for constants.
 //
 // For go-xla it is the call of a function, since that has no other way to name a kernel; [Open]'s backend puts the kernel
 // in its place, or does not compile the program. The function itself has results of NaN, 0 where they are no floats.
