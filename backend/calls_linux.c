@@ -225,8 +225,10 @@ static int described(const call *c) {
 	return 0;
 }
 
-// fits reports whether a call's arguments and results are of these types, a letter for each: f float32, i int32, u uint32.
-static int fits(const call *c, const char *arguments, const char *results) {
+// fits reports whether a call has so many attributes, and arguments and results of these types, a letter for each: f
+// float32, i int32, u uint32.
+static int fits(const call *c, const char *arguments, const char *results, int64_t attributes) {
+	if (c->attributes.count != attributes) return 0;
 	const buffers *all[] = {&c->arguments, &c->results};
 	for (int k = 0; k < 2; k++) {
 		const char *types = k == 0 ? arguments : results;
@@ -253,7 +255,7 @@ static int begin_depthwise(const call *c, depthwise_work *w, const buffer *x, co
 static void *call_depthwise(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	depthwise_work w;
-	if (!fits(c, "ffi", "f") || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
 	w.kernel = c->arguments.buffers[1]->data;
 	w.y = c->results.buffers[0]->data;
 	return parallel(c, depthwise, &w, depthwise_units(&w));
@@ -263,7 +265,7 @@ static void *call_depthwise(call *c) {
 static void *call_depthwise_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	depthwise_work w;
-	if (!fits(c, "ffi", "f") || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
+	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
 	w.dy = c->arguments.buffers[1]->data;
 	w.sums = malloc(depthwise_sums(&w) * sizeof(float));
 	if (w.sums == NULL) return no_memory(c);
@@ -315,7 +317,7 @@ static void *summed(const call *c, norm_work *w, int (*sums)(const void *, int64
 static void *norm(call *c, int by_row) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	norm_work w;
-	if (!fits(c, "ffff", "fff") || !begin_norm(c, &w, by_row, c->results.buffers + 1)) return unfit(c);
+	if (!fits(c, "ffff", "fff", 0) || !begin_norm(c, &w, by_row, c->results.buffers + 1)) return unfit(c);
 	const buffer *scale = c->arguments.buffers[1], *offset = c->arguments.buffers[2], *y = c->results.buffers[0];
 	if (size(scale) != w.channels || size(offset) != w.channels || size(y) != w.rows * w.channels) return unfit(c);
 	w.scale = scale->data;
@@ -330,7 +332,7 @@ static void *norm(call *c, int by_row) {
 static void *norm_gradient(call *c, int by_row) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	norm_work w;
-	if (!fits(c, "ffffff", "fff") || !begin_norm(c, &w, by_row, c->arguments.buffers + 2)) return unfit(c);
+	if (!fits(c, "ffffff", "fff", 0) || !begin_norm(c, &w, by_row, c->arguments.buffers + 2)) return unfit(c);
 	const buffer *scale = c->arguments.buffers[1], *dy = c->arguments.buffers[4], *dx = c->results.buffers[0];
 	const buffer *dscale = c->results.buffers[1], *doffset = c->results.buffers[2];
 	const int64_t numbers = w.rows * w.channels;
@@ -368,7 +370,7 @@ static void *call_product(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	product_work w = {0};
 	const size_t loops = offsetof(product_work, a) / sizeof(int64_t);
-	if (!fits(c, "ff", "f") || c->attributes.count != 1 || c->attributes.types[0] != attribute_array) return unfit(c);
+	if (!fits(c, "ff", "f", 1) || c->attributes.types[0] != attribute_array) return unfit(c);
 	const array *given = (const array *)c->attributes.scalars[0];
 	if (given->type != type_s64 || given->count != loops) return unfit(c);
 	memcpy(&w, given->numbers, loops * sizeof(int64_t));
@@ -394,7 +396,7 @@ static void *call_product(call *c) {
 static void *call_adamw(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	const int decays = c->arguments.count == 9;
-	if (!fits(c, decays ? "fffffffff" : "ffffffff", "fff")) return unfit(c);
+	if (!fits(c, decays ? "fffffffff" : "ffffffff", "fff", 0)) return unfit(c);
 	buffer **arguments = c->arguments.buffers, **results = c->results.buffers;
 	adamw_work w = {.count = size(arguments[0]), .w = arguments[0]->data, .gradient = arguments[1]->data, .mean = arguments[2]->data,
 		.square = arguments[3]->data, .to = results[0]->data, .to_mean = results[1]->data, .to_square = results[2]->data};
@@ -407,26 +409,35 @@ static void *call_adamw(call *c) {
 	return parallel(c, adamw, &w, adamw_units(&w));
 }
 
+// begin_gelu reads a table x and the biases of its channels; the tables besides are as large as x.
+static int begin_gelu(gelu_work *w, const buffer *x, const buffer *bias) {
+	*w = (gelu_work){.channels = size(bias), .x = x->data, .bias = bias->data};
+	if (w->channels == 0 || x->rank < 1 || x->dims[x->rank - 1] != w->channels) return 0;
+	w->rows = size(x) / w->channels;
+	return 1;
+}
+
 // call_gelu is gelu(x, bias) -> y.
 static void *call_gelu(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	if (!fits(c, "ff", "f")) return unfit(c);
-	const buffer *x = c->arguments.buffers[0], *bias = c->arguments.buffers[1], *y = c->results.buffers[0];
-	gelu_work w = {.channels = size(bias), .x = x->data, .bias = bias->data, .y = y->data};
-	if (w.channels == 0 || x->rank < 1 || x->dims[x->rank - 1] != w.channels || size(y) != size(x)) return unfit(c);
-	w.rows = size(x) / w.channels;
+	gelu_work w;
+	if (!fits(c, "ff", "f", 0) || !begin_gelu(&w, c->arguments.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	const buffer *y = c->results.buffers[0];
+	if (size(y) != w.rows * w.channels) return unfit(c);
+	w.y = y->data;
 	return parallel(c, gelu, &w, gelu_units(&w));
 }
 
 // call_gelu_gradient is gelu_gradient(x, bias, dy) -> those of x and bias.
 static void *call_gelu_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	if (!fits(c, "fff", "ff")) return unfit(c);
-	const buffer *x = c->arguments.buffers[0], *bias = c->arguments.buffers[1], *dy = c->arguments.buffers[2];
-	const buffer *dx = c->results.buffers[0], *dbias = c->results.buffers[1];
-	gelu_work w = {.channels = size(bias), .x = x->data, .bias = bias->data, .dy = dy->data, .y = dx->data, .dbias = dbias->data};
-	if (w.channels == 0 || x->rank < 1 || x->dims[x->rank - 1] != w.channels || size(dy) != size(x) || size(dx) != size(x) || size(dbias) != w.channels) return unfit(c);
-	w.rows = size(x) / w.channels;
+	gelu_work w;
+	if (!fits(c, "fff", "ff", 0) || !begin_gelu(&w, c->arguments.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	const buffer *dy = c->arguments.buffers[2], *dx = c->results.buffers[0], *dbias = c->results.buffers[1];
+	if (size(dy) != w.rows * w.channels || size(dx) != size(dy) || size(dbias) != w.channels) return unfit(c);
+	w.dy = dy->data;
+	w.y = dx->data;
+	w.dbias = dbias->data;
 	w.sums = malloc(gelu_sums(&w) * sizeof(float));
 	if (w.sums == NULL) return no_memory(c);
 	void *failed = parallel(c, gelu_gradient, &w, gelu_units(&w));
@@ -438,7 +449,7 @@ static void *call_gelu_gradient(call *c) {
 // call_score is score(logits, truth, target) -> total, gradient.
 static void *call_score(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	if (!fits(c, "fff", "ff")) return unfit(c);
+	if (!fits(c, "fff", "ff", 0)) return unfit(c);
 	buffer **arguments = c->arguments.buffers;
 	const buffer *logits = arguments[0], *total = c->results.buffers[0], *gradient = c->results.buffers[1];
 	if (logits->rank != 2 || size(logits) == 0 || size(total) != 3 || size(gradient) != size(logits)) return unfit(c);
@@ -471,7 +482,7 @@ static int begin_softmax(softmax_work *w, buffer **arguments) {
 static void *call_softmax(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	softmax_work w;
-	if (!fits(c, "fuuuf", "ff") || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
+	if (!fits(c, "fuuuf", "ff", 0) || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
 	const buffer *y = c->results.buffers[0], *sums = c->results.buffers[1];
 	if (size(y) != w.rows * w.columns || size(sums) != 2 * w.rows) return unfit(c);
 	w.y = y->data;
@@ -483,7 +494,7 @@ static void *call_softmax(call *c) {
 static void *call_softmax_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	softmax_work w;
-	if (!fits(c, "fuuuffff", "f") || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
+	if (!fits(c, "fuuuffff", "f", 0) || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
 	const buffer *y = c->arguments.buffers[5], *sums = c->arguments.buffers[6], *dy = c->arguments.buffers[7], *dx = c->results.buffers[0];
 	if (size(y) != w.rows * w.columns || size(sums) != 2 * w.rows || size(dy) != size(y) || size(dx) != size(y)) return unfit(c);
 	w.y = y->data;
@@ -503,7 +514,7 @@ static uint32_t finalise(uint32_t x) {
 // call_dropout_keys is dropout_keys(low, high, site) -> first, second, all of them uint32.
 static void *call_dropout_keys(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	if (!fits(c, "uuu", "uu")) return unfit(c);
+	if (!fits(c, "uuu", "uu", 0)) return unfit(c);
 	uint32_t given[3];
 	for (int i = 0; i < 3; i++) {
 		if (c->arguments.buffers[i]->rank != 0) return unfit(c);

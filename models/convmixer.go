@@ -42,8 +42,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", y)) // [B, T, C]
 
 	// A 1 x 1 convolution is Dense over each token.
-	kernel = n.weight(path+"/pointwise/kernel", glorot, dim, dim).NodeValue(x)
-	bias = n.weight(path+"/pointwise/bias", zeros, dim).NodeValue(x)
+	kernel, bias = n.denseWeights(path+"/pointwise", x, dim)
 	return n.batchNorm(path+"/pointwise/norm", n.linearConv(x, kernel, bias))
 }
 

@@ -60,9 +60,15 @@ func (n *network) variable(path string, fill filler, trainable bool, dims []int)
 
 // dense is y = x W + b over the last axis: [..., in] -> [..., out].
 func (n *network) dense(path string, x *graph.Node, out int) *graph.Node {
-	kernel := n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
-	bias := n.weight(path+"/bias", zeros, out).NodeValue(x)
+	kernel, bias := n.denseWeights(path, x, out)
 	return n.linear(x, kernel, bias)
+}
+
+// denseWeights are a kernel [in, out] and a bias [out].
+func (n *network) denseWeights(path string, x *graph.Node, out int) (kernel, bias *graph.Node) {
+	kernel = n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
+	bias = n.weight(path+"/bias", zeros, out).NodeValue(x)
+	return kernel, bias
 }
 
 // linear is x [..., in] times kernel [in, out] plus bias [out], unless that is nil.
@@ -99,8 +105,7 @@ func gelu(x *graph.Node) *graph.Node { return activation.Gelu(x) }
 
 // denseGELU is gelu of [network.dense].
 func (n *network) denseGELU(path string, x *graph.Node, out int) *graph.Node {
-	kernel := n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
-	bias := n.weight(path+"/bias", zeros, out).NodeValue(x)
+	kernel, bias := n.denseWeights(path, x, out)
 	return n.linearGELU(x, kernel, bias)
 }
 
