@@ -227,7 +227,7 @@ func cutFields(text string) (kind string, fields []byte, err error) {
 		if !ok || name == "" || !json.Valid([]byte(value)) {
 			return "", nil, fmt.Errorf("%q is no field with a number or true, fields look like %q", strings.TrimSpace(field), "vit(heads=8,hidden=128)")
 		}
-		if value == "0" {
+		if number := 1.; json.Unmarshal([]byte(value), &number) == nil && number == 0 {
 			return "", nil, fmt.Errorf("%q: leave a field out for the reference's own value; a ViT without dropout is %q", strings.TrimSpace(field), "vit(dropout=-1)")
 		}
 		values[name] = json.RawMessage(value)

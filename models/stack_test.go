@@ -57,6 +57,7 @@ func TestParse(t *testing.T) {
 		"mixer:2,,vit":             `there is no block ""`,
 		"vit(heads=1:2":            `"vit(heads=1" does not close its parenthesis`,
 		"vit(heads)":               `"heads" is no field with a number`,
+		"vit(dropout=0.0)":         `"dropout=0.0": leave a field out`,
 		"vit(dropout=0)":           `"dropout=0": leave a field out for the reference's own value; a ViT without dropout is "vit(dropout=-1)"`,
 		"vit(heads=one)":           `"heads=one" is no field with a number`,
 		"vit(head=1)":              `fields of vit (heads, key_dim, hidden, dropout, linear, no_bias): json: unknown field "head"`,
