@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -19,6 +20,14 @@ var native sync.Map
 func Native(g *graph.Graph) bool {
 	_, ok := native.Load(g.Backend())
 	return ok && g.DistributedStrategy() == distributed.None
+}
+
+// Kernels is [Call] for a graph that is [Native], nil for others.
+func Kernels(g *graph.Graph) func(kernel string, inputs []*graph.Node, results ...shapes.Shape) []*graph.Node {
+	if !Native(g) {
+		return nil
+	}
+	return Call
 }
 
 // customCall writes a call by XLA's foreign function interface, tables in row-major order. Each of aliases is a result

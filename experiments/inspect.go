@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"patchlab/backend"
 	"patchlab/models"
 )
 
@@ -97,7 +98,7 @@ func (n *Network) buildInside() error {
 	return guard("inspect", func() (err error) {
 		n.inside, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, images *graph.Node) []*graph.Node {
 			var taps models.Taps
-			logits := n.Config.Logits(scope, images, models.Pass{Taps: &taps})
+			logits := n.Config.Logits(scope, images, models.Pass{Taps: &taps, Kernels: backend.Kernels(images.Graph())})
 			return slices.Concat([]*graph.Node{logits}, taps.Attention, taps.TokenHidden)
 		})
 		if err == nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 	"golang.org/x/sync/errgroup"
 
+	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/models"
 	"patchlab/weights"
@@ -53,7 +54,7 @@ func NewNetwork(b compute.Backend, config models.Config, seed int64) (*Network, 
 	slices.Sort(n.names)
 	err := guard("build network", func() (err error) {
 		n.forward, err = model.NewExec(b, n.store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-			return config.Logits(scope, images, models.Pass{BFloat16: n.half})
+			return config.Logits(scope, images, models.Pass{BFloat16: n.half, Kernels: backend.Kernels(images.Graph())})
 		})
 		return err
 	})

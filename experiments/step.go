@@ -54,6 +54,7 @@ func (s *stepper) graph(scope *model.Scope, images, labels, rates, seed *graph.N
 	rate := func(i int) *graph.Node { return graph.Squeeze(graph.Slice(rates, graph.AxisElem(i))) }
 	logits := s.net.Config.Logits(scope, images, models.Pass{
 		Training: true, Frozen: s.recipe.frozen(), Seed: seed, BFloat16: s.recipe.Precision == BFloat16,
+		Kernels: backend.Kernels(images.Graph()),
 	})
 	truth := graph.OneHot(labels, logits.Shape().Dim(-1), dtypes.Float32) // [B, K]
 	target := truth

@@ -8,6 +8,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // cpuTime is the processor time that this process has used.
@@ -33,7 +35,7 @@ func benchmarkNetworks(b *testing.B, open func(testing.TB) compute.Backend) {
 		b.Run(c.ID+"/train", func(b *testing.B) {
 			opened := open(b)
 			benchmark(b, opened, c, batch, func(scope *model.Scope, images, seed *graph.Node) *graph.Node {
-				loss := entropy(c.Logits(scope, images, Pass{Training: true, Seed: seed}))
+				loss := entropy(c.Logits(scope, images, Pass{Training: true, Seed: seed, Kernels: backend.Kernels(images.Graph())}))
 				descend(scope, loss, 1e-3)
 				return loss
 			})
@@ -41,7 +43,7 @@ func benchmarkNetworks(b *testing.B, open func(testing.TB) compute.Backend) {
 		b.Run(c.ID+"/infer", func(b *testing.B) {
 			opened := open(b)
 			benchmark(b, opened, c, batch, func(scope *model.Scope, images, _ *graph.Node) *graph.Node {
-				return c.Logits(scope, images, Pass{})
+				return c.Logits(scope, images, Pass{Kernels: backend.Kernels(images.Graph())})
 			})
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -95,6 +96,9 @@ type Pass struct {
 	// Precision Training", section 3; bfloat16 has float32's range and needs no loss scaling).
 	// Convolutions by depth stay float32: they are no matrix products.
 	BFloat16 bool
+	// Kernels, if not nil, returns what the kernel of a name makes of inputs, results of these shapes without a gradient
+	// (patchlab/backend's Kernels gives it, and its calls_linux.c tells their names). nil: GoMLX's operations do all.
+	Kernels func(name string, inputs []*graph.Node, results ...shapes.Shape) []*graph.Node
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
 }

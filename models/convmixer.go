@@ -36,7 +36,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := graph.Reshape(x, batch, grid, grid, dim)
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	y = depthwise(y, kernel)
+	y = n.depthwise(y, kernel)
 	y.AssertDims(batch, grid, grid, dim)
 	y = n.biasedConv(graph.Reshape(y, batch, tokens, dim), bias)
 	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", y)) // [B, T, C]

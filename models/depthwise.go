@@ -4,25 +4,23 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-
-	"patchlab/backend"
 )
 
 // depthwise convolves each channel of x [B, H, W, C] with its own slice of kernel [k, k, 1, C], "same"
 // padding, stride 1: [B, H, W, C]. As in Keras, an even kernel looks one place further right and down.
 //
-// Where there is one, a kernel of package backend does it. Else it is the sum over the k*k taps of x, shifted, times
+// Where there is one, one of the pass's kernels does it. Else it is the sum over the k*k taps of x, shifted, times
 // the tap's weights, which XLA fuses into one pass; the gradient of x is another such sum. XLA's own grouped convolution
 // runs slowly on a CPU and its gradient compiles slowly; the gradient that would follow from the sum has a pass over the
 // table for each tap (results/speed-log.md).
-func depthwise(x, kernel *graph.Node) *graph.Node {
+func (n *network) depthwise(x, kernel *graph.Node) *graph.Node {
 	kernel.AssertDims(-1, -1, 1, x.Shape().Dim(-1))
 	side := kernel.Shape().Dim(0)
 	before, after := (side-1)/2, side/2
-	if backend.Native(x.Graph()) {
+	if n.pass.Kernels != nil {
 		convolve := func(name string, a, b *graph.Node, before int, result shapes.Shape) *graph.Node {
 			margin := graph.Scalar(x.Graph(), dtypes.Int32, before) // zeros before rows and columns
-			return backend.Call(name, []*graph.Node{a, b, margin}, result)[0]
+			return n.pass.Kernels(name, []*graph.Node{a, b, margin}, result)[0]
 		}
 		return withGradient(func(inputs []*graph.Node) *graph.Node {
 			return linked(convolve("depthwise", inputs[0], inputs[1], before, x.Shape()), inputs...)

@@ -7,8 +7,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
-
-	"patchlab/backend"
 )
 
 // dropout zeroes each element with probability rate and divides the rest by 1-rate
@@ -34,7 +32,7 @@ func (n *network) site(rate float64) (site int, ok bool) {
 
 // keepMask returns booleans of the given dimensions, each true with probability 1-rate.
 func (n *network) keepMask(site int, dims []int, rate float64) *graph.Node {
-	bits := randomBits(n.pass.Seed, site, dims)
+	bits := n.randomBits(site, dims)
 	return graph.LessThan(bits, u32(bits.Graph(), keepBelow(rate)))
 }
 
@@ -47,10 +45,10 @@ func keepBelow(rate float64) uint32 { return uint32(min(math.Round((1-rate)*(1<<
 // multiply-xorshift finaliser of the murmur3 family (constants by Wellons, "Prospecting for hash
 // functions", 2018, found by search for least bias). Because the second key enters after the first
 // round, two streams are not shifted copies of each other, as they would be if i+key were hashed.
-func randomBits(seed *graph.Node, site int, dims []int) *graph.Node {
-	g := seed.Graph()
+func (n *network) randomBits(site int, dims []int) *graph.Node {
+	g := n.pass.Seed.Graph()
 	shape := shapes.Make(dtypes.Uint32, dims...)
-	first, second := keys(seed, site, shape)
+	first, second := n.keys(site, shape)
 	x := graph.IotaFull(g, shape)
 	x = graph.Add(graph.Mul(x, u32(g, 0x9e3779b1)), first)
 	x = graph.Mul(shiftXor(x, 16), u32(g, 0x7feb352d))
@@ -59,20 +57,21 @@ func randomBits(seed *graph.Node, site int, dims []int) *graph.Node {
 	return shiftXor(x, 16)
 }
 
-// keys are two words, uint32, of a site whose elements are of this shape. Where they can they come from a call of package backend: XLA, which cannot look into
-// it, compiles one loop for all sites of like shape, where it else has one for each, with the site's number in it.
-func keys(seed *graph.Node, site int, shape shapes.Shape) (first, second *graph.Node) {
+// keys are two words, uint32, of a site whose elements are of this shape. Where they can
+// they come from a kernel: XLA, which cannot look into it, compiles one loop for all sites of like shape, where it else has one for each, with the site's number in it.
+func (n *network) keys(site int, shape shapes.Shape) (first, second *graph.Node) {
 	if uint64(shape.Size()) > math.MaxUint32 {
 		panic(fmt.Errorf("dropout over %d elements, at most %d can be numbered", shape.Size(), uint32(math.MaxUint32)))
 	}
-	low, high := words(seed)
-	number := u32(seed.Graph(), 0x9e3779b9*uint32(site+1))
-	if backend.Native(seed.Graph()) {
-		both := backend.Call("dropout_keys", []*graph.Node{low, high, number}, low.Shape(), low.Shape())
+	g := n.pass.Seed.Graph()
+	low, high := words(n.pass.Seed)
+	number := u32(g, 0x9e3779b9*uint32(site+1))
+	if n.pass.Kernels != nil {
+		both := n.pass.Kernels("dropout_keys", []*graph.Node{low, high, number}, low.Shape(), low.Shape())
 		return both[0], both[1]
 	}
 	first = finalise(graph.Add(finalise(graph.Add(low, number)), high))
-	return first, finalise(graph.Add(first, u32(seed.Graph(), 0x85ebca6b)))
+	return first, finalise(graph.Add(first, u32(g, 0x85ebca6b)))
 }
 
 // words splits a scalar seed into two uint32.

@@ -12,13 +12,16 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"patchlab/backend"
 )
 
 // draw returns n random words for a seed and a site.
-func draw(t testing.TB, backend compute.Backend, seed any, site, n int) []uint32 {
+func draw(t testing.TB, opened compute.Backend, seed any, site, n int) []uint32 {
 	t.Helper()
-	exec, err := graph.NewExec(backend, func(seed *graph.Node) *graph.Node {
-		return randomBits(seed, site, []int{n})
+	exec, err := graph.NewExec(opened, func(seed *graph.Node) *graph.Node {
+		net := &network{pass: Pass{Seed: seed, Kernels: backend.Kernels(seed.Graph())}}
+		return net.randomBits(site, []int{n})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +258,8 @@ func TestWriteRandomBits(t *testing.T) {
 	exec, err := graph.NewExec(xlaBackend(t), func(seed *graph.Node) *graph.Node {
 		var sites []*graph.Node
 		for site := range 8 {
-			sites = append(sites, randomBits(seed, site, []int{1 << 20}))
+			net := &network{pass: Pass{Seed: seed, Kernels: backend.Kernels(seed.Graph())}}
+			sites = append(sites, net.randomBits(site, []int{1 << 20}))
 		}
 		return graph.Stack(sites, 0)
 	})

@@ -14,8 +14,6 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/nn"
-
-	"patchlab/backend"
 )
 
 // Constants of the reference's layers, all Keras's defaults but the first, which the reference sets.
@@ -111,8 +109,8 @@ func (n *network) denseGELU(path string, x *graph.Node, out int) *graph.Node {
 
 // linearGELU is gelu of [network.linear].
 func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
-	if backend.Native(x.Graph()) {
-		return nativeGELU(n.linear(x, kernel, nil), bias)
+	if n.pass.Kernels != nil {
+		return n.nativeGELU(n.linear(x, kernel, nil), bias)
 	}
 	return gelu(n.linear(x, kernel, bias))
 }
@@ -120,25 +118,23 @@ func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
 // linearConv is a convolution whose kernel sees each place once, [network.linear], and what follows a convolution: GELU,
 // or max(x, 0).
 func (n *network) linearConv(x, kernel, bias *graph.Node) *graph.Node {
-	if n.nativeConv(x) {
-		return nativeGELU(n.linear(x, kernel, nil), bias)
+	if n.nativeConv() {
+		return n.nativeGELU(n.linear(x, kernel, nil), bias)
 	}
 	return n.convActivation(n.linear(x, kernel, bias))
 }
 
 // biasedConv is what follows a convolution x [B, T, C] of which the bias [C] is still to be added.
 func (n *network) biasedConv(x, bias *graph.Node) *graph.Node {
-	if n.nativeConv(x) {
-		return nativeGELU(x, bias)
+	if n.nativeConv() {
+		return n.nativeGELU(x, bias)
 	}
 	return n.convActivation(graph.Add(x, channels(bias)))
 }
 
 // nativeConv reports whether GELU after a convolution is the backend's own: outside training XLA does it in one pass with
 // the BatchNorm that follows.
-func (n *network) nativeConv(x *graph.Node) bool {
-	return !n.ReLU && n.pass.Training && backend.Native(x.Graph())
-}
+func (n *network) nativeConv() bool { return !n.ReLU && n.pass.Training && n.pass.Kernels != nil }
 
 func (n *network) convActivation(x *graph.Node) *graph.Node {
 	if n.ReLU {
@@ -147,12 +143,12 @@ func (n *network) convActivation(x *graph.Node) *graph.Node {
 	return gelu(x)
 }
 
-// nativeGELU is gelu(x + bias), the bias [C] being added to each row of x [..., C], by kernels of package backend.
-func nativeGELU(x, bias *graph.Node) *graph.Node {
+// nativeGELU is gelu(x + bias), the bias [C] being added to each row of x [..., C], by the pass's kernels.
+func (n *network) nativeGELU(x, bias *graph.Node) *graph.Node {
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		return linked(backend.Call("gelu", inputs, x.Shape())[0], inputs...)
+		return linked(n.pass.Kernels("gelu", inputs, x.Shape())[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
-		return backend.Call("gelu_gradient", []*graph.Node{x, bias, dy}, x.Shape(), bias.Shape())
+		return n.pass.Kernels("gelu_gradient", []*graph.Node{x, bias, dy}, x.Shape(), bias.Shape())
 	}, x, bias)
 }
 
@@ -163,8 +159,8 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	x.AssertDims(-1, -1, width)
 	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
 	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
-	if backend.Native(x.Graph()) {
-		y, _, _ := nativeNorm("layer_norm", x, gamma, beta, layerNormEpsilon, shapes.Make(dtypes.Float32, x.Shape().Dimensions[:2]...))
+	if n.pass.Kernels != nil {
+		y, _, _ := n.nativeNorm("layer_norm", x, gamma, beta, layerNormEpsilon, shapes.Make(dtypes.Float32, x.Shape().Dimensions[:2]...))
 		return y
 	}
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
@@ -181,16 +177,16 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	}, x, gamma, beta)
 }
 
-// nativeNorm is γ (x - mean)/sqrt(variance + ε) + β by the kernels "layer_norm" or "batch_norm" of package backend, with
+// nativeNorm is γ (x - mean)/sqrt(variance + ε) + β by the pass's kernels "layer_norm" or "batch_norm", with
 // the moments, of the shape given, [B, T] or [C].
-func nativeNorm(kernel string, x, gamma, beta *graph.Node, epsilon float64, moments shapes.Shape) (y, mean, variance *graph.Node) {
+func (n *network) nativeNorm(kernel string, x, gamma, beta *graph.Node, epsilon float64, moments shapes.Shape) (y, mean, variance *graph.Node) {
 	limit := graph.Scalar(x.Graph(), dtypes.Float32, epsilon)
 	y = withGradient(func(inputs []*graph.Node) *graph.Node {
-		results := backend.Call(kernel, append(slices.Clone(inputs), limit), x.Shape(), moments, moments)
+		results := n.pass.Kernels(kernel, append(slices.Clone(inputs), limit), x.Shape(), moments, moments)
 		mean, variance = results[1], results[2]
 		return linked(results[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
-		return backend.Call(kernel+"_gradient", []*graph.Node{x, gamma, mean, variance, dy, limit}, x.Shape(), gamma.Shape(), beta.Shape())
+		return n.pass.Kernels(kernel+"_gradient", []*graph.Node{x, gamma, mean, variance, dy, limit}, x.Shape(), gamma.Shape(), beta.Shape())
 	}, x, gamma, beta)
 	return y, mean, variance
 }
@@ -218,8 +214,8 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 		return normalise(movingMean.NodeValue(x), movingVariance.NodeValue(x))
 	}
 	var y, mean, variance *graph.Node
-	if backend.Native(x.Graph()) {
-		y, mean, variance = nativeNorm("batch_norm", x, gamma, beta, n.batchNormEpsilon(), gamma.Shape())
+	if n.pass.Kernels != nil {
+		y, mean, variance = n.nativeNorm("batch_norm", x, gamma, beta, n.batchNormEpsilon(), gamma.Shape())
 	} else {
 		mean, variance = moments(x)
 		y = normalise(mean, variance)

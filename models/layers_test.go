@@ -170,7 +170,7 @@ func TestNativeLayers(t *testing.T) {
 			for i, b := range []compute.Backend{plain, opened} {
 				store := model.NewStore()
 				exec := model.MustNewExec(b, store, func(scope *model.Scope, x, weights *graph.Node) []*graph.Node {
-					n := &network{scope: scope, pass: Pass{Training: true, Seed: u32(x.Graph(), 5)}}
+					n := &network{scope: scope, pass: Pass{Training: true, Seed: u32(x.Graph(), 5), Kernels: backend.Kernels(x.Graph())}}
 					n.weight("norm/gamma", wide, dim)
 					n.weight("norm/beta", wide, dim)
 					parameters := []*graph.Node{x}
@@ -280,7 +280,8 @@ func TestDepthwise(t *testing.T) {
 		}
 		for _, b := range []compute.Backend{goBackend(t), anyBackend(t)} {
 			exec := graph.MustNewExec(b, func(x, kernel, weights *graph.Node) []*graph.Node {
-				y := depthwise(x, kernel)
+				n := &network{pass: Pass{Kernels: backend.Kernels(x.Graph())}}
+				y := n.depthwise(x, kernel)
 				return append([]*graph.Node{y}, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x, kernel)...)
 			})
 			out, err := exec.Call(tensors.FromFlatDataAndDimensions(x, batch, height, width, dim),

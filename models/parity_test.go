@@ -193,7 +193,7 @@ func compareWithKeras(t *testing.T, opened compute.Backend, config models.Config
 
 	// Outside training.
 	infer := model.MustNewExec(opened, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-		return config.Logits(scope, images, models.Pass{})
+		return config.Logits(scope, images, models.Pass{Kernels: backend.Kernels(images.Graph())})
 	})
 	defer infer.Finalize()
 	logits, err := infer.Call1(imageTensor())
@@ -205,7 +205,7 @@ func compareWithKeras(t *testing.T, opened compute.Backend, config models.Config
 
 	// Loss and gradients in training. The moving statistics are put back below, with the weights.
 	loss := func(scope *model.Scope, images, labels *graph.Node) *graph.Node {
-		logits := config.Logits(scope, images, models.Pass{Training: true})
+		logits := config.Logits(scope, images, models.Pass{Training: true, Kernels: backend.Kernels(images.Graph())})
 		truth := graph.OneHot(labels, config.Classes, dtypes.Float32)
 		return graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(truth, graph.LogSoftmax(logits, -1)), -1)))
 	}

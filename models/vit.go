@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
-
-	"patchlab/backend"
 )
 
 // ViT is one encoder layer of the Vision Transformer (Dosovitskiy et al. 2021, "An Image is Worth
@@ -109,7 +107,7 @@ func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 
 // attend is softmax over the last axis of scores [B, h, T, T], and dropout.
 func (n *network) attend(scores *graph.Node, rate float64) *graph.Node {
-	if n.pass.Taps == nil && backend.Native(scores.Graph()) {
+	if n.pass.Taps == nil && n.pass.Kernels != nil {
 		return n.nativeAttend(scores, rate)
 	}
 	scores = graph.Softmax(scores, -1)
@@ -117,12 +115,12 @@ func (n *network) attend(scores *graph.Node, rate float64) *graph.Node {
 	return n.dropout(scores, rate)
 }
 
-// nativeAttend is attend by a kernel of package backend.
+// nativeAttend is attend by one of the pass's kernels.
 func (n *network) nativeAttend(scores *graph.Node, rate float64) *graph.Node {
 	g := scores.Graph()
 	first, second, threshold, scale := u32(g, 0), u32(g, 0), u32(g, math.MaxUint32), 1.
 	if site, ok := n.site(rate); ok {
-		first, second = keys(n.pass.Seed, site, scores.Shape())
+		first, second = n.keys(site, scores.Shape())
 		threshold, scale = u32(g, keepBelow(rate)), 1/(1-rate)
 	}
 	dropout := []*graph.Node{first, second, threshold, graph.Scalar(g, scores.DType(), scale)}
@@ -130,10 +128,10 @@ func (n *network) nativeAttend(scores *graph.Node, rate float64) *graph.Node {
 	sums.Dimensions[3] = 2
 	var results []*graph.Node
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		results = backend.Call("softmax", append(slices.Clone(inputs), dropout...), scores.Shape(), sums)
+		results = n.pass.Kernels("softmax", append(slices.Clone(inputs), dropout...), scores.Shape(), sums)
 		return linked(results[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
-		return backend.Call("softmax_gradient", append(append([]*graph.Node{scores}, dropout...), results[0], results[1], dy), scores.Shape())
+		return n.pass.Kernels("softmax_gradient", append(append([]*graph.Node{scores}, dropout...), results[0], results[1], dy), scores.Shape())
 	}, scores)
 }
 
