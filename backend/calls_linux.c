@@ -282,6 +282,14 @@ static int64_t size(const buffer *b) {
 	return numbers;
 }
 
+// alike reports whether tables have the same shape.
+static int alike(const buffer *a, const buffer *b) {
+	if (a->rank != b->rank) return 0;
+	for (int64_t i = 0; i < a->rank; i++)
+		if (a->dims[i] != b->dims[i]) return 0;
+	return 1;
+}
+
 // number reads an argument that is a scalar, 0 where there is no such.
 static int number(const buffer *b, float *to) {
 	if (b->rank != 0) return 0;
@@ -365,6 +373,17 @@ static int within(const buffer *b, int count, const int64_t *sizes[], const int6
 	return last < size(b);
 }
 
+static void *multiply(call *c, product_work *w) {
+	const int64_t sums = product_sums(w);
+	if (sums == 0) return parallel(c, product, w, product_units(w));
+	w->sums = malloc(sums * sizeof(float));
+	if (w->sums == NULL) return no_memory(c);
+	void *failed = parallel(c, product, w, product_units(w));
+	if (failed == NULL) failed = parallel(c, product_total, w, product_total_units(w));
+	free(w->sums);
+	return failed;
+}
+
 // call_product is product(a, b; loops) -> c, the loops being product_work's integers.
 static void *call_product(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
@@ -382,14 +401,20 @@ static void *call_product(call *c) {
 	w.a = a->data;
 	w.b = b->data;
 	w.c = to->data;
-	const int64_t sums = product_sums(&w);
-	if (sums == 0) return parallel(c, product, &w, product_units(&w));
-	w.sums = malloc(sums * sizeof(float));
-	if (w.sums == NULL) return no_memory(c);
-	void *failed = parallel(c, product, &w, product_units(&w));
-	if (failed == NULL) failed = parallel(c, product_total, &w, product_total_units(&w));
-	free(w.sums);
-	return failed;
+	return multiply(c, &w);
+}
+
+// call_dense is dense(x, kernel, bias) -> x kernel + bias, over the last axis of x.
+static void *call_dense(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fff", "f", 0)) return unfit(c);
+	const buffer *x = c->arguments.buffers[0], *kernel = c->arguments.buffers[1], *bias = c->arguments.buffers[2], *y = c->results.buffers[0];
+	if (kernel->rank != 2 || size(kernel) == 0 || x->rank < 1 || x->dims[x->rank - 1] != kernel->dims[0]) return unfit(c);
+	const int64_t depth = kernel->dims[0], columns = kernel->dims[1], rows = size(x) / depth;
+	if (rows == 0 || size(bias) != columns || size(y) != rows * columns) return unfit(c);
+	product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = depth, .a_depth = 1,
+		.b_depth = columns, .b_column = 1, .c_row = columns, .a = x->data, .b = kernel->data, .bias = bias->data, .c = y->data};
+	return multiply(c, &w);
 }
 
 // call_adamw is adamw(w, gradient, mean, square, mean_rate, square_rate, rate, epsilon[, decay]) -> new w, mean, square.
@@ -465,43 +490,44 @@ static void *call_score(call *c) {
 	return failed;
 }
 
-// begin_softmax reads a table x and what dropout needs: two keys, a threshold, and a scale.
-static int begin_softmax(softmax_work *w, buffer **arguments) {
-	const buffer *x = arguments[0];
-	for (int i = 1; i < 4; i++)
+// begin_attention reads queries, keys and values, and what dropout needs: two keys, a threshold, and a scale.
+static int begin_attention(attention_work *w, buffer **arguments) {
+	const buffer *q = arguments[0];
+	for (int i = 3; i < 6; i++)
 		if (arguments[i]->rank != 0) return 0;
-	*w = (softmax_work){.x = x->data, .first = *(const uint32_t *)arguments[1]->data, .second = *(const uint32_t *)arguments[2]->data,
-		.threshold = *(const uint32_t *)arguments[3]->data};
-	if (!number(arguments[4], &w->scale) || x->rank < 1 || size(x) == 0) return 0;
-	w->columns = x->dims[x->rank - 1];
-	w->rows = size(x) / w->columns;
-	return 1;
+	if (q->rank != 4 || size(q) == 0) return 0;
+	for (int i = 1; i < 3; i++)
+		if (!alike(arguments[i], q)) return 0;
+	*w = (attention_work){.batch = q->dims[0], .tokens = q->dims[1], .heads = q->dims[2], .width = q->dims[3],
+		.first = *(const uint32_t *)arguments[3]->data, .second = *(const uint32_t *)arguments[4]->data, .threshold = *(const uint32_t *)arguments[5]->data,
+		.q = q->data, .k = arguments[1]->data, .v = arguments[2]->data};
+	return number(arguments[6], &w->scale);
 }
 
-// call_softmax is softmax(x, first, second, threshold, scale) -> y, sums.
-static void *call_softmax(call *c) {
+// call_attention is attention(q, k, v, first, second, threshold, scale) -> y.
+static void *call_attention(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	softmax_work w;
-	if (!fits(c, "fuuuf", "ff", 0) || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
-	const buffer *y = c->results.buffers[0], *sums = c->results.buffers[1];
-	if (size(y) != w.rows * w.columns || size(sums) != 2 * w.rows) return unfit(c);
+	attention_work w;
+	if (!fits(c, "fffuuuf", "f", 0) || !begin_attention(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *y = c->results.buffers[0];
+	if (!alike(y, c->arguments.buffers[0])) return unfit(c);
 	w.y = y->data;
-	w.sums = sums->data;
-	return parallel(c, softmax, &w, softmax_units(&w));
+	return parallel(c, attention, &w, attention_units(&w));
 }
 
-// call_softmax_gradient is softmax_gradient(x, first, second, threshold, scale, y, sums, dy) -> that of x.
-static void *call_softmax_gradient(call *c) {
+// call_attention_gradient is attention_gradient(q, k, v, first, second, threshold, scale, dy) -> those of q, k and v.
+static void *call_attention_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
-	softmax_work w;
-	if (!fits(c, "fuuuffff", "f", 0) || !begin_softmax(&w, c->arguments.buffers)) return unfit(c);
-	const buffer *y = c->arguments.buffers[5], *sums = c->arguments.buffers[6], *dy = c->arguments.buffers[7], *dx = c->results.buffers[0];
-	if (size(y) != w.rows * w.columns || size(sums) != 2 * w.rows || size(dy) != size(y) || size(dx) != size(y)) return unfit(c);
-	w.y = y->data;
-	w.sums = sums->data;
+	attention_work w;
+	if (!fits(c, "fffuuuff", "fff", 0) || !begin_attention(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *q = c->arguments.buffers[0], *dy = c->arguments.buffers[7];
+	buffer **results = c->results.buffers;
+	if (!alike(dy, q) || !alike(results[0], q) || !alike(results[1], q) || !alike(results[2], q)) return unfit(c);
 	w.dy = dy->data;
-	w.dx = dx->data;
-	return parallel(c, softmax_gradient, &w, softmax_units(&w));
+	w.dq = results[0]->data;
+	w.dk = results[1]->data;
+	w.dv = results[2]->data;
+	return parallel(c, attention_gradient, &w, attention_units(&w));
 }
 
 // finalise is models.finalise: every bit of the result depends on every bit of x.
@@ -544,10 +570,11 @@ int patchlab_register_calls(const api_table *api) {
 	minor_version = 0;
 	return offer(api, add, "patchlab_depthwise", call_depthwise) && minor_version >= 2 &&
 		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
-		offer(api, add, "patchlab_product", call_product) && offer(api, add, "patchlab_adamw", call_adamw) &&
+		offer(api, add, "patchlab_product", call_product) && offer(api, add, "patchlab_dense", call_dense) &&
+		offer(api, add, "patchlab_adamw", call_adamw) &&
 		offer(api, add, "patchlab_batch_norm", call_batch_norm) && offer(api, add, "patchlab_batch_norm_gradient", call_batch_norm_gradient) &&
 		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
 		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
-		offer(api, add, "patchlab_softmax", call_softmax) && offer(api, add, "patchlab_softmax_gradient", call_softmax_gradient) &&
+		offer(api, add, "patchlab_attention", call_attention) && offer(api, add, "patchlab_attention_gradient", call_attention_gradient) &&
 		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

@@ -1,5 +1,5 @@
 // Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
-// normalisations, products, GELU, softmax, the loss and AdamW's update, of float32. Each
+// normalisations, products, GELU, attention, the loss and AdamW's update, of float32. Each
 // function does one of its units of work, which are independent of each other, and
 // returns 0 where there is no memory.
 #pragma once
@@ -61,13 +61,13 @@ int norm_columns_gradient(const void *work, int64_t unit);
 //	c[i,j] = sum over o, k of a[o,i,k] b[o,k,j]
 //
 // each axis of each table with its own stride, but for c's columns, which lie side by
-// side.
+// side; to each row of c comes the bias, if any.
 typedef struct {
 	int64_t groups[2], rows, columns, outer, depth;
 	int64_t a_group[2], a_row, a_outer, a_depth;
 	int64_t b_group[2], b_outer, b_depth, b_column;
 	int64_t c_group[2], c_row;
-	const float *a, *b;
+	const float *a, *b, *bias;
 	float *c;
 	float *sums; // product_sums floats, if any: parts of the sums, which product_total adds up
 } product_work;
@@ -77,6 +77,7 @@ int64_t product_sums(const product_work *w);
 int product(const void *work, int64_t unit);
 int64_t product_total_units(const product_work *w);
 int product_total(const void *work, int64_t unit);
+int product_whole(const void *work, int64_t add); // all of it at once, of one group, without sums; 1 adds it to c
 
 // adamw_work is a step of AdamW on count weights, whose mean and square are the
 // moments of their gradient:
@@ -128,18 +129,20 @@ int64_t score_sums(const score_work *w);
 int score(const void *work, int64_t unit);
 void score_total(const score_work *w);
 
-// softmax_work is y = dropout(p) of a table x [rows, columns], p being exp(x) divided by
-// its row's sum, or its gradient by x. Number i of y is scale times p's where a hash of i
-// and two keys is below the threshold, else 0; a scale of 1 is no dropout.
+// attention_work is y = dropout(softmax(q k^T)) v for each head of each image, or its
+// gradients by q, k and v, all tables being [batch, tokens, heads, width].
+//
+// Softmax is over the keys of a query. Dropout multiplies number i of its result, in a
+// table [batch, heads, tokens, tokens], by scale where a hash of i and two keys is below
+// the threshold, else by 0; a scale of 1 is no dropout.
 typedef struct {
-	int64_t rows, columns;
+	int64_t batch, tokens, heads, width;
 	uint32_t first, second, threshold;
 	float scale;
-	const float *x, *dy;
-	float *y, *sums; // arguments of the gradient; sums [rows, 2] has a row's maximum, and one divided by its sum of exp(x - maximum)
-	float *dx;
-} softmax_work;
+	const float *q, *k, *v, *dy;
+	float *y, *dq, *dk, *dv;
+} attention_work;
 
-int64_t softmax_units(const softmax_work *w);
-int softmax(const void *work, int64_t unit);
-int softmax_gradient(const void *work, int64_t unit);
+int64_t attention_units(const attention_work *w);
+int attention(const void *work, int64_t unit);
+int attention_gradient(const void *work, int64_t unit);

@@ -95,15 +95,10 @@ func (p product) numbers() []int {
 		g[0].a, g[1].a, p.rows.a, p.outer.a, p.depth.a, g[0].b, g[1].b, p.outer.b, p.depth.b, p.columns.b, g[0].c, g[1].c, p.rows.c}
 }
 
-// worthwhile reports whether the kernel beats XLA's own products: not for small ones, which have less around them there,
-// nor for layers forward, whose transposes and bias XLA does with what comes before and after. The limits are those that
-// were measured (results/speed-log.md).
+// worthwhile reports whether the kernel beats XLA's own products: not for small ones, which have less around them there.
+// The limits are those that were measured (results/speed-log.md).
 func (p product) worthwhile() bool {
-	depth, weights := p.outer.size*p.depth.size, p.groups[0].b == 0 && p.columns.b == 1
-	if p.swapped {
-		weights = p.groups[0].a == 0 && p.rows.a == 1
-	}
-	return min(p.rows.size, p.columns.size) >= 32 && (depth >= 1024 || depth >= 48 && !weights)
+	return min(p.rows.size, p.columns.size) >= 32 && p.outer.size*p.depth.size >= 48
 }
 
 // dots are the axes of a product: batch and contracting ones of both operands.

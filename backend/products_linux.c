@@ -8,8 +8,9 @@
 // The scheme is that of BLIS (Van Zee & van de Geijn 2015, "BLIS: A Framework for
 // Rapidly Instantiating BLAS Functionality"): a part of b, whatever its layout was, is
 // copied into panels that stay in the caches, one of a only where its layout is bad,
-// and the innermost loop keeps a tile of c in registers.
-enum { depth_block = 256, rows_block = 256, columns_block = 256, most_rows = 8, units_wanted = 8 };
+// few rows of a meet all panels before the next ones come, and the innermost loop keeps
+// a tile of c in registers.
+enum { depth_block = 256, rows_block = 512, rows_near = 32, columns_block = 256, most_rows = 8, units_wanted = 8 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t parts(int64_t n, int64_t part) { return (n + part - 1) / part; }
@@ -60,6 +61,10 @@ __attribute__((target("avx512f,fma"), noinline)) static void flip(float *low, fl
 	STAGE(y, x, 8, low8, high8)
 #undef STAGE
 	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) {
+		if (high == low + lanes / 2) {
+			PUT(low + i * step, x[i]);
+			continue;
+		}
 		memcpy(low + i * step, &x[i], sizeof x[i] / 2);
 		memcpy(high + i * step, (float *)&x[i] + lanes / 2, sizeof x[i] / 2);
 	}
@@ -103,14 +108,17 @@ INLINE void pack(float *to, const int width, const float *from, int64_t line, in
 }
 
 // tile adds to a tile of c, of which rows and columns are there, the product of rows
-// of a and a panel of b; first: c has nothing yet.
-INLINE void tile(const int height, const int vectors, const float *a, int64_t a_row, int64_t a_depth, const float *b, int64_t b_depth, int64_t depth, float *c, int64_t c_row, int64_t rows, int64_t columns, int first) {
-	vec sums[most_rows][2];
+// of a and a panel of b; first: c has nothing yet, and the bias, if any, comes to each
+// row.
+INLINE void tile(const int height, const int vectors, const float *a, int64_t a_row, int64_t a_depth, const float *b, int64_t b_depth, int64_t depth, float *c, int64_t c_row, int64_t rows, int64_t columns, int first, const float *bias) {
+	vec sums[most_rows][2], start[2] = {{0}};
+	if (first && bias != NULL)
+		UNROLL for (int j = 0; j < vectors; j++) if (columns > j * lanes) load(&start[j], bias + j * lanes, columns - j * lanes);
 	const float *row[most_rows];
 	UNROLL for (int i = 0; i < height; i++) {
 		row[i] = a + (i < rows ? i : 0) * a_row;
 		UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(c + (i < rows ? i : 0) * c_row + j * lanes, 1);
-		UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = (vec){0};
+		UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = start[j];
 	}
 	for (int64_t k = 0, at = 0; k < depth; k++, at += a_depth, b += b_depth) {
 		vec x[2];
@@ -134,53 +142,79 @@ INLINE void tile(const int height, const int vectors, const float *a, int64_t a_
 	}
 }
 
-INLINE int product_body(const product_work *w, int64_t unit, const int across) {
+// part is a block of c, or of sums: the product from depth block first to last, of rows
+// from row on and columns from column on, of which c has the first.
+INLINE int part(const product_work *w, int64_t g0, int64_t g1, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t first, int64_t last, float *c, int64_t c_row, int add, const int across) {
 	const int wide = across == 8; // 32 registers of 16 numbers
 	const int height = wide ? 8 : 6, width = wide ? 2 * lanes : lanes;
-	const int64_t block = row_block(w), row_blocks = parts(w->rows, block);
-	const int64_t column = unit % column_blocks(w) * columns_block, columns = least(columns_block, w->columns - column);
-	unit /= column_blocks(w);
-	const int64_t row = unit % row_blocks * block, rows = least(block, w->rows - row);
-	unit /= row_blocks;
-	const int64_t g1 = unit % w->groups[1], g0 = unit / w->groups[1] % w->groups[0], split = unit / groups(w);
 	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
 	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1] + column * w->b_column;
-	float *c = w->c + g0 * w->c_group[0] + g1 * w->c_group[1] + row * w->c_row + column;
-	int64_t c_row = w->c_row;
-	if (w->sums != NULL) {
-		c = w->sums + (unit * w->rows + row) * w->columns + column;
-		c_row = w->columns;
-	}
-
+	const float *bias = w->bias != NULL && first == 0 ? w->bias + column : NULL;
 	const int64_t kept = least(depth_block, w->depth);
-	const int64_t a_size = parts(rows, height) * height * kept, b_size = parts(columns, width) * width * kept;
+	const int64_t a_size = parts(least(rows, rows_near), height) * height * kept, b_size = parts(columns, width) * width * kept;
 	float *const b_panels = aligned_alloc(64, parts((a_size + b_size) * sizeof(float), 64) * 64);
 	if (b_panels == NULL) return 0;
 	float *const a_panels = b_panels + b_size;
 	const int copied = w->a_depth != 1 || w->a_row % 1024 == 0; // rows that would put each other out of the cache
-	const int64_t blocks = parts(w->depth, depth_block), first = depth_blocks(w) * split / splits(w), last = depth_blocks(w) * (split + 1) / splits(w);
+	const int64_t blocks = parts(w->depth, depth_block);
 	for (int64_t d = first; d < last; d++) {
 		const int64_t o = d / blocks, k = d % blocks * depth_block, depth = least(depth_block, w->depth - k);
 		const float *ak = a + o * w->a_outer + k * w->a_depth;
-		if (copied) pack(a_panels, height, ak, w->a_row, w->a_depth, rows, depth, wide);
 		pack(b_panels, width, b + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth, columns, depth, wide);
-		const float *from = copied ? a_panels : ak;
-		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, strip = copied ? depth : w->a_row;
-		for (int64_t j = 0; j < columns; j += width) {
-			for (int64_t i = 0; i < rows; i += height) {
-				float *to = c + i * c_row + j;
-				if (j == 0 && !copied) // the next rows, while these are multiplied
-					for (int64_t r = i + height; r < least(i + 2 * height, rows); r++)
-						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + r * strip + k);
-				if (wide && columns - j > lanes) tile(height, 2, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
-				else tile(height, 1, from + i * strip, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, rows - i, columns - j, d == first);
+		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, step = copied ? depth : w->a_row;
+		const int fresh = d == first && !add;
+		for (int64_t top = 0; top < rows; top += rows_near) {
+			const int64_t count = least(rows_near, rows - top);
+			const float *from = ak + top * w->a_row;
+			if (copied) {
+				pack(a_panels, height, from, w->a_row, w->a_depth, count, depth, wide);
+				from = a_panels;
+			}
+			const int64_t tiles = parts(columns, width) * parts(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
+			int64_t done = 0, fetched = 0;
+			for (int64_t j = 0; j < columns; j += width) {
+				const float *start = bias == NULL ? NULL : bias + j;
+				for (int64_t i = 0; i < count; i += height) {
+					float *to = c + (top + i) * c_row + j;
+					for (done++; fetched * tiles < next * done; fetched++) // the next rows, some with each tile
+						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + (count + fetched) * step + k);
+					if (wide && columns - j > lanes) tile(height, 2, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, fresh, start);
+					else tile(height, 1, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, fresh, start);
+				}
 			}
 		}
 	}
 	free(b_panels);
 	return 1;
 }
+
+INLINE int product_body(const product_work *w, int64_t unit, const int across) {
+	const int64_t block = row_block(w), row_blocks = parts(w->rows, block);
+	const int64_t column = unit % column_blocks(w) * columns_block, columns = least(columns_block, w->columns - column);
+	unit /= column_blocks(w);
+	const int64_t row = unit % row_blocks * block, rows = least(block, w->rows - row);
+	unit /= row_blocks;
+	const int64_t g1 = unit % w->groups[1], g0 = unit / w->groups[1] % w->groups[0], split = unit / groups(w);
+	float *c = w->c + g0 * w->c_group[0] + g1 * w->c_group[1] + row * w->c_row + column;
+	int64_t c_row = w->c_row;
+	if (w->sums != NULL) {
+		c = w->sums + (unit * w->rows + row) * w->columns + column;
+		c_row = w->columns;
+	}
+	const int64_t first = depth_blocks(w) * split / splits(w), last = depth_blocks(w) * (split + 1) / splits(w);
+	return part(w, g0, g1, row, rows, column, columns, first, last, c, c_row, 0, across);
+}
 KERNEL(product, product_work)
+
+// product_whole_body has one group.
+INLINE int product_whole_body(const product_work *w, int64_t add, const int across) {
+	for (int64_t row = 0; row < w->rows; row += rows_block)
+		for (int64_t column = 0; column < w->columns; column += columns_block)
+			if (!part(w, 0, 0, row, least(rows_block, w->rows - row), column, least(columns_block, w->columns - column), 0, depth_blocks(w),
+				w->c + row * w->c_row + column, w->c_row, add, across)) return 0;
+	return 1;
+}
+KERNEL(product_whole, product_work)
 
 INLINE int product_total_body(const product_work *w, int64_t unit, const int across) {
 	const int64_t blocks = parts(w->rows, most_rows), row = unit % blocks * most_rows, table = unit / blocks, n = splits(w);

@@ -63,8 +63,9 @@ func TestCallProducts(t *testing.T) {
 				`backend_config = {loops = array<i64: 3, 2, 40, 40, 1, 64, 5120, 64, 128, 0, 1, 5120, 64, 0, 1, 128, 3200, 1600, 40>}, `,
 			`: (tensor<120x128xf32>, tensor<120x128xf32>) -> tensor<3x2x40x40xf32>`,
 			"%5 = \"stablehlo.dot_general\"", // of 40 numbers each
-			`%8 = "stablehlo.dot_general"(%7, %w)`,
-			// Written transposed, so that %8 is b; what %7 holds is read where %5 has it, for each head.
+			// What %7 holds is read where %5 has it, for each head.
+			`%8` + product + `(%5, %w) {`, `{loops = array<i64: 3, 1, 40, 96, 2, 64, 5120, 0, 64, 2560, 1, 0, 0, 6144, 96, 1, 3840, 0, 96>}`,
+			// Written transposed, so that %8 is b.
 			`%10` + product + `(%5, %8) {`, `{loops = array<i64: 2, 1, 64, 96, 3, 40, 2560, 0, 1, 5120, 64, 0, 0, 3840, 96, 1, 6144, 0, 96>}`,
 			`: (tensor<3x2x40x64xf32>, tensor<120x96xf32>) -> tensor<128x96xf32>`,
 		}},

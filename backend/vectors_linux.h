@@ -9,6 +9,9 @@ enum { lanes = 16 };
 typedef float vec __attribute__((vector_size(lanes * sizeof(float))));
 typedef float loose __attribute__((vector_size(lanes * sizeof(float)), aligned(sizeof(float)), may_alias)); // anywhere in an array
 
+typedef float half __attribute__((vector_size(lanes / 2 * sizeof(float))));
+typedef float quarter __attribute__((vector_size(lanes / 4 * sizeof(float))));
+
 #define AT(p) (*(const loose *)(p))
 #define PUT(p, v) (*(loose *)(p) = (v))
 
@@ -31,9 +34,13 @@ INLINE void store(float *to, const vec *from, int64_t count) {
 }
 
 INLINE float total(const vec *v) {
-	float sum = 0;
-	for (int i = 0; i < lanes; i++) sum += (*v)[i];
-	return sum;
+	half halves[2];
+	quarter quarters[2];
+	memcpy(halves, v, sizeof halves);
+	halves[0] += halves[1];
+	memcpy(quarters, halves, sizeof quarters);
+	quarters[0] += quarters[1];
+	return (quarters[0][0] + quarters[0][2]) + (quarters[0][1] + quarters[0][3]);
 }
 
 // The compiler makes vectors of a loop only where that has no branches. So below, magnitudes are compared as integers,

@@ -72,6 +72,9 @@ func (n *network) denseWeights(path string, x *graph.Node, out int) (kernel, bia
 // linear is x [..., in] times kernel [in, out] plus bias [out], unless that is nil.
 func (n *network) linear(x, kernel, bias *graph.Node) *graph.Node {
 	if !n.pass.BFloat16 {
+		if bias != nil && n.pass.Kernels != nil && worthwhile(x.Shape(), kernel.Shape()) {
+			return n.nativeLinear(x, kernel, bias)
+		}
 		return nn.Dense(x, kernel, bias, compute.DenseLayoutInputOutputs)
 	}
 	y := n.product(x, kernel, func(x, kernel *graph.Node) *graph.Node {
@@ -81,6 +84,28 @@ func (n *network) linear(x, kernel, bias *graph.Node) *graph.Node {
 		y = graph.Add(y, graph.ExpandLeftToRank(bias, y.Rank()))
 	}
 	return y
+}
+
+// worthwhile reports whether a layer's product with its bias is better done by a kernel: not a small one, which XLA does
+// with what is around it.
+func worthwhile(x, kernel shapes.Shape) bool {
+	in, out := kernel.Dim(0), kernel.Dim(1)
+	return in >= 48 && min(out, x.Size()/in) >= 32
+}
+
+// nativeLinear is [network.linear] by one of the pass's kernels.
+func (n *network) nativeLinear(x, kernel, bias *graph.Node) *graph.Node {
+	var rows []int // axes
+	for axis := range x.Rank() - 1 {
+		rows = append(rows, axis)
+	}
+	y := shapes.Make(x.DType(), append(slices.Clone(x.Shape().Dimensions[:len(rows)]), kernel.Shape().Dim(1))...)
+	return withGradient(func(inputs []*graph.Node) *graph.Node {
+		return linked(n.pass.Kernels("dense", inputs, y)[0], inputs...)
+	}, func(dy *graph.Node) []*graph.Node {
+		dx := graph.DotGeneral(dy, []int{len(rows)}, nil, kernel, []int{1}, nil)
+		return []*graph.Node{dx, graph.DotGeneral(x, rows, nil, dy, rows, nil), graph.ReduceSum(dy, rows...)}
+	}, x, kernel, bias)
 }
 
 // product multiplies a and b, in the pass's precision.

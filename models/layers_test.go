@@ -158,13 +158,16 @@ func TestNativeLayers(t *testing.T) {
 		stream(1, "x").fill(1, x)
 		stream(1, "weights").fill(1, weights)
 		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU", "attention"} {
-			shift := float32(3) // a mean that a careless variance would suffer from
-			if layer == "GELU" {
+			width, shift := float32(4), float32(3) // a mean that a careless variance would suffer from
+			switch layer {
+			case "GELU":
 				shift = 0
+			case "attention":
+				width, shift = .5, 0 // else softmax is all 0 and 1
 			}
 			x := slices.Clone(x)
 			for i := range x {
-				x[i] = x[i]*4 + shift
+				x[i] = x[i]*width + shift
 			}
 			var results [2][]*tensors.Tensor
 			for i, b := range []compute.Backend{plain, opened} {
@@ -186,8 +189,9 @@ func TestNativeLayers(t *testing.T) {
 					case "GELU":
 						y = n.biasedConv(graph.Mul(x, channels(parameters[1])), parameters[2])
 					case "attention":
-						scores := graph.InsertAxes(graph.Add(graph.Mul(x, channels(parameters[1])), channels(parameters[2])), 0)
-						y = graph.Squeeze(n.attend(n.attend(scores, .3), 0), 0)
+						table := func(by int) *graph.Node { return graph.InsertAxes(graph.Mul(x, channels(parameters[by])), 2) } // one head
+						y = n.attend(table(1), table(2), graph.InsertAxes(x, 2), .3)
+						y = graph.Squeeze(n.attend(y, y, y, 0), 2)
 					}
 					loss := graph.ReduceAllSum(graph.Mul(graph.Square(y), weights))
 					outputs := append([]*graph.Node{y}, graph.Gradient(loss, parameters...)...)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -84,20 +85,22 @@ func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	heads, width := v.Heads, v.KeyDim
 
-	project := func(name string) *graph.Node { // [B, T, C] -> [B, T, h, k]
+	project := func(name string, scale float64) *graph.Node { // [B, T, C] -> [B, T, h, k], times scale
 		kernel := n.weight(path+"/"+name+"/kernel", glorot, dim, heads, width).NodeValue(x)
 		var bias *graph.Node
 		if !v.NoBias {
 			bias = graph.Reshape(n.weight(path+"/"+name+"/bias", zeros, heads, width).NodeValue(x), heads*width)
 		}
-		return graph.Reshape(n.linear(x, graph.Reshape(kernel, dim, heads*width), bias), batch, tokens, heads, width)
+		kernel = graph.Reshape(kernel, dim, heads*width)
+		if scale != 1 { // the weights, which are fewer
+			kernel = graph.MulScalar(kernel, scale)
+			if bias != nil {
+				bias = graph.MulScalar(bias, scale)
+			}
+		}
+		return graph.Reshape(n.linear(x, kernel, bias), batch, tokens, heads, width)
 	}
-	query, key, value := project("query"), project("key"), project("value")
-
-	query = graph.MulScalar(query, 1/math.Sqrt(float64(width)))
-	scores := n.einsum("bqhk,bthk->bhqt", query, key)
-	scores.AssertDims(batch, heads, tokens, tokens)
-	y := n.einsum("bhqt,bthk->bqhk", n.attend(scores, v.Dropout), value)
+	y := n.attend(project("query", 1/math.Sqrt(float64(width))), project("key", 1), project("value", 1), v.Dropout)
 	y.AssertDims(batch, tokens, heads, width)
 
 	kernel := n.weight(path+"/output/kernel", glorot, heads, width, dim).NodeValue(x)
@@ -105,34 +108,31 @@ func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 	return n.linear(graph.Reshape(y, batch, tokens, heads*width), graph.Reshape(kernel, heads*width, dim), bias)
 }
 
-// attend is softmax over the last axis of scores [B, h, T, T], and dropout.
-func (n *network) attend(scores *graph.Node, rate float64) *graph.Node {
-	if n.pass.Taps == nil && n.pass.Kernels != nil {
-		return n.nativeAttend(scores, rate)
+// attend is dropout(softmax(Q Kᵀ)) V for each head of queries, keys and values, all of them and the result [B, T, h, k].
+func (n *network) attend(query, key, value *graph.Node, rate float64) *graph.Node {
+	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 {
+		return n.nativeAttend(query, key, value, rate)
 	}
-	scores = graph.Softmax(scores, -1)
+	scores := graph.Softmax(n.einsum("bqhk,bthk->bhqt", query, key), -1) // [B, h, T, T]
 	n.tapAttention(scores)
-	return n.dropout(scores, rate)
+	return n.einsum("bhqt,bthk->bqhk", n.dropout(scores, rate), value)
 }
 
-// nativeAttend is attend by one of the pass's kernels.
-func (n *network) nativeAttend(scores *graph.Node, rate float64) *graph.Node {
-	g := scores.Graph()
+// nativeAttend is attend by one of the pass's kernels, which keeps no scores.
+func (n *network) nativeAttend(query, key, value *graph.Node, rate float64) *graph.Node {
+	g, shape := query.Graph(), query.Shape()
+	batch, tokens, heads := shape.Dim(0), shape.Dim(1), shape.Dim(2)
 	first, second, threshold, scale := u32(g, 0), u32(g, 0), u32(g, math.MaxUint32), 1.
 	if site, ok := n.site(rate); ok {
-		first, second = n.keys(site, scores.Shape())
+		first, second = n.keys(site, shapes.Make(shape.DType, batch, heads, tokens, tokens))
 		threshold, scale = u32(g, keepBelow(rate)), 1/(1-rate)
 	}
-	dropout := []*graph.Node{first, second, threshold, graph.Scalar(g, scores.DType(), scale)}
-	sums := scores.Shape().Clone()
-	sums.Dimensions[3] = 2
-	var results []*graph.Node
+	dropout := []*graph.Node{first, second, threshold, graph.Scalar(g, shape.DType, scale)}
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		results = n.pass.Kernels("softmax", append(slices.Clone(inputs), dropout...), scores.Shape(), sums)
-		return linked(results[0], inputs...)
+		return linked(n.pass.Kernels("attention", append(slices.Clone(inputs), dropout...), shape)[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
-		return n.pass.Kernels("softmax_gradient", append(append([]*graph.Node{scores}, dropout...), results[0], results[1], dy), scores.Shape())
-	}, scores)
+		return n.pass.Kernels("attention_gradient", slices.Concat([]*graph.Node{query, key, value}, dropout, []*graph.Node{dy}), shape, shape, shape)
+	}, query, key, value)
 }
 
 func (v ViT) flops(tokens, dim int) int64 {

@@ -6,7 +6,7 @@
 #include "../adamw_linux.c"
 #include "../gelu_linux.c"
 #include "../score_linux.c"
-#include "../softmax_linux.c"
+#include "../attention_linux.c"
 
 #include <math.h>
 #include <stdio.h>
@@ -134,7 +134,7 @@ static int64_t lay(int count, const int64_t *sizes[], int64_t *steps[], int64_t 
 }
 
 // try_product tries a product of all layouts that the kernel treats differently.
-static void try_product(product_work w, kernel_function *run, kernel_function *total) {
+static void try_product(product_work w, kernel_function *run, kernel_function *total, kernel_function *whole) {
 	for (int layout = 0; layout < 8; layout++) {
 		typedef const int64_t *sizes[];
 		typedef int64_t *steps[];
@@ -145,14 +145,15 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 			: lay(5, (sizes){&w.depth, &w.columns, &w.groups[1], &w.groups[0], &w.outer}, (steps){&w.b_depth, &w.b_column, &w.b_group[1], &w.b_group[0], &w.b_outer}, b_gap);
 		int64_t beside;
 		const int64_t size = lay(4, (sizes){&w.columns, &w.groups[1], &w.rows, &w.groups[0]}, (steps){&beside, &w.c_group[1], &w.c_row, &w.c_group[0]}, 1);
-		float *a = filled(a_size), *b = filled(b_size), *c = filled(size), *sums = filled(product_sums(&w));
+		float *a = filled(a_size), *b = filled(b_size), *c = filled(size), *sums = filled(product_sums(&w)), *bias = filled(w.columns);
 		double *want = calloc(size, sizeof(double));
+		w.bias = layout % 2 ? bias : NULL;
 		for (int64_t g0 = 0; g0 < w.groups[0]; g0++)
 			for (int64_t g1 = 0; g1 < w.groups[1]; g1++)
 				for (int64_t i = 0; i < w.rows; i++)
 					for (int64_t j = 0; j < w.columns; j++) {
 						const int64_t at = g0 * w.c_group[0] + g1 * w.c_group[1] + i * w.c_row + j;
-						double sum = 0;
+						double sum = w.bias != NULL ? bias[j] : 0;
 						for (int64_t o = 0; o < w.outer; o++)
 							for (int64_t k = 0; k < w.depth; k++)
 								sum += (double)a[g0 * w.a_group[0] + g1 * w.a_group[1] + i * w.a_row + o * w.a_outer + k * w.a_depth] *
@@ -165,7 +166,12 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 		if (w.sums != NULL) each(total, &w, product_total_units(&w));
 		compare("product", c, want, size, c_end);
 		if (sums[product_sums(&w)] != sums_end) failures++;
-		free(a), free(b), free(c), free(sums), free(want);
+		for (int add = 0; add < 2 && w.bias == NULL && w.groups[0] * w.groups[1] == 1; add++) {
+			if (!whole(&w, add)) failures++;
+			compare("whole product", c, want, size, c_end);
+			for (int64_t i = 0; i < size; i++) want[i] += c[i];
+		}
+		free(a), free(b), free(c), free(sums), free(bias), free(want);
 	}
 }
 
@@ -221,11 +227,19 @@ static void try_gelu(int64_t rows, int64_t channels, kernel_function *run, kerne
 	free(x), free(bias), free(dy), free(y), free(dx), free(dbias), free(want), free(w.sums);
 }
 
+// kept is what dropout multiplies number i by.
+static double kept(const attention_work *w, uint32_t i) {
+	uint32_t h = i * 0x9e3779b1 + w->first;
+	h = (h ^ h >> 16) * 0x7feb352d;
+	h = (h ^ h >> 15 ^ w->second) * 0x846ca68b;
+	return w->scale == 1 ? 1 : (h ^ h >> 16) < w->threshold ? w->scale : 0;
+}
+
 static void try_softmax(int64_t rows, int64_t columns, float scale, kernel_function *run, kernel_function *gradient) {
-	const int64_t size = rows * columns;
-	softmax_work w = {.rows = rows, .columns = columns, .first = 12345, .second = 678, .threshold = 3000000000u, .scale = scale};
-	float *x = filled(size), *dy = filled(size), *y = filled(size), *dx = filled(size), *sums = filled(2 * rows);
-	double *want = calloc(2 * size, sizeof(double)), *want_dx = want + size;
+	const int64_t size = rows * columns, before = 7;
+	const attention_work dropout = {.first = 12345, .second = 678, .threshold = 3000000000u, .scale = scale};
+	float *x = filled(size), *dy = filled(size), *y = scale == 1 ? x : filled(size);
+	double *want = calloc(3 * size, sizeof(double)), *want_y = want + size, *want_dx = want_y + size;
 	for (int64_t row = 0; row < rows; row++) {
 		double sum = 0, product = 0;
 		for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
@@ -233,45 +247,85 @@ static void try_softmax(int64_t rows, int64_t columns, float scale, kernel_funct
 			want[i] = exp(x[i] - (row % 3 - 1) * 200);
 			sum += want[i];
 		}
-		for (int once = 1; once >= 0; once--)
-			for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
-				uint32_t h = i * 0x9e3779b1 + w.first;
-				h = (h ^ h >> 16) * 0x7feb352d;
-				h = (h ^ h >> 15 ^ w.second) * 0x846ca68b;
-				const double kept = scale == 1 ? 1 : (h ^ h >> 16) < w.threshold ? scale : 0, p = once ? want[i] / sum : want[i];
-				if (once) {
-					product += p * dy[i] * kept;
-					want[i] = p;
-				} else {
-					want_dx[i] = p * (dy[i] * kept - product);
-					want[i] = p * kept;
-				}
-			}
+		for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
+			want[i] /= sum;
+			want_y[i] = want[i] * kept(&dropout, before * columns + i);
+			product += want_y[i] * dy[i];
+		}
+		for (int64_t i = row * columns; i < (row + 1) * columns; i++) want_dx[i] = want[i] * (dy[i] * kept(&dropout, before * columns + i) - product);
 	}
-	w.x = x, w.dy = dy, w.y = y, w.sums = sums;
-	const float ends[] = {y[size], dx[size], sums[2 * rows]};
-	w.dx = dx;
-	each(run, &w, softmax_units(&w));
-	each(gradient, &w, softmax_units(&w));
-	compare("softmax", y, want, size, ends[0]);
-	compare("softmax's gradient", dx, want_dx, size, ends[1]);
-	if (sums[2 * rows] != ends[2]) failures++;
-	free(x), free(dy), free(y), free(dx), free(sums), free(want);
+	const softmax_work w = {.dropout = &dropout, .rows = rows, .columns = columns, .before = before, .x = x, .y = y, .dy = dy};
+	const float ends[] = {x[size], y[size], dy[size]};
+	each(run, &w, 1);
+	compare("softmax", x, want, size, ends[0]);
+	compare("softmax and dropout", y, want_y, size, ends[1]);
+	each(gradient, &w, 1);
+	compare("softmax's gradient", dy, want_dx, size, ends[2]);
+	if (y != x) free(y);
+	free(x), free(dy), free(want);
 }
 
 // try_infinite has rows with minus infinity, which count nothing, and rows that are NaN throughout.
 static void try_infinite(kernel_function *run) {
-	const float inf = INFINITY, nan = NAN, rows[][17] = {{-inf}, {inf}, {nan}, {-nan}, {-inf, -inf}};
-	softmax_work w = {.rows = 5, .columns = 17, .scale = 1, .x = rows[0], .y = filled(5 * 17), .sums = filled(10)};
-	each(run, &w, softmax_units(&w));
+	const float inf = INFINITY, nan = NAN;
+	float rows[][17] = {{-inf}, {inf}, {nan}, {-nan}, {-inf, -inf}};
+	const attention_work none = {.scale = 1};
+	const softmax_work w = {.dropout = &none, .rows = 5, .columns = 17, .x = rows[0], .y = rows[0]};
+	each(run, &w, 1);
 	for (int i = 0; i < 5 * 17; i++) {
 		const double want = i / 17 == 0 ? (i == 0 ? 0 : 1. / 16) : i / 17 == 4 ? (i % 17 < 2 ? 0 : 1. / 15) : nan;
-		if (isnan(want) ? !isnan(w.y[i]) : !(fabs(w.y[i] - want) < 1e-7)) {
-			printf("softmax: %g at %d, want %g\n", w.y[i], i, want);
+		const float got = rows[i / 17][i % 17];
+		if (isnan(want) ? !isnan(got) : !(fabs(got - want) < 1e-7)) {
+			printf("softmax: %g at %d, want %g\n", got, i, want);
 			failures++;
 		}
 	}
-	free(w.y), free(w.sums);
+}
+
+// try_attention has no set of instructions of its own.
+static void try_attention(int64_t batch, int64_t tokens, int64_t heads, int64_t width, float scale) {
+	const int64_t size = batch * tokens * heads * width, step = heads * width;
+	attention_work w = {.batch = batch, .tokens = tokens, .heads = heads, .width = width, .first = 12345, .second = 678, .threshold = 3000000000u, .scale = scale};
+	float *tables[8], ends[8]; // q, k, v, dy, y, dq, dk, dv
+	double *want[4], *p = calloc(2 * tokens, sizeof(double)), *dp = p + tokens;
+	for (int i = 0; i < 8; i++) tables[i] = filled(size), ends[i] = tables[i][size];
+	for (int i = 0; i < 4; i++) want[i] = calloc(size, sizeof(double));
+	const float *q = tables[0], *k = tables[1], *v = tables[2], *dy = tables[3];
+	for (int64_t head = 0; head < batch * heads; head++)
+		for (int64_t query = 0; query < tokens; query++) {
+			const int64_t first = head / heads * tokens * step + head % heads * width, at = first + query * step;
+			double sum = 0, product = 0;
+			for (int64_t t = 0; t < tokens; t++) {
+				p[t] = dp[t] = 0;
+				for (int64_t i = 0; i < width; i++) p[t] += q[at + i] * k[first + t * step + i];
+				p[t] = exp(p[t]);
+				sum += p[t];
+			}
+			for (int64_t t = 0; t < tokens; t++) {
+				const double keeps = kept(&w, (head * tokens + query) * tokens + t);
+				p[t] /= sum;
+				for (int64_t i = 0; i < width; i++) {
+					want[0][at + i] += p[t] * keeps * v[first + t * step + i];
+					want[3][first + t * step + i] += p[t] * keeps * dy[at + i];
+					dp[t] += keeps * dy[at + i] * v[first + t * step + i];
+				}
+				product += p[t] * dp[t];
+			}
+			for (int64_t t = 0; t < tokens; t++)
+				for (int64_t i = 0; i < width; i++) {
+					want[1][at + i] += p[t] * (dp[t] - product) * k[first + t * step + i];
+					want[2][first + t * step + i] += p[t] * (dp[t] - product) * q[at + i];
+				}
+		}
+	w.q = q, w.k = k, w.v = v, w.dy = dy, w.y = tables[4], w.dq = tables[5], w.dk = tables[6], w.dv = tables[7];
+	each(attention, &w, attention_units(&w));
+	each(attention_gradient, &w, attention_units(&w));
+	for (int i = 0; i < 4; i++) {
+		compare((const char *[]){"attention", "gradient of queries", "gradient of keys", "gradient of values"}[i], tables[4 + i], want[i], size, ends[4 + i]);
+		free(want[i]);
+	}
+	for (int i = 0; i < 8; i++) free(tables[i]);
+	free(p);
 }
 
 // try_score has no set of instructions of its own.
@@ -310,7 +364,7 @@ static void try_score(int64_t rows, int64_t classes) {
 	free(logits), free(truth), free(target), free(gradient), free(total), free(want), free(w.sums);
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient, kernel_function *softmax, kernel_function *softmax_gradient) {
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *whole, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient, kernel_function *softmax, kernel_function *softmax_gradient) {
 	const int before = failures;
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -324,11 +378,11 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 	}
 	const int64_t products[][6] = { // groups, rows, columns, outer, depth
 		{1, 1, 64, 64, 1, 64}, {2, 3, 17, 35, 1, 20}, {1, 2, 9, 100, 3, 33}, {1, 1, 33, 65, 5, 100}, {1, 1, 40, 33, 1, 2100},
-		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300},
+		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {1, 1, 1030, 40, 1, 9}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300},
 	};
 	for (int i = 0; i < (int)(sizeof products / sizeof *products); i++) {
 		const int64_t *p = products[i];
-		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total);
+		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total, whole);
 	}
 	const uint32_t counts[] = {1, 10, 16, 100, 1 << 14, 3 * (1 << 14) + 7};
 	for (int i = 0; i < (int)(sizeof counts / sizeof *counts); i++) {
@@ -348,13 +402,18 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 
 #define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
 	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
-	product##kind, product_total##kind, adamw##kind, gelu##kind, gelu_gradient##kind, softmax##kind, softmax_gradient##kind
+	product##kind, product_total##kind, product_whole##kind, adamw##kind, gelu##kind, gelu_gradient##kind, softmax##kind, softmax_gradient##kind
 
 int main(void) {
 	try("the machine's own", ALL());
 	try_score(1, 1);
 	try_score(100, 10);
 	try_score(33, 1000);
+	const int64_t heads[][4] = {{1, 1, 1, 1}, {2, 5, 3, 4}, {3, 64, 2, 16}, {1, 144, 2, 20}, {1, 300, 1, 8}, {1, 700, 2, 33}}; // the last two in parts
+	for (int i = 0; i < (int)(sizeof heads / sizeof *heads); i++) {
+		try_attention(heads[i][0], heads[i][1], heads[i][2], heads[i][3], 1);
+		try_attention(heads[i][0], heads[i][1], heads[i][2], heads[i][3], 1.43f);
+	}
 #ifdef __x86_64__
 	try("plain", ALL(_plain));
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) try("AVX2", ALL(_avx2));

@@ -1,0 +1,185 @@
+//go:build (amd64 || arm64) && cgo && !noxla
+
+// So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
+#ifndef __clang__
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+#include <stdlib.h>
+
+#include "kernels_linux.h"
+#include "vectors_linux.h"
+
+// A head's scores are never kept: as in FlashAttention (Dao et al. 2022, sections 3.1
+// and B.2) they are made for some queries at a time, which stay in the caches, and the
+// gradient makes them again. Rows are whole, so that softmax needs no correction.
+
+// softmax_work makes of a table x [rows, columns] p, that is exp(x) divided by its row's sum, and if there is dropout, y
+// by it; or of the gradient by y that by x, in place too.
+typedef struct {
+	const attention_work *dropout;
+	int64_t rows, columns, before; // so many rows of the table that dropout numbers come before
+	float *x, *y, *dy;             // y is x without dropout
+} softmax_work;
+
+// ordered has the order of the floats whose bits it gets, and gives them back of what it gave.
+INLINE int32_t ordered(int32_t b) { return b ^ (b >> 31 & 0x7fffffff); }
+
+// mask is -1 where dropout keeps number i, else 0, as models.randomBits has it.
+INLINE int32_t mask(uint32_t i, uint32_t first, uint32_t second, uint32_t threshold) {
+	uint32_t h = i * 0x9e3779b1 + first;
+	h = (h ^ h >> 16) * 0x7feb352d;
+	h = (h ^ h >> 15 ^ second) * 0x846ca68b;
+	h ^= h >> 16;
+	return -(int32_t)(h < threshold);
+}
+
+INLINE float sum_of(const float *x, int64_t n) {
+	vec parts = {0};
+	int64_t i = 0;
+	for (; i + lanes <= n; i += lanes) parts += AT(x + i);
+	float sum = total(&parts);
+	for (; i < n; i++) sum += x[i];
+	return sum;
+}
+
+INLINE float sum_of_products(const float *x, const float *y, int64_t n) {
+	vec parts = {0};
+	int64_t i = 0;
+	for (; i + lanes <= n; i += lanes) parts += AT(x + i) * AT(y + i);
+	float sum = total(&parts);
+	for (; i < n; i++) sum += x[i] * y[i];
+	return sum;
+}
+
+INLINE int softmax_body(const softmax_work *w, int64_t unit, const int across) {
+	const int64_t n = w->columns;
+	const uint32_t first = w->dropout->first, second = w->dropout->second, threshold = w->dropout->threshold;
+	for (int64_t row = 0; row < w->rows; row++) {
+		float *restrict x = w->x + row * n, *restrict y = w->y + row * n;
+		int32_t most = ordered(bits(x[0]));
+		for (int64_t i = 1; i < n; i++) {
+			const int32_t own = ordered(bits(x[i]));
+			most = own > most ? own : most;
+		}
+		const float max = number_of(ordered(most));
+		for (int64_t i = 0; i < n; i++) x[i] = exponential(x[i] - max);
+		const float inverse = 1 / sum_of(x, n), share = inverse * w->dropout->scale;
+		const uint32_t at = (w->before + row) * n;
+		if (w->y != w->x)
+			for (int64_t i = 0; i < n; i++) y[i] = number_of(bits(x[i] * share) & mask(at + i, first, second, threshold));
+		for (int64_t i = 0; i < n; i++) x[i] *= inverse;
+	}
+	return 1;
+}
+
+// softmax_gradient_body's sum is that of p and the gradient that dropout hands on, which is that of y and dy.
+INLINE int softmax_gradient_body(const softmax_work *w, int64_t unit, const int across) {
+	const int64_t n = w->columns;
+	const uint32_t first = w->dropout->first, second = w->dropout->second, threshold = w->dropout->threshold;
+	const float scale = w->dropout->scale;
+	for (int64_t row = 0; row < w->rows; row++) {
+		const float *x = w->x + row * n;
+		float *restrict dy = w->dy + row * n;
+		const float sum = sum_of_products(w->y + row * n, dy, n);
+		const uint32_t at = (w->before + row) * n;
+		if (w->y != w->x)
+			for (int64_t i = 0; i < n; i++) dy[i] = x[i] * (number_of(bits(dy[i] * scale) & mask(at + i, first, second, threshold)) - sum);
+		else
+			for (int64_t i = 0; i < n; i++) dy[i] = x[i] * (dy[i] - sum);
+	}
+	return 1;
+}
+
+KERNEL(softmax, softmax_work)
+KERNEL(softmax_gradient, softmax_work)
+
+// matrix is a table that need not lie in rows.
+typedef struct {
+	const float *numbers;
+	int64_t row, column; // steps
+} matrix;
+
+// multiply makes c [rows, columns], its rows a step apart, the product of a and b, or adds that to it.
+static int multiply(float *c, int64_t step, matrix a, matrix b, int64_t rows, int64_t depth, int64_t columns, int add) {
+	const product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = a.row, .a_depth = a.column,
+		.b_depth = b.row, .b_column = b.column, .c_row = step, .a = a.numbers, .b = b.numbers, .c = c};
+	return product_whole(&w, add);
+}
+
+enum { scores_kept = 1 << 15, queries_least = 64 };
+
+// queries is how many have their scores kept at once.
+static int64_t queries(const attention_work *w) {
+	int64_t rows = scores_kept / w->tokens;
+	if (rows < queries_least) rows = queries_least;
+	return rows < w->tokens ? rows : w->tokens;
+}
+
+int64_t attention_units(const attention_work *w) { return w->batch * w->heads; }
+
+// start is where a unit's head has its first number.
+static int64_t start(const attention_work *w, int64_t unit) {
+	return unit / w->heads * w->tokens * w->heads * w->width + unit % w->heads * w->width;
+}
+
+// fetch asks for a head's numbers in a table before they are needed, where all of them will stay in the cache. (Were it
+// not inlined, the compiler would drop its calls, which change nothing.)
+INLINE void fetch(const attention_work *w, const float *head) {
+	if (queries(w) < w->tokens) return;
+	for (int64_t t = 0; t < w->tokens; t++)
+		for (int64_t i = 0; i < w->width; i += lanes) __builtin_prefetch(head + t * w->heads * w->width + i, 0, 2);
+}
+
+// scores makes those of some queries of a head, from one on, and their softmax, in a table that is there.
+static int scores(const attention_work *w, int64_t unit, int64_t query, softmax_work *s) {
+	const int64_t step = w->heads * w->width, head = start(w, unit);
+	s->before = unit * w->tokens + query;
+	s->rows = queries(w) < w->tokens - query ? queries(w) : w->tokens - query;
+	return multiply(s->x, w->tokens, (matrix){w->q + head + query * step, step, 1}, (matrix){w->k + head, 1, step}, s->rows, w->width, w->tokens, 0) &&
+		softmax(s, 0);
+}
+
+int attention(const void *work, int64_t unit) {
+	const attention_work *w = work;
+	const int64_t step = w->heads * w->width, head = start(w, unit), size = queries(w) * w->tokens;
+	const int drops = w->scale != 1;
+	float *const x = malloc((1 + drops) * size * sizeof(float)), *const y = x + drops * size;
+	if (x == NULL) return 0;
+	fetch(w, w->k + head), fetch(w, w->q + head), fetch(w, w->v + head);
+	softmax_work s = {.dropout = w, .columns = w->tokens, .x = x, .y = y};
+	int done = 1;
+	for (int64_t query = 0; done && query < w->tokens; query += s.rows)
+		done = scores(w, unit, query, &s) &&
+			multiply(w->y + head + query * step, step, (matrix){y, w->tokens, 1}, (matrix){w->v + head, step, 1}, s.rows, w->tokens, w->width, 0);
+	free(x);
+	return done;
+}
+
+int attention_gradient(const void *work, int64_t unit) {
+	const attention_work *w = work;
+	const int64_t step = w->heads * w->width, head = start(w, unit), size = queries(w) * w->tokens, tokens = w->tokens;
+	const int drops = w->scale != 1;
+	float *const x = malloc((2 + drops) * size * sizeof(float)), *const y = x + drops * size, *const d = y + size;
+	if (x == NULL) return 0;
+	fetch(w, w->k + head), fetch(w, w->q + head), fetch(w, w->dy + head), fetch(w, w->v + head);
+	softmax_work s = {.dropout = w, .columns = tokens, .x = x, .y = y, .dy = d};
+	int done = 1;
+	for (int64_t query = 0; done && query < tokens; query += s.rows) {
+		const int64_t at = head + query * step;
+		const matrix q = {w->q + at, step, 1}, k = {w->k + head, step, 1}, dy = {w->dy + at, step, 1};
+		done = scores(w, unit, query, &s) &&
+			multiply(w->dv + head, step, (matrix){y, 1, tokens}, dy, tokens, s.rows, w->width, query > 0) &&
+			multiply(d, tokens, dy, (matrix){w->v + head, 1, step}, s.rows, w->width, tokens, 0) &&
+			softmax_gradient(&s, 0) &&
+			multiply(w->dq + at, step, (matrix){d, tokens, 1}, k, s.rows, tokens, w->width, 0) &&
+			multiply(w->dk + head, step, (matrix){d, 1, tokens}, q, tokens, s.rows, w->width, query > 0);
+	}
+	free(x);
+	return done;
+}
+
+#ifndef __clang__
+#pragma GCC pop_options
+#endif
