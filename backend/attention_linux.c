@@ -11,9 +11,10 @@
 #include "kernels_linux.h"
 #include "vectors_linux.h"
 
-// A head's scores are never kept: as in FlashAttention (Dao et al. 2022, sections 3.1
-// and B.2) they are made for some queries at a time, which stay in the caches, and the
-// gradient makes them again. Rows are whole, so that softmax needs no correction.
+// As in FlashAttention (Dao et al. 2022, sections 3.1 and B.2) scores are made for some
+// queries at a time, so few that they stay in the caches where there are not thousands
+// of keys, and the gradient makes them again. Rows are whole, so that softmax needs no
+// correction.
 
 // softmax_work makes of a table x [rows, columns] p, that is exp(x) divided by its row's sum, and if there is dropout, y
 // by it; or of the gradient by y that by x, in place too.
@@ -92,6 +93,8 @@ INLINE int softmax_gradient_body(const softmax_work *w, int64_t unit, const int 
 	return 1;
 }
 
+static int softmax(const void *work, int64_t unit); // which KERNEL would not make so
+static int softmax_gradient(const void *work, int64_t unit);
 KERNEL(softmax, softmax_work)
 KERNEL(softmax_gradient, softmax_work)
 
@@ -102,81 +105,111 @@ typedef struct {
 } matrix;
 
 // multiply makes c [rows, columns], its rows a step apart, the product of a and b, or adds that to it.
-static int multiply(float *c, int64_t step, matrix a, matrix b, int64_t rows, int64_t depth, int64_t columns, int add) {
+static int multiply(float *panels, float *c, int64_t step, matrix a, matrix b, int64_t rows, int64_t depth, int64_t columns, int add) {
 	const product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = a.row, .a_depth = a.column,
-		.b_depth = b.row, .b_column = b.column, .c_row = step, .a = a.numbers, .b = b.numbers, .c = c};
+		.b_depth = b.row, .b_column = b.column, .c_row = step, .a = a.numbers, .b = b.numbers, .c = c, .panels = panels};
 	return product_whole(&w, add);
 }
 
-enum { scores_kept = 1 << 15, queries_least = 64 };
+enum { scores_together = 1 << 15, queries_least = 64, queries_shared = 32, units_enough = 8 };
 
-// queries is how many have their scores kept at once.
-static int64_t queries(const attention_work *w) {
-	int64_t rows = scores_kept / w->tokens;
+static int64_t heads(const attention_work *w) { return w->batch * w->heads; }
+
+// at_once is for how many queries scores are made at once.
+static int64_t at_once(const attention_work *w) {
+	int64_t rows = scores_together / w->tokens;
 	if (rows < queries_least) rows = queries_least;
 	return rows < w->tokens ? rows : w->tokens;
 }
 
-int64_t attention_units(const attention_work *w) { return w->batch * w->heads; }
+// shared is how many queries one unit has forward: fewer where that gives more units.
+static int64_t shared(const attention_work *w) {
+	int64_t rows = w->tokens;
+	while (rows > queries_shared && heads(w) * ((w->tokens + rows - 1) / rows) < units_enough) rows = (rows + 1) / 2;
+	return rows;
+}
 
-// start is where a unit's head has its first number.
-static int64_t start(const attention_work *w, int64_t unit) {
-	return unit / w->heads * w->tokens * w->heads * w->width + unit % w->heads * w->width;
+static int64_t shares(const attention_work *w) { return (w->tokens + shared(w) - 1) / shared(w); }
+
+int64_t attention_units(const attention_work *w) { return heads(w) * shares(w); }
+int64_t attention_gradient_units(const attention_work *w) { return heads(w); }
+
+// room is what one unit works in: panels of products, and tables of scores.
+typedef struct {
+	float *panels, *x, *y, *d;
+} room;
+
+// begin makes room; 0: there is no memory.
+static int begin(const attention_work *w, room *r, int gradient) {
+	const int64_t size = at_once(w) * w->tokens, longest = w->tokens > w->width ? w->tokens : w->width;
+	const int64_t panels = product_panels(longest, longest), tables = 1 + (w->scale != 1) + gradient;
+	r->panels = aligned_alloc(64, ((panels + tables * size) * sizeof(float) + 63) / 64 * 64);
+	if (r->panels == NULL) return 0;
+	r->x = r->panels + panels;
+	r->y = w->scale != 1 ? r->x + size : r->x;
+	r->d = r->y + size;
+	return 1;
+}
+
+// start is where a head has its first number.
+static int64_t start(const attention_work *w, int64_t head) {
+	return head / w->heads * w->tokens * w->heads * w->width + head % w->heads * w->width;
 }
 
 // fetch asks for a head's numbers in a table before they are needed, where all of them will stay in the cache. (Were it
 // not inlined, the compiler would drop its calls, which change nothing.)
 INLINE void fetch(const attention_work *w, const float *head) {
-	if (queries(w) < w->tokens) return;
+	if (at_once(w) < w->tokens) return;
 	for (int64_t t = 0; t < w->tokens; t++)
 		for (int64_t i = 0; i < w->width; i += lanes) __builtin_prefetch(head + t * w->heads * w->width + i, 0, 2);
 }
 
-// scores makes those of some queries of a head, from one on, and their softmax, in a table that is there.
-static int scores(const attention_work *w, int64_t unit, int64_t query, softmax_work *s) {
-	const int64_t step = w->heads * w->width, head = start(w, unit);
-	s->before = unit * w->tokens + query;
-	s->rows = queries(w) < w->tokens - query ? queries(w) : w->tokens - query;
-	return multiply(s->x, w->tokens, (matrix){w->q + head + query * step, step, 1}, (matrix){w->k + head, 1, step}, s->rows, w->width, w->tokens, 0) &&
+// scores makes those of some queries of a head, and their softmax and dropout.
+static int scores(const attention_work *w, int64_t head, int64_t query, const room *r, softmax_work *s) {
+	const int64_t step = w->heads * w->width, at = start(w, head);
+	s->before = head * w->tokens + query;
+	return multiply(r->panels, s->x, w->tokens, (matrix){w->q + at + query * step, step, 1}, (matrix){w->k + at, 1, step}, s->rows, w->width, w->tokens, 0) &&
 		softmax(s, 0);
 }
 
 int attention(const void *work, int64_t unit) {
 	const attention_work *w = work;
-	const int64_t step = w->heads * w->width, head = start(w, unit), size = queries(w) * w->tokens;
-	const int drops = w->scale != 1;
-	float *const x = malloc((1 + drops) * size * sizeof(float)), *const y = x + drops * size;
-	if (x == NULL) return 0;
-	fetch(w, w->k + head), fetch(w, w->q + head), fetch(w, w->v + head);
-	softmax_work s = {.dropout = w, .columns = w->tokens, .x = x, .y = y};
+	const int64_t head = unit / shares(w), step = w->heads * w->width, at = start(w, head), first = unit % shares(w) * shared(w);
+	const int64_t end = first + shared(w) < w->tokens ? first + shared(w) : w->tokens;
+	room r;
+	if (!begin(w, &r, 0)) return 0;
+	fetch(w, w->k + at), fetch(w, w->q + at), fetch(w, w->v + at);
+	softmax_work s = {.dropout = w, .columns = w->tokens, .x = r.x, .y = r.y};
 	int done = 1;
-	for (int64_t query = 0; done && query < w->tokens; query += s.rows)
-		done = scores(w, unit, query, &s) &&
-			multiply(w->y + head + query * step, step, (matrix){y, w->tokens, 1}, (matrix){w->v + head, step, 1}, s.rows, w->tokens, w->width, 0);
-	free(x);
+	for (int64_t query = first; done && query < end; query += s.rows) {
+		s.rows = at_once(w) < end - query ? at_once(w) : end - query;
+		done = scores(w, head, query, &r, &s) &&
+			multiply(r.panels, w->y + at + query * step, step, (matrix){r.y, w->tokens, 1}, (matrix){w->v + at, step, 1}, s.rows, w->tokens, w->width, 0);
+	}
+	free(r.panels);
 	return done;
 }
 
-int attention_gradient(const void *work, int64_t unit) {
+int attention_gradient(const void *work, int64_t head) {
 	const attention_work *w = work;
-	const int64_t step = w->heads * w->width, head = start(w, unit), size = queries(w) * w->tokens, tokens = w->tokens;
-	const int drops = w->scale != 1;
-	float *const x = malloc((2 + drops) * size * sizeof(float)), *const y = x + drops * size, *const d = y + size;
-	if (x == NULL) return 0;
-	fetch(w, w->k + head), fetch(w, w->q + head), fetch(w, w->dy + head), fetch(w, w->v + head);
-	softmax_work s = {.dropout = w, .columns = tokens, .x = x, .y = y, .dy = d};
+	const int64_t step = w->heads * w->width, at = start(w, head), tokens = w->tokens;
+	room r;
+	if (!begin(w, &r, 1)) return 0;
+	fetch(w, w->k + at), fetch(w, w->q + at), fetch(w, w->dy + at), fetch(w, w->v + at);
+	softmax_work s = {.dropout = w, .columns = tokens, .x = r.x, .y = r.y, .dy = r.d};
 	int done = 1;
 	for (int64_t query = 0; done && query < tokens; query += s.rows) {
-		const int64_t at = head + query * step;
-		const matrix q = {w->q + at, step, 1}, k = {w->k + head, step, 1}, dy = {w->dy + at, step, 1};
-		done = scores(w, unit, query, &s) &&
-			multiply(w->dv + head, step, (matrix){y, 1, tokens}, dy, tokens, s.rows, w->width, query > 0) &&
-			multiply(d, tokens, dy, (matrix){w->v + head, 1, step}, s.rows, w->width, tokens, 0) &&
+		const int64_t here = at + query * step;
+		const matrix q = {w->q + here, step, 1}, k = {w->k + at, step, 1}, dy = {w->dy + here, step, 1};
+		s.rows = at_once(w) < tokens - query ? at_once(w) : tokens - query;
+		done = scores(w, head, query, &r, &s) &&
+			multiply(r.panels, w->dv + at, step, (matrix){r.y, 1, tokens}, dy, tokens, s.rows, w->width, query > 0) &&
+			multiply(r.panels, r.d, tokens, dy, (matrix){w->v + at, 1, step}, s.rows, w->width, tokens, 0) &&
 			softmax_gradient(&s, 0) &&
-			multiply(w->dq + at, step, (matrix){d, tokens, 1}, k, s.rows, tokens, w->width, 0) &&
-			multiply(w->dk + head, step, (matrix){d, 1, tokens}, q, tokens, s.rows, w->width, query > 0);
+			multiply(r.panels, w->dq + here, step, (matrix){r.d, tokens, 1}, k, s.rows, tokens, w->width, 0) &&
+			multiply(r.panels, w->dk + at, step, (matrix){r.d, 1, tokens}, q, tokens, s.rows, w->width, query > 0);
 	}
-	free(x);
+	free(r.panels);
 	return done;
 }
 

@@ -207,6 +207,19 @@ static void *parallel(const call *c, int (*run)(const void *, int64_t), const vo
 	return failed ? no_memory(c) : NULL;
 }
 
+// summed does a kernel's units with room for so many sums, whose total then follows, and other units that need it, if any.
+static void *summed(const call *c, void *work, float **sums, int64_t count, int (*run)(const void *, int64_t), int64_t units, void (*total)(const void *), int (*then)(const void *, int64_t)) {
+	*sums = malloc(count * sizeof **sums);
+	if (*sums == NULL) return no_memory(c);
+	void *failed = parallel(c, run, work, units);
+	if (failed == NULL) {
+		total(work);
+		if (then != NULL) failed = parallel(c, then, work, units);
+	}
+	free(*sums);
+	return failed;
+}
+
 // minor_version is that of the plugin's interface, 0 before it has asked.
 static atomic_int minor_version;
 
@@ -267,12 +280,8 @@ static void *call_depthwise_gradient(call *c) {
 	depthwise_work w;
 	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
 	w.dy = c->arguments.buffers[1]->data;
-	w.sums = malloc(depthwise_sums(&w) * sizeof(float));
-	if (w.sums == NULL) return no_memory(c);
-	void *failed = parallel(c, depthwise_gradient, &w, depthwise_gradient_units(&w));
-	if (failed == NULL) depthwise_total(&w, c->results.buffers[0]->data);
-	free(w.sums);
-	return failed;
+	w.dkernel = c->results.buffers[0]->data;
+	return summed(c, &w, &w.sums, depthwise_sums(&w), depthwise_gradient, depthwise_gradient_units(&w), depthwise_total, NULL);
 }
 
 // size is how many numbers a table has.
@@ -309,19 +318,6 @@ static int begin_norm(const call *c, norm_work *w, int by_row, buffer **moments)
 	return 1;
 }
 
-// summed does a norm's units, with room for sums, whose total then follows.
-static void *summed(const call *c, norm_work *w, int (*sums)(const void *, int64_t), void (*total)(const norm_work *), int (*table)(const void *, int64_t)) {
-	w->sums = malloc(norm_sums(w) * sizeof(float));
-	if (w->sums == NULL) return no_memory(c);
-	void *failed = parallel(c, sums, w, norm_units(w));
-	if (failed == NULL) {
-		total(w);
-		if (table != NULL) failed = parallel(c, table, w, norm_units(w));
-	}
-	free(w->sums);
-	return failed;
-}
-
 static void *norm(call *c, int by_row) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	norm_work w;
@@ -334,7 +330,7 @@ static void *norm(call *c, int by_row) {
 	w.mean = c->results.buffers[1]->data;
 	w.variance = c->results.buffers[2]->data;
 	if (by_row) return parallel(c, norm_rows, &w, norm_units(&w));
-	return summed(c, &w, norm_columns_sums, norm_columns_total, norm_columns);
+	return summed(c, &w, &w.sums, norm_sums(&w), norm_columns_sums, norm_units(&w), norm_columns_total, norm_columns);
 }
 
 static void *norm_gradient(call *c, int by_row) {
@@ -352,8 +348,8 @@ static void *norm_gradient(call *c, int by_row) {
 	w.y = dx->data;
 	w.dscale = dscale->data;
 	w.doffset = doffset->data;
-	if (by_row) return summed(c, &w, norm_rows_gradient, norm_rows_gradient_total, NULL);
-	return summed(c, &w, norm_columns_gradient_sums, norm_columns_gradient_total, norm_columns_gradient);
+	if (by_row) return summed(c, &w, &w.sums, norm_sums(&w), norm_rows_gradient, norm_units(&w), norm_rows_gradient_total, NULL);
+	return summed(c, &w, &w.sums, norm_sums(&w), norm_columns_gradient_sums, norm_units(&w), norm_columns_gradient_total, norm_columns_gradient);
 }
 
 // These are norm(x, scale, offset, epsilon) -> y, mean, variance, and
@@ -373,6 +369,7 @@ static int within(const buffer *b, int count, const int64_t *sizes[], const int6
 	return last < size(b);
 }
 
+// multiply does a product, in parts that are added up where that gives the threads more to do.
 static void *multiply(call *c, product_work *w) {
 	const int64_t sums = product_sums(w);
 	if (sums == 0) return parallel(c, product, w, product_units(w));
@@ -463,12 +460,7 @@ static void *call_gelu_gradient(call *c) {
 	w.dy = dy->data;
 	w.y = dx->data;
 	w.dbias = dbias->data;
-	w.sums = malloc(gelu_sums(&w) * sizeof(float));
-	if (w.sums == NULL) return no_memory(c);
-	void *failed = parallel(c, gelu_gradient, &w, gelu_units(&w));
-	if (failed == NULL) gelu_gradient_total(&w);
-	free(w.sums);
-	return failed;
+	return summed(c, &w, &w.sums, gelu_sums(&w), gelu_gradient, gelu_units(&w), gelu_gradient_total, NULL);
 }
 
 // call_score is score(logits, truth, target) -> total, gradient.
@@ -482,12 +474,7 @@ static void *call_score(call *c) {
 		if (size(arguments[i]) != size(logits)) return unfit(c);
 	score_work w = {.rows = logits->dims[0], .classes = logits->dims[1], .logits = logits->data, .truth = arguments[1]->data,
 		.target = arguments[2]->data, .gradient = gradient->data, .total = total->data};
-	w.sums = malloc(score_sums(&w) * sizeof(float));
-	if (w.sums == NULL) return no_memory(c);
-	void *failed = parallel(c, score, &w, score_units(&w));
-	if (failed == NULL) score_total(&w);
-	free(w.sums);
-	return failed;
+	return summed(c, &w, &w.sums, score_sums(&w), score, score_units(&w), score_total, NULL);
 }
 
 // begin_attention reads queries, keys and values, and what dropout needs: two keys, a threshold, and a scale.
@@ -527,7 +514,7 @@ static void *call_attention_gradient(call *c) {
 	w.dq = results[0]->data;
 	w.dk = results[1]->data;
 	w.dv = results[2]->data;
-	return parallel(c, attention_gradient, &w, attention_units(&w));
+	return parallel(c, attention_gradient, &w, attention_gradient_units(&w));
 }
 
 // finalise is models.finalise: every bit of the result depends on every bit of x.

@@ -117,11 +117,12 @@ INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const 
 	return 1;
 }
 
-void depthwise_total(const depthwise_work *s, float *gradient) {
+void depthwise_total(const void *work) {
+	const depthwise_work *s = work;
 	const int64_t size = s->side * s->side * s->channels;
-	memset(gradient, 0, size * sizeof(float));
+	memset(s->dkernel, 0, size * sizeof(float));
 	for (int64_t chunk = 0; chunk < chunks(s); chunk++)
-		for (int64_t i = 0; i < size; i++) gradient[i] += s->sums[chunk * size + i];
+		for (int64_t i = 0; i < size; i++) s->dkernel[i] += s->sums[chunk * size + i];
 }
 
 KERNEL(depthwise, depthwise_work)

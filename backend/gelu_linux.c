@@ -79,7 +79,8 @@ INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across
 	return 1;
 }
 
-void gelu_gradient_total(const gelu_work *w) {
+void gelu_gradient_total(const void *work) {
+	const gelu_work *w = work;
 	memset(w->dbias, 0, w->channels * sizeof(float));
 	for (int64_t i = 0; i < gelu_sums(w); i += w->channels)
 		for (int64_t c = 0; c < w->channels; c++) w->dbias[c] += w->sums[i + c];

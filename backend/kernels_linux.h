@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden) // no library's names are to mean these
+
 // depthwise_work is a convolution of each channel by itself, stride 1:
 //
 //	y[b,h,w,c] = sum over i, j of x[b, h+i-before, w+j-before, c] kernel[i,j,c]
@@ -15,7 +17,7 @@
 typedef struct {
 	int64_t batch, height, width, channels, side, before, x_height, x_width;
 	const float *x, *kernel, *dy;
-	float *y;
+	float *y, *dkernel;
 	float *sums; // of the gradient: depthwise_sums floats, which depthwise_total adds up
 } depthwise_work;
 
@@ -24,7 +26,7 @@ int64_t depthwise_gradient_units(const depthwise_work *w);
 int64_t depthwise_sums(const depthwise_work *w);
 int depthwise(const void *work, int64_t unit);
 int depthwise_gradient(const void *work, int64_t unit);
-void depthwise_total(const depthwise_work *w, float *gradient);
+void depthwise_total(const void *work);
 
 // norm_work is y = scale (x - mean)/sqrt(variance + epsilon) + offset of a table
 // [rows, channels], mean and variance being those of each channel over the rows
@@ -46,14 +48,14 @@ int64_t norm_sums(const norm_work *w);
 // By row: the table for each unit, of the gradient then the total of the sums.
 int norm_rows(const void *work, int64_t unit);
 int norm_rows_gradient(const void *work, int64_t unit);
-void norm_rows_gradient_total(const norm_work *w);
+void norm_rows_gradient_total(const void *work);
 
 // By column: sums for each unit, then their total, then the table for each unit.
 int norm_columns_sums(const void *work, int64_t unit);
-void norm_columns_total(const norm_work *w);
+void norm_columns_total(const void *work);
 int norm_columns(const void *work, int64_t unit);
 int norm_columns_gradient_sums(const void *work, int64_t unit);
-void norm_columns_gradient_total(const norm_work *w);
+void norm_columns_gradient_total(const void *work);
 int norm_columns_gradient(const void *work, int64_t unit);
 
 // product_work is a product of tables a and b, for each group (of two axes):
@@ -69,7 +71,8 @@ typedef struct {
 	int64_t c_group[2], c_row;
 	const float *a, *b, *bias;
 	float *c;
-	float *sums; // product_sums floats, if any: parts of the sums, which product_total adds up
+	float *sums;   // product_sums floats, if any: parts of the sums, which product_total adds up
+	float *panels; // room for product_panels floats, 64 bytes aligned; NULL: the kernel makes it
 } product_work;
 
 int64_t product_units(const product_work *w);
@@ -77,7 +80,10 @@ int64_t product_sums(const product_work *w);
 int product(const void *work, int64_t unit);
 int64_t product_total_units(const product_work *w);
 int product_total(const void *work, int64_t unit);
-int product_whole(const void *work, int64_t add); // all of it at once, of one group, without sums; 1 adds it to c
+int64_t product_panels(int64_t columns, int64_t depth);
+
+// product_whole does all of a product of one group, without sums, or adds it to c, without the bias.
+int product_whole(const void *work, int64_t add);
 
 // adamw_work is a step of AdamW on count weights, whose mean and square are the
 // moments of their gradient:
@@ -111,7 +117,7 @@ int64_t gelu_units(const gelu_work *w);
 int64_t gelu_sums(const gelu_work *w);
 int gelu(const void *work, int64_t unit);
 int gelu_gradient(const void *work, int64_t unit);
-void gelu_gradient_total(const gelu_work *w);
+void gelu_gradient_total(const void *work);
 
 // score_work is the mean cross-entropy of logits [rows, classes] against targets, its
 // gradient by them, and how many rows' true class, 1 in truth, has rank 1, and rank 5
@@ -127,7 +133,7 @@ typedef struct {
 int64_t score_units(const score_work *w);
 int64_t score_sums(const score_work *w);
 int score(const void *work, int64_t unit);
-void score_total(const score_work *w);
+void score_total(const void *work);
 
 // attention_work is y = dropout(softmax(q k^T)) v for each head of each image, or its
 // gradients by q, k and v, all tables being [batch, tokens, heads, width].
@@ -144,5 +150,8 @@ typedef struct {
 } attention_work;
 
 int64_t attention_units(const attention_work *w);
+int64_t attention_gradient_units(const attention_work *w);
 int attention(const void *work, int64_t unit);
 int attention_gradient(const void *work, int64_t unit);
+
+#pragma GCC visibility pop

@@ -169,9 +169,9 @@ func TestXLAProducts(t *testing.T) {
 			t.Errorf("result %d: %g off at most, where numbers are up to %g", i, off, most)
 		}
 	}
-	// Attention's two products and their four gradients, layers' gradients by tables, and by weights.
-	if calls := bytes.Count(keptProgram(t, dir), []byte("patchlab_product")); calls < 10 {
-		t.Errorf("the program calls %d products, want 10 or more", calls)
+	// Four layers and attention's two products, and the two gradients of each.
+	if calls := bytes.Count(keptProgram(t, dir), []byte("patchlab_product")); calls == 0 || calls%18 != 0 { // each may be said more than once
+		t.Errorf("the program says product %d times, want 18 or a multiple", calls)
 	}
 }
 

@@ -96,7 +96,7 @@ func (p product) numbers() []int {
 }
 
 // worthwhile reports whether the kernel beats XLA's own products: not for small ones, which have less around them there.
-// The limits are those that were measured (results/speed-log.md).
+// The limits are those that were measured (results/speed-log.md); package models has them for layers with a bias.
 func (p product) worthwhile() bool {
 	return min(p.rows.size, p.columns.size) >= 32 && p.outer.size*p.depth.size >= 48
 }

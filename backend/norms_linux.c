@@ -84,7 +84,8 @@ static void sums_total(const norm_work *w, int64_t c, float *first, float *secon
 	}
 }
 
-void norm_rows_gradient_total(const norm_work *w) {
+void norm_rows_gradient_total(const void *work) {
+	const norm_work *w = work;
 	for (int64_t c = 0; c < w->channels; c++) sums_total(w, c, w->doffset + c, w->dscale + c);
 }
 
@@ -124,7 +125,8 @@ INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width
 }
 
 // norm_columns_total joins the units' moments (Chan, Golub & LeVeque 1983).
-void norm_columns_total(const norm_work *w) {
+void norm_columns_total(const void *work) {
+	const norm_work *w = work;
 	const int64_t n = w->channels;
 	for (int64_t c = 0; c < n; c++) {
 		float mean = 0, square = 0, count = 0;
@@ -180,7 +182,8 @@ INLINE void slopes(const norm_work *w, int64_t unit, int64_t c, const int width,
 	}
 }
 
-void norm_columns_gradient_total(const norm_work *w) {
+void norm_columns_gradient_total(const void *work) {
+	const norm_work *w = work;
 	for (int64_t c = 0; c < w->channels; c++) {
 		sums_total(w, c, w->doffset + c, w->dscale + c);
 		w->dscale[c] /= sqrtf(w->variance[c] + w->epsilon);

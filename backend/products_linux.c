@@ -10,33 +10,36 @@
 // copied into panels that stay in the caches, one of a only where its layout is bad,
 // few rows of a meet all panels before the next ones come, and the innermost loop keeps
 // a tile of c in registers.
-enum { depth_block = 256, rows_block = 512, rows_near = 32, columns_block = 256, most_rows = 8, units_wanted = 8 };
+enum { depth_block = 256, rows_block = 384, rows_near = 48, columns_block = 256, most_rows = 8, units_wanted = 8 }; // rows: whole tiles of 6 and of 8
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t parts(int64_t n, int64_t part) { return (n + part - 1) / part; }
+
+// divided rounds up.
+static int64_t divided(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
 
 static int64_t groups(const product_work *w) { return w->groups[0] * w->groups[1]; }
-static int64_t column_blocks(const product_work *w) { return parts(w->columns, columns_block); }
-static int64_t depth_blocks(const product_work *w) { return w->outer * parts(w->depth, depth_block); }
+static int64_t column_blocks(const product_work *w) { return divided(w->columns, columns_block); }
+static int64_t depth_blocks(const product_work *w) { return w->outer * divided(w->depth, depth_block); }
 
 // splits is into how many parts a sum is cut where its results are too few to keep all threads at work.
 static int64_t splits(const product_work *w) {
-	return least(depth_blocks(w), parts(units_wanted, groups(w) * column_blocks(w) * parts(w->rows, rows_block)));
+	return least(depth_blocks(w), divided(units_wanted, groups(w) * column_blocks(w) * divided(w->rows, rows_block)));
 }
 
 // row_block is how many rows one unit has: fewer where that gives more units.
 static int64_t row_block(const product_work *w) {
 	const int64_t others = groups(w) * column_blocks(w) * splits(w);
-	int64_t block = rows_block;
-	while (block > 4 * most_rows && others * parts(w->rows, block) < units_wanted) block /= 2;
-	return block;
+	int64_t rows = rows_block;
+	while (rows > rows_near && others * divided(w->rows, rows) < units_wanted) rows /= 2;
+	return rows;
 }
 
-int64_t product_units(const product_work *w) { return groups(w) * column_blocks(w) * parts(w->rows, row_block(w)) * splits(w); }
+int64_t product_units(const product_work *w) { return groups(w) * column_blocks(w) * divided(w->rows, row_block(w)) * splits(w); }
 
 int64_t product_sums(const product_work *w) { return splits(w) == 1 ? 0 : splits(w) * groups(w) * w->rows * w->columns; }
 
-int64_t product_total_units(const product_work *w) { return groups(w) * parts(w->rows, most_rows); }
+int64_t product_total_units(const product_work *w) { return groups(w) * divided(w->rows, most_rows); }
 
 #if defined(__x86_64__) && !defined(__clang__) // which has another shuffle
 typedef int32_t order __attribute__((vector_size(lanes * sizeof(int32_t))));
@@ -142,27 +145,29 @@ INLINE void tile(const int height, const int vectors, const float *a, int64_t a_
 	}
 }
 
-// part is a block of c, or of sums: the product from depth block first to last, of rows
-// from row on and columns from column on, of which c has the first.
-INLINE int part(const product_work *w, int64_t g0, int64_t g1, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t first, int64_t last, float *c, int64_t c_row, int add, const int across) {
+int64_t product_panels(int64_t columns, int64_t depth) {
+	return (rows_near + divided(least(columns, columns_block), 2 * lanes) * 2 * lanes) * least(depth, depth_block);
+}
+
+// block is one of c, or of sums: the product of the depth blocks from begin up to end, of rows from row on and columns
+// from column on, of which c has the first.
+INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t begin, int64_t end, float *c, int64_t c_row, int add, const int across) {
 	const int wide = across == 8; // 32 registers of 16 numbers
 	const int height = wide ? 8 : 6, width = wide ? 2 * lanes : lanes;
 	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
 	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1] + column * w->b_column;
-	const float *bias = w->bias != NULL && first == 0 ? w->bias + column : NULL;
-	const int64_t kept = least(depth_block, w->depth);
-	const int64_t a_size = parts(least(rows, rows_near), height) * height * kept, b_size = parts(columns, width) * width * kept;
-	float *const b_panels = aligned_alloc(64, parts((a_size + b_size) * sizeof(float), 64) * 64);
-	if (b_panels == NULL) return 0;
-	float *const a_panels = b_panels + b_size;
+	const float *bias = w->bias != NULL && begin == 0 ? w->bias + column : NULL;
+	float *const a_panels = w->panels != NULL ? w->panels : aligned_alloc(64, product_panels(columns, w->depth) * sizeof(float));
+	if (a_panels == NULL) return 0;
+	float *const b_panels = a_panels + rows_near * least(w->depth, depth_block);
 	const int copied = w->a_depth != 1 || w->a_row % 1024 == 0; // rows that would put each other out of the cache
-	const int64_t blocks = parts(w->depth, depth_block);
-	for (int64_t d = first; d < last; d++) {
+	const int64_t blocks = divided(w->depth, depth_block);
+	for (int64_t d = begin; d < end; d++) {
 		const int64_t o = d / blocks, k = d % blocks * depth_block, depth = least(depth_block, w->depth - k);
 		const float *ak = a + o * w->a_outer + k * w->a_depth;
 		pack(b_panels, width, b + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth, columns, depth, wide);
 		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, step = copied ? depth : w->a_row;
-		const int fresh = d == first && !add;
+		const int first = d == begin && !add;
 		for (int64_t top = 0; top < rows; top += rows_near) {
 			const int64_t count = least(rows_near, rows - top);
 			const float *from = ak + top * w->a_row;
@@ -170,7 +175,7 @@ INLINE int part(const product_work *w, int64_t g0, int64_t g1, int64_t row, int6
 				pack(a_panels, height, from, w->a_row, w->a_depth, count, depth, wide);
 				from = a_panels;
 			}
-			const int64_t tiles = parts(columns, width) * parts(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
+			const int64_t tiles = divided(columns, width) * divided(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
 			int64_t done = 0, fetched = 0;
 			for (int64_t j = 0; j < columns; j += width) {
 				const float *start = bias == NULL ? NULL : bias + j;
@@ -178,21 +183,21 @@ INLINE int part(const product_work *w, int64_t g0, int64_t g1, int64_t row, int6
 					float *to = c + (top + i) * c_row + j;
 					for (done++; fetched * tiles < next * done; fetched++) // the next rows, some with each tile
 						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + (count + fetched) * step + k);
-					if (wide && columns - j > lanes) tile(height, 2, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, fresh, start);
-					else tile(height, 1, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, fresh, start);
+					if (wide && columns - j > lanes) tile(height, 2, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
+					else tile(height, 1, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
 				}
 			}
 		}
 	}
-	free(b_panels);
+	if (w->panels == NULL) free(a_panels);
 	return 1;
 }
 
 INLINE int product_body(const product_work *w, int64_t unit, const int across) {
-	const int64_t block = row_block(w), row_blocks = parts(w->rows, block);
+	const int64_t most = row_block(w), row_blocks = divided(w->rows, most);
 	const int64_t column = unit % column_blocks(w) * columns_block, columns = least(columns_block, w->columns - column);
 	unit /= column_blocks(w);
-	const int64_t row = unit % row_blocks * block, rows = least(block, w->rows - row);
+	const int64_t row = unit % row_blocks * most, rows = least(most, w->rows - row);
 	unit /= row_blocks;
 	const int64_t g1 = unit % w->groups[1], g0 = unit / w->groups[1] % w->groups[0], split = unit / groups(w);
 	float *c = w->c + g0 * w->c_group[0] + g1 * w->c_group[1] + row * w->c_row + column;
@@ -201,23 +206,21 @@ INLINE int product_body(const product_work *w, int64_t unit, const int across) {
 		c = w->sums + (unit * w->rows + row) * w->columns + column;
 		c_row = w->columns;
 	}
-	const int64_t first = depth_blocks(w) * split / splits(w), last = depth_blocks(w) * (split + 1) / splits(w);
-	return part(w, g0, g1, row, rows, column, columns, first, last, c, c_row, 0, across);
+	const int64_t begin = depth_blocks(w) * split / splits(w), end = depth_blocks(w) * (split + 1) / splits(w);
+	return block(w, g0, g1, row, rows, column, columns, begin, end, c, c_row, 0, across);
 }
 KERNEL(product, product_work)
 
 // product_whole_body has one group.
 INLINE int product_whole_body(const product_work *w, int64_t add, const int across) {
-	for (int64_t row = 0; row < w->rows; row += rows_block)
-		for (int64_t column = 0; column < w->columns; column += columns_block)
-			if (!part(w, 0, 0, row, least(rows_block, w->rows - row), column, least(columns_block, w->columns - column), 0, depth_blocks(w),
-				w->c + row * w->c_row + column, w->c_row, add, across)) return 0;
+	for (int64_t column = 0; column < w->columns; column += columns_block)
+		if (!block(w, 0, 0, 0, w->rows, column, least(columns_block, w->columns - column), 0, depth_blocks(w), w->c + column, w->c_row, add, across)) return 0;
 	return 1;
 }
 KERNEL(product_whole, product_work)
 
 INLINE int product_total_body(const product_work *w, int64_t unit, const int across) {
-	const int64_t blocks = parts(w->rows, most_rows), row = unit % blocks * most_rows, table = unit / blocks, n = splits(w);
+	const int64_t blocks = divided(w->rows, most_rows), row = unit % blocks * most_rows, table = unit / blocks, n = splits(w);
 	float *c = w->c + table / w->groups[1] * w->c_group[0] + table % w->groups[1] * w->c_group[1];
 	for (int64_t i = row; i < least(row + most_rows, w->rows); i++) {
 		const float *from = w->sums + (table * w->rows + i) * w->columns;

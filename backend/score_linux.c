@@ -43,7 +43,8 @@ int score(const void *work, int64_t unit) {
 	return 1;
 }
 
-void score_total(const score_work *w) {
+void score_total(const void *work) {
+	const score_work *w = work;
 	memset(w->total, 0, 3 * sizeof(float));
 	for (int64_t i = 0; i < score_sums(w); i++) w->total[i % 3] += w->sums[i];
 	w->total[0] /= w->rows;

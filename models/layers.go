@@ -87,7 +87,7 @@ func (n *network) linear(x, kernel, bias *graph.Node) *graph.Node {
 }
 
 // worthwhile reports whether a layer's product with its bias is better done by a kernel: not a small one, which XLA does
-// with what is around it.
+// with what is around it. The limits are those of package backend for products without one.
 func worthwhile(x, kernel shapes.Shape) bool {
 	in, out := kernel.Dim(0), kernel.Dim(1)
 	return in >= 48 && min(out, x.Size()/in) >= 32
@@ -99,9 +99,9 @@ func (n *network) nativeLinear(x, kernel, bias *graph.Node) *graph.Node {
 	for axis := range x.Rank() - 1 {
 		rows = append(rows, axis)
 	}
-	y := shapes.Make(x.DType(), append(slices.Clone(x.Shape().Dimensions[:len(rows)]), kernel.Shape().Dim(1))...)
+	shape := shapes.Make(x.DType(), append(slices.Clone(x.Shape().Dimensions[:len(rows)]), kernel.Shape().Dim(1))...) // of y
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		return linked(n.pass.Kernels("dense", inputs, y)[0], inputs...)
+		return linked(n.pass.Kernels("dense", inputs, shape)[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
 		dx := graph.DotGeneral(dy, []int{len(rows)}, nil, kernel, []int{1}, nil)
 		return []*graph.Node{dx, graph.DotGeneral(x, rows, nil, dy, rows, nil), graph.ReduceSum(dy, rows...)}

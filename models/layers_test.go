@@ -152,17 +152,17 @@ func TestNativeLayers(t *testing.T) {
 		t.Skip("the backend has no kernels of its own")
 	}
 	wide := func(random generator, _ []int, values []float32) { random.fill(1, values) }
-	for _, dims := range [][]int{{3, 5, 1}, {2, 7, 16}, {5, 33, 19}, {4, 64, 100}, {1, 1, 64}, {300, 2, 84}, {2, 3, 600}} {
+	for _, dims := range [][]int{{3, 5, 1}, {2, 7, 16}, {5, 33, 19}, {4, 64, 100}, {1, 1, 64}, {300, 2, 84}, {2, 3, 600}, {2, 40, 300}} {
 		size, dim := dims[0]*dims[1]*dims[2], dims[2]
 		x, weights := make([]float32, size), make([]float32, size)
 		stream(1, "x").fill(1, x)
 		stream(1, "weights").fill(1, weights)
-		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU", "attention"} {
+		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU", "attention", "dense"} {
 			width, shift := float32(4), float32(3) // a mean that a careless variance would suffer from
 			switch layer {
 			case "GELU":
 				shift = 0
-			case "attention":
+			case "attention", "dense":
 				width, shift = .5, 0 // else softmax is all 0 and 1
 			}
 			x := slices.Clone(x)
@@ -189,9 +189,16 @@ func TestNativeLayers(t *testing.T) {
 					case "GELU":
 						y = n.biasedConv(graph.Mul(x, channels(parameters[1])), parameters[2])
 					case "attention":
-						table := func(by int) *graph.Node { return graph.InsertAxes(graph.Mul(x, channels(parameters[by])), 2) } // one head
-						y = n.attend(table(1), table(2), graph.InsertAxes(x, 2), .3)
-						y = graph.Squeeze(n.attend(y, y, y, 0), 2)
+						heads := 1 + (dim+1)%2
+						table := func(x *graph.Node) *graph.Node { return graph.Reshape(x, dims[0], dims[1], heads, dim/heads) }
+						y = n.attend(table(graph.Mul(x, channels(parameters[1]))), table(graph.Mul(x, channels(parameters[2]))), table(x), .3)
+						y = graph.Reshape(n.attend(y, y, y, 0), dims...)
+					case "dense":
+						kernel := n.weight("kernel", glorot, dim, dim).NodeValue(x)
+						parameters = append(parameters, kernel)
+						y = n.linear(x, kernel, parameters[2])
+						flat := graph.Reshape(y, dims[0]*dims[1], dim)
+						y = graph.Reshape(n.linear(flat, kernel, parameters[1]), dims...)
 					}
 					loss := graph.ReduceAllSum(graph.Mul(graph.Square(y), weights))
 					outputs := append([]*graph.Node{y}, graph.Gradient(loss, parameters...)...)

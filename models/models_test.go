@@ -92,10 +92,10 @@ func ready(t testing.TB, c Config, seed int64) *model.Store {
 }
 
 // infer runs a network on images and returns its logits, flat.
-func infer(t testing.TB, backend compute.Backend, store *model.Store, c Config, images *tensors.Tensor) []float32 {
+func infer(t testing.TB, b compute.Backend, store *model.Store, c Config, images *tensors.Tensor) []float32 {
 	t.Helper()
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
-		return c.Logits(scope, images, Pass{})
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
+		return c.Logits(scope, images, Pass{Kernels: backend.Kernels(images.Graph())})
 	})
 	if err != nil {
 		t.Fatal(err)

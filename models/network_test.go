@@ -12,6 +12,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
 )
 
 // small is a network with every kind of block and layer, cheap enough to differentiate in pure Go.
@@ -27,11 +29,11 @@ func small() Config {
 
 // differentiate returns the mean cross-entropy of a training pass on labels 0, 1, 2, … and its gradient
 // by each trainable variable.
-func differentiate(t testing.TB, backend compute.Backend, store *model.Store, c Config, images *tensors.Tensor, seeded bool) (float32, map[string][]float32) {
+func differentiate(t testing.TB, b compute.Backend, store *model.Store, c Config, images *tensors.Tensor, seeded bool) (float32, map[string][]float32) {
 	t.Helper()
 	var paths []string
-	exec, err := model.NewExec(backend, store, func(scope *model.Scope, images *graph.Node) []*graph.Node {
-		pass := Pass{Training: true}
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, images *graph.Node) []*graph.Node {
+		pass := Pass{Training: true, Kernels: backend.Kernels(images.Graph())}
 		if seeded {
 			pass.Seed = graph.Scalar(images.Graph(), dtypes.Uint32, 11)
 		}

@@ -108,12 +108,17 @@ func (v ViT) attention(n *network, path string, x *graph.Node) *graph.Node {
 	return n.linear(graph.Reshape(y, batch, tokens, heads*width), graph.Reshape(kernel, heads*width, dim), bias)
 }
 
-// attend is dropout(softmax(Q Kᵀ)) V for each head of queries, keys and values, all of them and the result [B, T, h, k].
+// attend is dropout(softmax(Q Kᵀ)) V for each head of queries, already divided by √k, keys and values: all of them and the
+// result are [B, T, h, k].
 func (n *network) attend(query, key, value *graph.Node, rate float64) *graph.Node {
-	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 {
+	batch, tokens, heads, width := query.Shape().Dim(0), query.Shape().Dim(1), query.Shape().Dim(2), query.Shape().Dim(3)
+	key.AssertDims(batch, tokens, heads, width)
+	value.AssertDims(batch, tokens, heads, width)
+	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 { // the kernel shows no scores, and multiplies float32
 		return n.nativeAttend(query, key, value, rate)
 	}
-	scores := graph.Softmax(n.einsum("bqhk,bthk->bhqt", query, key), -1) // [B, h, T, T]
+	scores := graph.Softmax(n.einsum("bqhk,bthk->bhqt", query, key), -1)
+	scores.AssertDims(batch, heads, tokens, tokens)
 	n.tapAttention(scores)
 	return n.einsum("bhqt,bthk->bqhk", n.dropout(scores, rate), value)
 }
