@@ -371,13 +371,18 @@ static int within(const buffer *b, int count, const int64_t *sizes[], const int6
 
 // multiply does a product, in parts that are added up where that gives the threads more to do.
 static void *multiply(call *c, product_work *w) {
-	const int64_t sums = product_sums(w);
-	if (sums == 0) return parallel(c, product, w, product_units(w));
-	w->sums = malloc(sums * sizeof(float));
-	if (w->sums == NULL) return no_memory(c);
-	void *failed = parallel(c, product, w, product_units(w));
-	if (failed == NULL) failed = parallel(c, product_total, w, product_total_units(w));
-	free(w->sums);
+	const int64_t sums = product_sums(w), shared = product_shared(w);
+	if (sums + shared > 0) {
+		float *const room = aligned_alloc(64, ((sums + shared) * sizeof(float) + 63) / 64 * 64); // there is one of both
+		if (room == NULL) return no_memory(c);
+		if (sums > 0) w->sums = room;
+		else w->shared = room;
+	}
+	void *failed = NULL;
+	if (shared > 0) failed = parallel(c, product_share, w, product_share_units(w));
+	if (failed == NULL) failed = parallel(c, product, w, product_units(w));
+	if (failed == NULL && sums > 0) failed = parallel(c, product_total, w, product_total_units(w));
+	free(sums > 0 ? w->sums : w->shared);
 	return failed;
 }
 

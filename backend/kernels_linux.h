@@ -72,10 +72,14 @@ typedef struct {
 	const float *a, *b, *bias;
 	float *c;
 	float *sums;   // product_sums floats, if any: parts of the sums, which product_total adds up
+	float *shared; // product_shared floats, if any: b in panels for all units, which product_share's units write before
 	float *panels; // room for product_panels floats, 64 bytes aligned; NULL: the kernel makes it
 } product_work;
 
-int64_t product_units(const product_work *w);
+int64_t product_shared(const product_work *w);
+int64_t product_share_units(const product_work *w);
+int product_share(const void *work, int64_t unit);
+int64_t product_units(const product_work *w); // after w->shared is known
 int64_t product_sums(const product_work *w);
 int product(const void *work, int64_t unit);
 int64_t product_total_units(const product_work *w);

@@ -10,7 +10,7 @@
 // copied into panels that stay in the caches, one of a only where its layout is bad,
 // few rows of a meet all panels before the next ones come, and the innermost loop keeps
 // a tile of c in registers.
-enum { depth_block = 256, rows_block = 384, rows_near = 48, columns_block = 256, most_rows = 8, units_wanted = 8 }; // rows: whole tiles of 6 and of 8
+enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, most_rows = 8, units_wanted = 8, shared_most = 1 << 18 }; // rows: whole tiles of 6 and of 8
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -30,7 +30,7 @@ static int64_t splits(const product_work *w) {
 // row_block is how many rows one unit has: fewer where that gives more units.
 static int64_t row_block(const product_work *w) {
 	const int64_t others = groups(w) * column_blocks(w) * splits(w);
-	int64_t rows = rows_block;
+	int64_t rows = w->shared == NULL ? rows_block : rows_block_shared;
 	while (rows > rows_near && others * divided(w->rows, rows) < units_wanted) rows /= 2;
 	return rows;
 }
@@ -145,9 +145,33 @@ INLINE void tile(const int height, const int vectors, const float *a, int64_t a_
 	}
 }
 
-int64_t product_panels(int64_t columns, int64_t depth) {
-	return (rows_near + divided(least(columns, columns_block), 2 * lanes) * 2 * lanes) * least(depth, depth_block);
+// panels_size is of the panels of one block of b.
+static int64_t panels_size(int64_t columns, int64_t depth) {
+	return divided(least(columns, columns_block), 2 * lanes) * 2 * lanes * least(depth, depth_block);
 }
+
+int64_t product_panels(int64_t columns, int64_t depth) { return rows_near * least(depth, depth_block) + panels_size(columns, depth); }
+
+int64_t product_share_units(const product_work *w) { return depth_blocks(w) * column_blocks(w); }
+
+int64_t product_shared(const product_work *w) {
+	const int64_t size = product_share_units(w) * panels_size(w->columns, w->depth);
+	const int same = (w->groups[0] == 1 || w->b_group[0] == 0) && (w->groups[1] == 1 || w->b_group[1] == 0); // for all groups
+	return same && splits(w) == 1 && groups(w) * divided(w->rows, rows_block) >= 4 && size <= shared_most ? size : 0;
+}
+
+// pack_block copies a block of b, of columns from column on, to panels.
+INLINE void pack_block(const product_work *w, float *panels, const float *b, int64_t column, int64_t d, const int across) {
+	const int64_t blocks = divided(w->depth, depth_block), o = d / blocks, k = d % blocks * depth_block;
+	pack(panels, across == 8 ? 2 * lanes : lanes, b + column * w->b_column + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth,
+		least(columns_block, w->columns - column), least(depth_block, w->depth - k), across == 8);
+}
+
+INLINE int product_share_body(const product_work *w, int64_t unit, const int across) {
+	pack_block(w, w->shared + unit * panels_size(w->columns, w->depth), w->b, unit % column_blocks(w) * columns_block, unit / column_blocks(w), across);
+	return 1;
+}
+KERNEL(product_share, product_work)
 
 // block is one of c, or of sums: the product of the depth blocks from begin up to end, of rows from row on and columns
 // from column on, of which c has the first.
@@ -155,17 +179,21 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 	const int wide = across == 8; // 32 registers of 16 numbers
 	const int height = wide ? 8 : 6, width = wide ? 2 * lanes : lanes;
 	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
-	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1] + column * w->b_column;
+	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1];
 	const float *bias = w->bias != NULL && begin == 0 ? w->bias + column : NULL;
-	float *const a_panels = w->panels != NULL ? w->panels : aligned_alloc(64, product_panels(columns, w->depth) * sizeof(float));
-	if (a_panels == NULL) return 0;
-	float *const b_panels = a_panels + rows_near * least(w->depth, depth_block);
 	const int copied = w->a_depth != 1 || w->a_row % 1024 == 0; // rows that would put each other out of the cache
+	float *a_panels = w->panels, *b_panels = NULL;
+	if (copied || w->shared == NULL) {
+		if (a_panels == NULL) a_panels = aligned_alloc(64, product_panels(columns, w->depth) * sizeof(float));
+		if (a_panels == NULL) return 0;
+		b_panels = a_panels + rows_near * least(w->depth, depth_block);
+	}
 	const int64_t blocks = divided(w->depth, depth_block);
 	for (int64_t d = begin; d < end; d++) {
 		const int64_t o = d / blocks, k = d % blocks * depth_block, depth = least(depth_block, w->depth - k);
 		const float *ak = a + o * w->a_outer + k * w->a_depth;
-		pack(b_panels, width, b + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth, columns, depth, wide);
+		if (w->shared == NULL) pack_block(w, b_panels, b, column, d, across);
+		else b_panels = w->shared + (d * column_blocks(w) + column / columns_block) * panels_size(w->columns, w->depth);
 		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, step = copied ? depth : w->a_row;
 		const int first = d == begin && !add;
 		for (int64_t top = 0; top < rows; top += rows_near) {

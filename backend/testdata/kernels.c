@@ -135,7 +135,7 @@ static int64_t lay(int count, const int64_t *sizes[], int64_t *steps[], int64_t 
 }
 
 // try_product tries a product of all layouts that the kernel treats differently.
-static void try_product(product_work w, kernel_function *run, kernel_function *total, kernel_function *whole) {
+static void try_product(product_work w, kernel_function *run, kernel_function *total, kernel_function *whole, kernel_function *share) {
 	for (int layout = 0; layout < 16; layout++) {
 		typedef const int64_t *sizes[];
 		typedef int64_t *steps[];
@@ -144,6 +144,7 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 			: lay(5, (sizes){&w.rows, &w.groups[0], &w.depth, &w.groups[1], &w.outer}, (steps){&w.a_row, &w.a_group[0], &w.a_depth, &w.a_group[1], &w.a_outer}, a_gap);
 		const int64_t b_size = layout / 4 % 2 ? lay(5, (sizes){&w.columns, &w.groups[0], &w.outer, &w.groups[1], &w.depth}, (steps){&w.b_column, &w.b_group[0], &w.b_outer, &w.b_group[1], &w.b_depth}, b_gap)
 			: lay(5, (sizes){&w.depth, &w.columns, &w.groups[1], &w.groups[0], &w.outer}, (steps){&w.b_depth, &w.b_column, &w.b_group[1], &w.b_group[0], &w.b_outer}, b_gap);
+		if (layout % 4 == 3) w.b_group[0] = w.b_group[1] = 0; // one b for all groups
 		int64_t beside;
 		const int64_t size = lay(4, (sizes){&w.columns, &w.groups[1], &w.rows, &w.groups[0]}, (steps){&beside, &w.c_group[1], &w.c_row, &w.c_group[0]}, 1);
 		const int64_t room = product_panels(w.columns, w.depth);
@@ -167,6 +168,17 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 		each(run, &w, product_units(&w));
 		if (w.sums != NULL) each(total, &w, product_total_units(&w));
 		compare("product", c, want, size, c_end);
+		if (product_shared(&w) > 0) {
+			for (int64_t i = 0; i < size; i++) c[i] = NAN;
+			product_work sharing = w;
+			sharing.shared = aligned_alloc(64, (product_shared(&w) + 16) * sizeof(float));
+			sharing.shared[product_shared(&w)] = 7;
+			each(share, &sharing, product_share_units(&sharing));
+			each(run, &sharing, product_units(&sharing));
+			compare("product that shares panels", c, want, size, c_end);
+			if (sharing.shared[product_shared(&w)] != 7) failures++;
+			free(sharing.shared);
+		}
 		if (sums[product_sums(&w)] != sums_end) failures++;
 		// The whole at once, into rows with a gap after each, which stays as it is.
 		float *wide = filled((w.columns + 3) * w.rows), *panels = aligned_alloc(64, (room + 16) * sizeof(float)), *rows = filled(size);
@@ -375,7 +387,7 @@ static void try_score(int64_t rows, int64_t classes) {
 	free(logits), free(truth), free(target), free(gradient), free(total), free(want), free(w.sums);
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *whole, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient, kernel_function *softmax, kernel_function *softmax_gradient) {
+static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *whole, kernel_function *share, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient, kernel_function *softmax, kernel_function *softmax_gradient) {
 	const int before = failures;
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -389,11 +401,11 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 	}
 	const int64_t products[][6] = { // groups, rows, columns, outer, depth
 		{1, 1, 64, 64, 1, 64}, {2, 3, 17, 35, 1, 20}, {1, 2, 9, 100, 3, 33}, {1, 1, 33, 65, 5, 100}, {1, 1, 40, 33, 1, 2100},
-		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {1, 1, 1030, 40, 1, 9}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300},
+		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {1, 1, 1030, 40, 1, 9}, {1, 1, 1500, 300, 1, 270}, {4, 1, 50, 33, 2, 20}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300},
 	};
 	for (int i = 0; i < (int)(sizeof products / sizeof *products); i++) {
 		const int64_t *p = products[i];
-		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total, whole);
+		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total, whole, share);
 	}
 	const uint32_t counts[] = {1, 10, 16, 100, 1 << 14, 3 * (1 << 14) + 7};
 	for (int i = 0; i < (int)(sizeof counts / sizeof *counts); i++) {
@@ -413,7 +425,7 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 
 #define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
 	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
-	product##kind, product_total##kind, product_whole##kind, adamw##kind, gelu##kind, gelu_gradient##kind, softmax##kind, softmax_gradient##kind
+	product##kind, product_total##kind, product_whole##kind, product_share##kind, adamw##kind, gelu##kind, gelu_gradient##kind, softmax##kind, softmax_gradient##kind
 
 int main(void) {
 	try("the machine's own", ALL());
