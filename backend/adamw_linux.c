@@ -17,10 +17,10 @@ float sqrtf(float) __attribute__((const)); // errno is not needed, so that it ca
 // Numbers that one unit takes.
 enum { numbers = 1 << 14 };
 
-int64_t adamw_units(const adamw_work *w) { return (w->count + numbers - 1) / numbers; }
+int64_t adamw_units(const adamw_work *w) { return divided(w->count, numbers); }
 
 INLINE int adamw_body(const adamw_work *a, int64_t unit, const int across) {
-	const int64_t end = (unit + 1) * numbers < a->count ? (unit + 1) * numbers : a->count;
+	const int64_t end = least((unit + 1) * numbers, a->count);
 	const float mean_rate = a->mean_rate, square_rate = a->square_rate, decay = a->decay, rate = a->rate, epsilon = a->epsilon;
 	const float *w = a->w, *g = a->gradient, *m = a->mean, *v = a->square;
 	float *to = a->to, *to_mean = a->to_mean, *to_square = a->to_square;

@@ -119,17 +119,17 @@ static int64_t heads(const attention_work *w) { return w->batch * w->heads; }
 static int64_t at_once(const attention_work *w) {
 	int64_t rows = scores_together / w->tokens;
 	if (rows < queries_least) rows = queries_least;
-	return rows < w->tokens ? rows : w->tokens;
+	return least(rows, w->tokens);
 }
 
 // shared is how many queries one unit has forward: fewer where that gives more units.
 static int64_t shared(const attention_work *w) {
 	int64_t rows = w->tokens;
-	while (rows > queries_shared && heads(w) * ((w->tokens + rows - 1) / rows) < units_enough) rows = (rows + 1) / 2;
+	while (rows > queries_shared && heads(w) * divided(w->tokens, rows) < units_enough) rows = divided(rows, 2);
 	return rows;
 }
 
-static int64_t shares(const attention_work *w) { return (w->tokens + shared(w) - 1) / shared(w); }
+static int64_t shares(const attention_work *w) { return divided(w->tokens, shared(w)); }
 
 int64_t attention_units(const attention_work *w) { return heads(w) * shares(w); }
 int64_t attention_gradient_units(const attention_work *w) { return heads(w); }
@@ -143,7 +143,7 @@ typedef struct {
 static int begin(const attention_work *w, room *r, int gradient) {
 	const int64_t size = at_once(w) * w->tokens, longest = w->tokens > w->width ? w->tokens : w->width;
 	const int64_t panels = product_panels(longest, longest), tables = 1 + (w->scale != 1) + gradient;
-	r->panels = aligned_alloc(64, ((panels + tables * size) * sizeof(float) + 63) / 64 * 64);
+	r->panels = aligned_alloc(64, divided((panels + tables * size) * sizeof(float), 64) * 64);
 	if (r->panels == NULL) return 0;
 	r->x = r->panels + panels;
 	r->y = w->scale != 1 ? r->x + size : r->x;
@@ -164,9 +164,10 @@ INLINE void fetch(const attention_work *w, const float *head) {
 		for (int64_t i = 0; i < w->width; i += lanes) __builtin_prefetch(head + t * w->heads * w->width + i, 0, 2);
 }
 
-// scores makes those of some queries of a head, and their softmax and dropout.
-static int scores(const attention_work *w, int64_t head, int64_t query, const room *r, softmax_work *s) {
+// scores makes those of a head's next queries from one on, before an end, and their softmax and dropout.
+static int scores(const attention_work *w, int64_t head, int64_t query, int64_t end, const room *r, softmax_work *s) {
 	const int64_t step = w->heads * w->width, at = start(w, head);
+	s->rows = least(at_once(w), end - query);
 	s->before = head * w->tokens + query;
 	return multiply(r->panels, s->x, w->tokens, (matrix){w->q + at + query * step, step, 1}, (matrix){w->k + at, 1, step}, s->rows, w->width, w->tokens, 0) &&
 		softmax(s, 0);
@@ -175,17 +176,15 @@ static int scores(const attention_work *w, int64_t head, int64_t query, const ro
 int attention(const void *work, int64_t unit) {
 	const attention_work *w = work;
 	const int64_t head = unit / shares(w), step = w->heads * w->width, at = start(w, head), first = unit % shares(w) * shared(w);
-	const int64_t end = first + shared(w) < w->tokens ? first + shared(w) : w->tokens;
+	const int64_t end = least(first + shared(w), w->tokens);
 	room r;
 	if (!begin(w, &r, 0)) return 0;
 	fetch(w, w->k + at), fetch(w, w->q + at), fetch(w, w->v + at);
 	softmax_work s = {.dropout = w, .columns = w->tokens, .x = r.x, .y = r.y};
 	int done = 1;
-	for (int64_t query = first; done && query < end; query += s.rows) {
-		s.rows = at_once(w) < end - query ? at_once(w) : end - query;
-		done = scores(w, head, query, &r, &s) &&
+	for (int64_t query = first; done && query < end; query += s.rows)
+		done = scores(w, head, query, end, &r, &s) &&
 			multiply(r.panels, w->y + at + query * step, step, (matrix){r.y, w->tokens, 1}, (matrix){w->v + at, step, 1}, s.rows, w->tokens, w->width, 0);
-	}
 	free(r.panels);
 	return done;
 }
@@ -201,8 +200,7 @@ int attention_gradient(const void *work, int64_t head) {
 	for (int64_t query = 0; done && query < tokens; query += s.rows) {
 		const int64_t here = at + query * step;
 		const matrix q = {w->q + here, step, 1}, k = {w->k + at, step, 1}, dy = {w->dy + here, step, 1};
-		s.rows = at_once(w) < tokens - query ? at_once(w) : tokens - query;
-		done = scores(w, head, query, &r, &s) &&
+		done = scores(w, head, query, tokens, &r, &s) &&
 			multiply(r.panels, w->dv + at, step, (matrix){r.y, 1, tokens}, dy, tokens, s.rows, w->width, query > 0) &&
 			multiply(r.panels, r.d, tokens, dy, (matrix){w->v + at, 1, step}, s.rows, w->width, tokens, 0) &&
 			softmax_gradient(&s, 0) &&

@@ -11,8 +11,8 @@
 // it lies close together: then no loop has special cases.
 enum { images = 8 };
 
-static int64_t blocks(const depthwise_work *s) { return (s->channels + lanes - 1) / lanes; }
-static int64_t chunks(const depthwise_work *s) { return (s->batch + images - 1) / images; }
+static int64_t blocks(const depthwise_work *s) { return divided(s->channels, lanes); }
+static int64_t chunks(const depthwise_work *s) { return divided(s->batch, images); }
 
 int64_t depthwise_units(const depthwise_work *s) { return s->batch * blocks(s); }
 int64_t depthwise_gradient_units(const depthwise_work *s) { return chunks(s) * blocks(s); }
@@ -60,7 +60,7 @@ INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, i
 
 INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int across) {
 	const int64_t block = unit % blocks(s), image = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
-	const int64_t count = channels_from(s, first), width = (s->width + across - 1) / across * across;
+	const int64_t count = channels_from(s, first), width = divided(s->width, across) * across;
 	const int64_t wide = wide_of(s, width), high = high_of(s);
 	vec *table = zeros(high * wide + taps + width);
 	if (table == NULL) return 0;
@@ -104,7 +104,7 @@ INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const 
 				const int64_t left = s->side - j, parts = (left + 7) / 8;
 				vec *to = sum + i * s->side + j;
 				const vec *from = table + i * wide + j;
-				switch ((left + parts - 1) / parts) {
+				switch (divided(left, parts)) {
 #define TAPS(n) case n: tapped(to, from, wide, d, s->height, s->width, n); j += n; break;
 				TAPS(1) TAPS(2) TAPS(3) TAPS(4) TAPS(5) TAPS(6) TAPS(7) TAPS(8)
 #undef TAPS

@@ -21,7 +21,7 @@ static int64_t unit_size(const gelu_work *w) { return chunk(w) * (portion / chun
 
 static int64_t table_size(const gelu_work *w) { return w->rows * w->channels; }
 
-int64_t gelu_units(const gelu_work *w) { return (table_size(w) + unit_size(w) - 1) / unit_size(w); }
+int64_t gelu_units(const gelu_work *w) { return divided(table_size(w), unit_size(w)); }
 int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w); }
 
 // normal is the normal distribution: 1/2 + u p(u²)/q(u²), fitted to 1e-8 of its distance from 1/2 where |u| is below
@@ -47,9 +47,9 @@ INLINE const float *repeat(const gelu_work *w, float *to) {
 INLINE int gelu_body(const gelu_work *w, int64_t unit, const int across) {
 	float copies[repeated];
 	const float *bias = repeat(w, copies);
-	const int64_t step = chunk(w), begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
+	const int64_t step = chunk(w), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
 	for (int64_t at = begin; at < end; at += step) {
-		const int64_t n = end - at < step ? end - at : step;
+		const int64_t n = least(end - at, step);
 		const float *x = w->x + at;
 		float *restrict y = w->y + at;
 		for (int64_t i = 0; i < n; i++) {
@@ -65,9 +65,9 @@ INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across
 	const float *bias = repeat(w, copies);
 	float *restrict sums = w->sums + unit * chunk(w);
 	memset(sums, 0, chunk(w) * sizeof(float));
-	const int64_t step = chunk(w), begin = unit * unit_size(w), end = begin + unit_size(w) < table_size(w) ? begin + unit_size(w) : table_size(w);
+	const int64_t step = chunk(w), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
 	for (int64_t at = begin; at < end; at += step) {
-		const int64_t n = end - at < step ? end - at : step;
+		const int64_t n = least(end - at, step);
 		const float *x = w->x + at, *dy = w->dy + at;
 		float *restrict dx = w->y + at;
 		for (int64_t i = 0; i < n; i++) {

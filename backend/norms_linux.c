@@ -9,11 +9,11 @@
 // Rows that one unit takes: few enough that what it reads twice stays in the cache.
 enum { together = 128 };
 
-int64_t norm_units(const norm_work *w) { return (w->rows + together - 1) / together; }
+int64_t norm_units(const norm_work *w) { return divided(w->rows, together); }
 int64_t norm_sums(const norm_work *w) { return norm_units(w) * 2 * w->channels; }
 
 static int64_t from(int64_t unit) { return unit * together; }
-static int64_t until(const norm_work *w, int64_t unit) { return from(unit + 1) < w->rows ? from(unit + 1) : w->rows; }
+static int64_t until(const norm_work *w, int64_t unit) { return least(from(unit + 1), w->rows); }
 
 INLINE int norm_rows_body(const norm_work *w, int64_t unit, const int across) {
 	const int64_t n = w->channels, whole = n - n % lanes;

@@ -12,10 +12,6 @@
 // a tile of c in registers.
 enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, most_rows = 8, units_wanted = 8, shared_most = 1 << 18 }; // rows: whole tiles of 6 and of 8
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-// divided rounds up.
-static int64_t divided(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 
 static int64_t groups(const product_work *w) { return w->groups[0] * w->groups[1]; }

@@ -8,12 +8,12 @@
 
 enum { unit_rows = 32 }; // that one unit takes
 
-int64_t score_units(const score_work *w) { return (w->rows + unit_rows - 1) / unit_rows; }
+int64_t score_units(const score_work *w) { return divided(w->rows, unit_rows); }
 int64_t score_sums(const score_work *w) { return score_units(w) * 3; }
 
 int score(const void *work, int64_t unit) {
 	const score_work *w = work;
-	const int64_t n = w->classes, end = (unit + 1) * unit_rows < w->rows ? (unit + 1) * unit_rows : w->rows;
+	const int64_t n = w->classes, end = least((unit + 1) * unit_rows, w->rows);
 	float loss = 0, first = 0, fifth = 0;
 	for (int64_t row = unit * unit_rows; row < end; row++) {
 		const float *x = w->logits + row * n, *truth = w->truth + row * n, *target = w->target + row * n;

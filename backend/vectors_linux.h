@@ -18,6 +18,11 @@ typedef float quarter __attribute__((vector_size(lanes / 4 * sizeof(float))));
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// divided rounds up.
+INLINE int64_t divided(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
 // load and store move a vector of which count numbers are there; the others are 0.
 INLINE void load(vec *to, const float *from, int64_t count) {
 	if (count >= lanes) {

@@ -57,8 +57,9 @@ func (n *network) randomBits(site int, dims []int) *graph.Node {
 	return shiftXor(x, 16)
 }
 
-// keys are two words, uint32, of a site whose elements are of this shape. Where they can
-// they come from a kernel: XLA, which cannot look into it, compiles one loop for all sites of like shape, where it else has one for each, with the site's number in it.
+// keys are two words, uint32, of a site whose elements are of this shape. Where they can they come from a kernel: XLA, which
+// cannot look into it, compiles one loop for all sites of like shape, where it else has one for each, with the site's number
+// in it.
 func (n *network) keys(site int, shape shapes.Shape) (first, second *graph.Node) {
 	if uint64(shape.Size()) > math.MaxUint32 {
 		panic(fmt.Errorf("dropout over %d elements, at most %d can be numbered", shape.Size(), uint32(math.MaxUint32)))
