@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Call returns what the kernel of that name (calls_linux.c has them) makes of inputs, results of these shapes, in a program
+// Call returns what the kernel of that name (handlers_linux.h has them) makes of inputs, results of these shapes, in a program
 // that is [Native]. They have no gradient: derivation takes them for constants.
 //
 // For go-xla it is the call of a function, since that has no other way to name a kernel; [Open]'s backend puts the kernel

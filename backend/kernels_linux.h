@@ -1,12 +1,10 @@
-// Kernels that XLA's programs call (calls_linux.c): depthwise convolutions,
+// Kernels that XLA's programs call (handlers_linux.h): depthwise convolutions,
 // normalisations, products, GELU, attention, the loss and AdamW's update, of float32. Each
 // function does one of its units of work, which are independent of each other, and
 // returns 0 where there is no memory.
 #pragma once
 
 #include <stdint.h>
-
-#pragma GCC visibility push(hidden) // no library's names are to mean these
 
 // depthwise_work is a convolution of each channel by itself, stride 1:
 //
@@ -21,12 +19,12 @@ typedef struct {
 	float *sums; // of the gradient: depthwise_sums floats, which depthwise_total adds up
 } depthwise_work;
 
-int64_t depthwise_units(const depthwise_work *w);
-int64_t depthwise_gradient_units(const depthwise_work *w);
-int64_t depthwise_sums(const depthwise_work *w);
-int depthwise(const void *work, int64_t unit);
-int depthwise_gradient(const void *work, int64_t unit);
-void depthwise_total(const void *work);
+static int64_t depthwise_units(const depthwise_work *w);
+static int64_t depthwise_gradient_units(const depthwise_work *w);
+static int64_t depthwise_sums(const depthwise_work *w);
+static int depthwise(const void *work, int64_t unit);
+static int depthwise_gradient(const void *work, int64_t unit);
+static void depthwise_total(const void *work);
 
 // norm_work is y = scale (x - mean)/sqrt(variance + epsilon) + offset of a table
 // [rows, channels], mean and variance being those of each channel over the rows
@@ -42,21 +40,21 @@ typedef struct {
 	float *sums; // norm_sums floats
 } norm_work;
 
-int64_t norm_units(const norm_work *w);
-int64_t norm_sums(const norm_work *w);
+static int64_t norm_units(const norm_work *w);
+static int64_t norm_sums(const norm_work *w);
 
 // By row: the table for each unit, of the gradient then the total of the sums.
-int norm_rows(const void *work, int64_t unit);
-int norm_rows_gradient(const void *work, int64_t unit);
-void norm_rows_gradient_total(const void *work);
+static int norm_rows(const void *work, int64_t unit);
+static int norm_rows_gradient(const void *work, int64_t unit);
+static void norm_rows_gradient_total(const void *work);
 
 // By column: sums for each unit, then their total, then the table for each unit.
-int norm_columns_sums(const void *work, int64_t unit);
-void norm_columns_total(const void *work);
-int norm_columns(const void *work, int64_t unit);
-int norm_columns_gradient_sums(const void *work, int64_t unit);
-void norm_columns_gradient_total(const void *work);
-int norm_columns_gradient(const void *work, int64_t unit);
+static int norm_columns_sums(const void *work, int64_t unit);
+static void norm_columns_total(const void *work);
+static int norm_columns(const void *work, int64_t unit);
+static int norm_columns_gradient_sums(const void *work, int64_t unit);
+static void norm_columns_gradient_total(const void *work);
+static int norm_columns_gradient(const void *work, int64_t unit);
 
 // product_work is a product of tables a and b, for each group (of two axes):
 //
@@ -76,18 +74,18 @@ typedef struct {
 	float *panels; // room for product_panels floats, 64 bytes aligned; NULL: the kernel makes it
 } product_work;
 
-int64_t product_shared(const product_work *w);
-int64_t product_share_units(const product_work *w);
-int product_share(const void *work, int64_t unit);
-int64_t product_units(const product_work *w); // after w->shared is known
-int64_t product_sums(const product_work *w);
-int product(const void *work, int64_t unit);
-int64_t product_total_units(const product_work *w);
-int product_total(const void *work, int64_t unit);
-int64_t product_panels(int64_t columns, int64_t depth);
+static int64_t product_shared(const product_work *w);
+static int64_t product_share_units(const product_work *w);
+static int product_share(const void *work, int64_t unit);
+static int64_t product_units(const product_work *w); // after w->shared is known
+static int64_t product_sums(const product_work *w);
+static int product(const void *work, int64_t unit);
+static int64_t product_total_units(const product_work *w);
+static int product_total(const void *work, int64_t unit);
+static int64_t product_panels(int64_t columns, int64_t depth);
 
 // product_whole does all of a product of one group, without sums, or adds it to c, without the bias.
-int product_whole(const void *work, int64_t add);
+static int product_whole(const void *work, int64_t add);
 
 // adamw_work is a step of AdamW on count weights, whose mean and square are the
 // moments of their gradient:
@@ -104,8 +102,8 @@ typedef struct {
 	float *to, *to_mean, *to_square;
 } adamw_work;
 
-int64_t adamw_units(const adamw_work *w);
-int adamw(const void *work, int64_t unit);
+static int64_t adamw_units(const adamw_work *w);
+static int adamw(const void *work, int64_t unit);
 
 // gelu_work is y = u Φ(u) of a table u = x + bias [rows, channels], Φ being the normal
 // distribution, or its gradient by x and bias.
@@ -117,11 +115,11 @@ typedef struct {
 	float *sums;  // of the gradient: gelu_sums floats
 } gelu_work;
 
-int64_t gelu_units(const gelu_work *w);
-int64_t gelu_sums(const gelu_work *w);
-int gelu(const void *work, int64_t unit);
-int gelu_gradient(const void *work, int64_t unit);
-void gelu_gradient_total(const void *work);
+static int64_t gelu_units(const gelu_work *w);
+static int64_t gelu_sums(const gelu_work *w);
+static int gelu(const void *work, int64_t unit);
+static int gelu_gradient(const void *work, int64_t unit);
+static void gelu_gradient_total(const void *work);
 
 // score_work is the mean cross-entropy of logits [rows, classes] against targets, its
 // gradient by them, and how many rows' true class, 1 in truth, has rank 1, and rank 5
@@ -134,10 +132,10 @@ typedef struct {
 	float *sums;  // score_sums floats
 } score_work;
 
-int64_t score_units(const score_work *w);
-int64_t score_sums(const score_work *w);
-int score(const void *work, int64_t unit);
-void score_total(const void *work);
+static int64_t score_units(const score_work *w);
+static int64_t score_sums(const score_work *w);
+static int score(const void *work, int64_t unit);
+static void score_total(const void *work);
 
 // attention_work is y = dropout(softmax(q k^T)) v for each head of each image, or its
 // gradients by q, k and v, all tables being [batch, tokens, heads, width].
@@ -153,9 +151,7 @@ typedef struct {
 	float *y, *dq, *dk, *dv;
 } attention_work;
 
-int64_t attention_units(const attention_work *w);
-int64_t attention_gradient_units(const attention_work *w);
-int attention(const void *work, int64_t unit);
-int attention_gradient(const void *work, int64_t unit);
-
-#pragma GCC visibility pop
+static int64_t attention_units(const attention_work *w);
+static int64_t attention_gradient_units(const attention_work *w);
+static int attention(const void *work, int64_t unit);
+static int attention_gradient(const void *work, int64_t unit);

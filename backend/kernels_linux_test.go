@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,12 +20,33 @@ import (
 	"github.com/gomlx/gomlx/ml/nn"
 )
 
-// TestKernels compiles and runs testdata/kernels.c.
+// TestKernels compiles and runs testdata/kernels.c for each set of instructions that the kernels are compiled for.
 func TestKernels(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "kernels")
-	compileC(t, program, "-O2", "-fbuiltin", "testdata/kernels.c", "-lm") // as cgo does
-	if said, err := exec.Command(program).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	has := func(features ...string) bool {
+		said, err := os.ReadFile("/proc/cpuinfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(features, func(f string) bool { return !bytes.Contains(said, []byte(" "+f)) })
+	}
+	for name, set := range map[string]struct {
+		flags []string
+		here  bool
+	}{
+		"avx512": {[]string{"-DLANES=16", "-mavx512f", "-mfma"}, has("avx512f", "fma")},
+		"avx2":   {[]string{"-DLANES=8", "-mavx2", "-mfma"}, has("avx2", "fma")},
+		"any":    {[]string{"-DLANES=4"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !set.here {
+				t.Skip("this processor has no such instructions")
+			}
+			program := filepath.Join(t.TempDir(), "kernels")
+			compileC(t, program, append(set.flags, "-O2", "-fbuiltin", "testdata/kernels.c", "-lm")...) // as cgo does
+			if said, err := exec.Command(program).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, said)
+			}
+		})
 	}
 }
 

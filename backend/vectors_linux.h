@@ -1,16 +1,12 @@
-// Vectors of 16 numbers for the kernels, and one copy of each kernel for each set of
-// instructions: x86 with AVX-512, with AVX2, and any other processor.
+// Vectors of LANES numbers for the kernels: as many as a register has, for the compiler keeps larger ones in memory.
 #pragma once
 
 #include <stdint.h>
 #include <string.h>
 
-enum { lanes = 16 };
+enum { lanes = LANES };
 typedef float vec __attribute__((vector_size(lanes * sizeof(float))));
 typedef float loose __attribute__((vector_size(lanes * sizeof(float)), aligned(sizeof(float)), may_alias)); // anywhere in an array
-
-typedef float half __attribute__((vector_size(lanes / 2 * sizeof(float))));
-typedef float quarter __attribute__((vector_size(lanes / 4 * sizeof(float))));
 
 #define AT(p) (*(const loose *)(p))
 #define PUT(p, v) (*(loose *)(p) = (v))
@@ -39,13 +35,9 @@ INLINE void store(float *to, const vec *from, int64_t count) {
 }
 
 INLINE float total(const vec *v) {
-	half halves[2];
-	quarter quarters[2];
-	memcpy(halves, v, sizeof halves);
-	halves[0] += halves[1];
-	memcpy(quarters, halves, sizeof quarters);
-	quarters[0] += quarters[1];
-	return (quarters[0][0] + quarters[0][2]) + (quarters[0][1] + quarters[0][3]);
+	vec sum = *v;
+	UNROLL for (int n = lanes / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) sum[i] += sum[i + n];
+	return sum[0];
 }
 
 // The compiler makes vectors of a loop only where that has no branches. So below, magnitudes are compared as integers,
@@ -75,21 +67,3 @@ INLINE float exponential(float x) {
 	const float e = ((((((r * (1.f / 5040) + 1.f / 720) * r + 1.f / 120) * r + 1.f / 24) * r + 1.f / 6) * r + .5f) * r + 1) * r + 1;
 	return number_of((bits(e * number_of((bits(rounded) - bits(large) + 127) << 23)) & inside) | none);
 }
-
-// KERNEL(name, type) defines int name(const void *work, int64_t unit) by
-// INLINE int name_body(const type *work, int64_t unit, const int across), across
-// being how many vectors fit into registers as sums.
-#ifdef __x86_64__
-#define KERNEL(name, type) \
-	__attribute__((target("avx512f,fma"))) static int name##_avx512(const void *work, int64_t unit) { return name##_body((const type *)work, unit, 8); } \
-	__attribute__((target("avx2,fma"))) static int name##_avx2(const void *work, int64_t unit) { return name##_body((const type *)work, unit, 4); } \
-	static int name##_plain(const void *work, int64_t unit) { return name##_body((const type *)work, unit, 4); } \
-	int name(const void *work, int64_t unit) { \
-		if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) return name##_avx512(work, unit); \
-		if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return name##_avx2(work, unit); \
-		return name##_plain(work, unit); \
-	}
-#else
-#define KERNEL(name, type) \
-	int name(const void *work, int64_t unit) { return name##_body((const type *)work, unit, 4); }
-#endif

@@ -97,7 +97,7 @@ type Pass struct {
 	// Convolutions by depth stay float32: they are no matrix products.
 	BFloat16 bool
 	// Kernels, if not nil, returns what the kernel of a name makes of inputs, results of these shapes without a gradient
-	// (patchlab/backend's Kernels gives it, and its calls_linux.c tells their names). nil: GoMLX's operations do all.
+	// (patchlab/backend's Kernels gives it, and its handlers_linux.h tells their names). nil: GoMLX's operations do all.
 	Kernels func(name string, inputs []*graph.Node, results ...shapes.Shape) []*graph.Node
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps

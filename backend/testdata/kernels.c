@@ -1,12 +1,12 @@
-// Tries the kernels of ../kernels_linux.h in each set of instructions that this
-// machine has, beside plain loops in double precision: run by TestKernels.
-#include "../depthwise_linux.c"
-#include "../norms_linux.c"
-#include "../products_linux.c"
-#include "../adamw_linux.c"
-#include "../gelu_linux.c"
-#include "../score_linux.c"
-#include "../attention_linux.c"
+// Tries the kernels of ../kernels_linux.h, for the set of instructions and LANES that
+// this is compiled for, beside plain loops in double precision: run by TestKernels.
+#include "../adamw_linux.h"
+#include "../attention_linux.h"
+#include "../depthwise_linux.h"
+#include "../gelu_linux.h"
+#include "../norms_linux.h"
+#include "../products_linux.h"
+#include "../score_linux.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void each(kernel_function *run, const void *work, int64_t units) {
 		if (!run(work, u)) failures++;
 }
 
-static void try_depthwise(depthwise_work w, kernel_function *forward, kernel_function *gradient) {
+static void try_depthwise(depthwise_work w) {
 	const int64_t taps = w.side * w.side * w.channels, size = w.batch * w.height * w.width * w.channels;
 	float *x = filled(w.batch * w.x_height * w.x_width * w.channels), *kernel = filled(taps), *dy = filled(size);
 	float *y = filled(size), *dkernel = filled(taps), *sums = filled(depthwise_sums(&w));
@@ -57,8 +57,8 @@ static void try_depthwise(depthwise_work w, kernel_function *forward, kernel_fun
 		}
 	const float y_end = y[size], dkernel_end = dkernel[taps], sums_end = sums[depthwise_sums(&w)];
 	w.x = x, w.kernel = kernel, w.dy = dy, w.y = y, w.sums = sums;
-	each(forward, &w, depthwise_units(&w));
-	each(gradient, &w, depthwise_gradient_units(&w));
+	each(depthwise, &w, depthwise_units(&w));
+	each(depthwise_gradient, &w, depthwise_gradient_units(&w));
 	w.dkernel = dkernel;
 	depthwise_total(&w);
 	compare("depthwise", y, want_y, size, y_end);
@@ -68,7 +68,7 @@ static void try_depthwise(depthwise_work w, kernel_function *forward, kernel_fun
 }
 
 // try_norm takes moments of each column or, by_row, of each row; scale and offset are by column.
-static void try_norm(int64_t rows, int64_t channels, int by_row, kernel_function *functions[6]) {
+static void try_norm(int64_t rows, int64_t channels, int by_row) {
 	const int64_t size = rows * channels, groups = by_row ? rows : channels, members = size / groups;
 	float *x = filled(size), *dy = filled(size), *scale = filled(channels), *offset = filled(channels);
 	float *y = filled(size), *dx = filled(size), *mean = filled(groups), *variance = filled(groups), *dscale = filled(channels), *doffset = filled(channels);
@@ -100,18 +100,18 @@ static void try_norm(int64_t rows, int64_t channels, int by_row, kernel_function
 	w.sums = filled(norm_sums(&w));
 	const float sums_end = w.sums[norm_sums(&w)];
 	if (by_row) {
-		each(functions[0], &w, norm_units(&w));
+		each(norm_rows, &w, norm_units(&w));
 		w.y = dx;
-		each(functions[1], &w, norm_units(&w));
+		each(norm_rows_gradient, &w, norm_units(&w));
 		norm_rows_gradient_total(&w);
 	} else {
-		each(functions[2], &w, norm_units(&w));
+		each(norm_columns_sums, &w, norm_units(&w));
 		norm_columns_total(&w);
-		each(functions[3], &w, norm_units(&w));
+		each(norm_columns, &w, norm_units(&w));
 		w.y = dx;
-		each(functions[4], &w, norm_units(&w));
+		each(norm_columns_gradient_sums, &w, norm_units(&w));
 		norm_columns_gradient_total(&w);
-		each(functions[5], &w, norm_units(&w));
+		each(norm_columns_gradient, &w, norm_units(&w));
 	}
 	compare("norm", y, want, size, ends[0]);
 	compare("norm's gradient", dx, want_dx, size, ends[1]);
@@ -135,7 +135,7 @@ static int64_t lay(int count, const int64_t *sizes[], int64_t *steps[], int64_t 
 }
 
 // try_product tries a product of all layouts that the kernel treats differently.
-static void try_product(product_work w, kernel_function *run, kernel_function *total, kernel_function *whole, kernel_function *share) {
+static void try_product(product_work w) {
 	for (int layout = 0; layout < 16; layout++) {
 		typedef const int64_t *sizes[];
 		typedef int64_t *steps[];
@@ -165,16 +165,16 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 					}
 		const float c_end = c[size], sums_end = sums[product_sums(&w)];
 		w.a = a, w.b = b, w.c = c, w.sums = product_sums(&w) > 0 ? sums : NULL;
-		each(run, &w, product_units(&w));
-		if (w.sums != NULL) each(total, &w, product_total_units(&w));
+		each(product, &w, product_units(&w));
+		if (w.sums != NULL) each(product_total, &w, product_total_units(&w));
 		compare("product", c, want, size, c_end);
 		if (product_shared(&w) > 0) {
 			for (int64_t i = 0; i < size; i++) c[i] = NAN;
 			product_work sharing = w;
 			sharing.shared = aligned_alloc(64, (product_shared(&w) + 16) * sizeof(float));
 			sharing.shared[product_shared(&w)] = 7;
-			each(share, &sharing, product_share_units(&sharing));
-			each(run, &sharing, product_units(&sharing));
+			each(product_share, &sharing, product_share_units(&sharing));
+			each(product, &sharing, product_units(&sharing));
 			compare("product that shares panels", c, want, size, c_end);
 			if (sharing.shared[product_shared(&w)] != 7) failures++;
 			free(sharing.shared);
@@ -187,7 +187,7 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 		one.c = wide, one.c_row = w.columns + 3, one.bias = NULL;
 		for (int add = 0; add < 2 && w.bias == NULL && w.groups[0] * w.groups[1] == 1; add++) {
 			one.panels = add ? panels : NULL;
-			if (!whole(&one, add)) failures++;
+			if (!product_whole(&one, add)) failures++;
 			for (int64_t i = 0; i < size; i++) rows[i] = wide[i / w.columns * one.c_row + i % w.columns];
 			compare("whole product", rows, want, size, rows[size]);
 			for (int64_t i = 0; i < size; i++) want[i] += rows[i];
@@ -199,7 +199,7 @@ static void try_product(product_work w, kernel_function *run, kernel_function *t
 }
 
 // try_adamw tries a step on count weights, with results beside or in place of what they were made from.
-static void try_adamw(uint32_t count, int in_place, kernel_function *run) {
+static void try_adamw(uint32_t count, int in_place) {
 	adamw_work a = {.count = count, .mean_rate = .1f, .square_rate = .001f, .decay = .01f, .rate = .02f, .epsilon = 1e-7f};
 	float *w = filled(count), *g = filled(count), *m = filled(count), *v = filled(count), *to = filled(count), *to_mean = filled(count), *to_square = filled(count);
 	double *want = calloc(count, 3 * sizeof(double)), *want_mean = want + count, *want_square = want_mean + count;
@@ -212,14 +212,14 @@ static void try_adamw(uint32_t count, int in_place, kernel_function *run) {
 	a.w = w, a.gradient = g, a.mean = m, a.square = v;
 	a.to = in_place ? w : to, a.to_mean = in_place ? m : to_mean, a.to_square = in_place ? v : to_square;
 	const float ends[] = {a.to[count], a.to_mean[count], a.to_square[count]};
-	each(run, &a, adamw_units(&a));
+	each(adamw, &a, adamw_units(&a));
 	compare("weights", a.to, want, count, ends[0]);
 	compare("mean of the gradient", a.to_mean, want_mean, count, ends[1]);
 	compare("square of the gradient", a.to_square, want_square, count, ends[2]);
 	free(w), free(g), free(m), free(v), free(to), free(to_mean), free(to_square), free(want);
 }
 
-static void try_gelu(int64_t rows, int64_t channels, kernel_function *run, kernel_function *gradient) {
+static void try_gelu(int64_t rows, int64_t channels) {
 	const int64_t size = rows * channels;
 	gelu_work w = {.rows = rows, .channels = channels};
 	float *x = filled(size), *bias = filled(channels), *dy = filled(size), *y = filled(size), *dx = filled(size), *dbias = filled(channels);
@@ -233,9 +233,9 @@ static void try_gelu(int64_t rows, int64_t channels, kernel_function *run, kerne
 	}
 	w.x = x, w.bias = bias, w.dy = dy, w.y = y, w.dbias = dbias, w.sums = filled(gelu_sums(&w));
 	const float ends[] = {y[size], dx[size], dbias[channels], w.sums[gelu_sums(&w)]};
-	each(run, &w, gelu_units(&w));
+	each(gelu, &w, gelu_units(&w));
 	w.y = dx;
-	each(gradient, &w, gelu_units(&w));
+	each(gelu_gradient, &w, gelu_units(&w));
 	gelu_gradient_total(&w);
 	compare("GELU", y, want, size, ends[0]);
 	compare("GELU's gradient", dx, want_dx, size, ends[1]);
@@ -258,7 +258,7 @@ static double kept(const attention_work *w, uint32_t i) {
 	return w->scale == 1 ? 1 : (h ^ h >> 16) < w->threshold ? w->scale : 0;
 }
 
-static void try_softmax(int64_t rows, int64_t columns, float scale, kernel_function *run, kernel_function *gradient) {
+static void try_softmax(int64_t rows, int64_t columns, float scale) {
 	const int64_t size = rows * columns, before = 7;
 	const attention_work dropout = {.first = 12345, .second = 678, .threshold = 3000000000u, .scale = scale};
 	float *x = filled(size), *dy = filled(size), *y = scale == 1 ? x : filled(size);
@@ -279,22 +279,22 @@ static void try_softmax(int64_t rows, int64_t columns, float scale, kernel_funct
 	}
 	const softmax_work w = {.dropout = &dropout, .rows = rows, .columns = columns, .before = before, .x = x, .y = y, .dy = dy};
 	const float ends[] = {x[size], y[size], dy[size]};
-	each(run, &w, 1);
+	each(softmax, &w, 1);
 	compare("softmax", x, want, size, ends[0]);
 	compare("softmax and dropout", y, want_y, size, ends[1]);
-	each(gradient, &w, 1);
+	each(softmax_gradient, &w, 1);
 	compare("softmax's gradient", dy, want_dx, size, ends[2]);
 	if (y != x) free(y);
 	free(x), free(dy), free(want);
 }
 
 // try_infinite has rows with minus infinity, which count nothing, and rows that are NaN throughout.
-static void try_infinite(kernel_function *run) {
+static void try_infinite(void) {
 	const float inf = INFINITY, nan = NAN;
 	float rows[][17] = {{-inf}, {inf}, {nan}, {-nan}, {-inf, -inf}};
 	const attention_work none = {.scale = 1};
 	const softmax_work w = {.dropout = &none, .rows = 5, .columns = 17, .x = rows[0], .y = rows[0]};
-	each(run, &w, 1);
+	each(softmax, &w, 1);
 	for (int i = 0; i < 5 * 17; i++) {
 		const double want = i / 17 == 0 ? (i == 0 ? 0 : 1. / 16) : i / 17 == 4 ? (i % 17 < 2 ? 0 : 1. / 15) : nan;
 		const float got = rows[i / 17][i % 17];
@@ -305,7 +305,6 @@ static void try_infinite(kernel_function *run) {
 	}
 }
 
-// try_attention has no set of instructions of its own.
 static void try_attention(int64_t batch, int64_t tokens, int64_t heads, int64_t width, float scale) {
 	const int64_t size = batch * tokens * heads * width, step = heads * width;
 	attention_work w = {.batch = batch, .tokens = tokens, .heads = heads, .width = width, .first = 12345, .second = 678, .threshold = 3000000000u, .scale = scale};
@@ -351,7 +350,6 @@ static void try_attention(int64_t batch, int64_t tokens, int64_t heads, int64_t 
 	free(p);
 }
 
-// try_score has no set of instructions of its own.
 static void try_score(int64_t rows, int64_t classes) {
 	const int64_t size = rows * classes;
 	score_work w = {.rows = rows, .classes = classes};
@@ -387,17 +385,16 @@ static void try_score(int64_t rows, int64_t classes) {
 	free(logits), free(truth), free(target), free(gradient), free(total), free(want), free(w.sums);
 }
 
-static void try(const char *instructions, kernel_function *forward, kernel_function *gradient, kernel_function *norms[6], kernel_function *product, kernel_function *total, kernel_function *whole, kernel_function *share, kernel_function *adamw, kernel_function *gelu, kernel_function *gelu_gradient, kernel_function *softmax, kernel_function *softmax_gradient) {
-	const int before = failures;
+int main(void) {
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
 		{17, 5, 6, 8, 3, 0, 7, 8}, {16, 4, 4, 16, 3, 1, 4, 4}, {1, 3, 3, 1, 17, 8, 3, 3}, {1, 1, 1, 1, 1, 0, 1, 1}, {2, 4, 4, 16, 2, 0, 9, 9}, {1, 8, 8, 32, 7, 6, 3, 2},
 	};
-	for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++) try_depthwise(shapes[i], forward, gradient);
+	for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++) try_depthwise(shapes[i]);
 	const int64_t tables[][2] = {{1, 16}, {300, 16}, {128, 64}, {129, 100}, {5, 3}, {257, 1}, {2, 85}};
 	for (int i = 0; i < (int)(sizeof tables / sizeof *tables); i++) {
-		if (tables[i][1] > 1) try_norm(tables[i][0], tables[i][1], 1, norms);
-		if (tables[i][0] > 1) try_norm(tables[i][0], tables[i][1], 0, norms);
+		if (tables[i][1] > 1) try_norm(tables[i][0], tables[i][1], 1);
+		if (tables[i][0] > 1) try_norm(tables[i][0], tables[i][1], 0);
 	}
 	const int64_t products[][6] = { // groups, rows, columns, outer, depth
 		{1, 1, 64, 64, 1, 64}, {2, 3, 17, 35, 1, 20}, {1, 2, 9, 100, 3, 33}, {1, 1, 33, 65, 5, 100}, {1, 1, 40, 33, 1, 2100},
@@ -405,30 +402,21 @@ static void try(const char *instructions, kernel_function *forward, kernel_funct
 	};
 	for (int i = 0; i < (int)(sizeof products / sizeof *products); i++) {
 		const int64_t *p = products[i];
-		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]}, product, total, whole, share);
+		try_product((product_work){.groups = {p[0], p[1]}, .rows = p[2], .columns = p[3], .outer = p[4], .depth = p[5]});
 	}
 	const uint32_t counts[] = {1, 10, 16, 100, 1 << 14, 3 * (1 << 14) + 7};
 	for (int i = 0; i < (int)(sizeof counts / sizeof *counts); i++) {
-		try_adamw(counts[i], 0, adamw);
-		try_adamw(counts[i], 1, adamw);
+		try_adamw(counts[i], 0);
+		try_adamw(counts[i], 1);
 	}
 	const int64_t wide[][2] = {{1, 16}, {300, 16}, {3000, 20}, {7, 100}, {5, 3}, {70000, 1}, {40, 600}, {1, 20000}, {2, 512}};
-	for (int i = 0; i < (int)(sizeof wide / sizeof *wide); i++) try_gelu(wide[i][0], wide[i][1], gelu, gelu_gradient);
+	for (int i = 0; i < (int)(sizeof wide / sizeof *wide); i++) try_gelu(wide[i][0], wide[i][1]);
 	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
 	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
-		try_softmax(scores[i][0], scores[i][1], 1, softmax, softmax_gradient);
-		try_softmax(scores[i][0], scores[i][1], 1.43f, softmax, softmax_gradient);
+		try_softmax(scores[i][0], scores[i][1], 1);
+		try_softmax(scores[i][0], scores[i][1], 1.43f);
 	}
-	try_infinite(softmax);
-	if (failures > before) printf("above: %s\n", instructions);
-}
-
-#define ALL(kind) depthwise##kind, depthwise_gradient##kind, \
-	(kernel_function *[]){norm_rows##kind, norm_rows_gradient##kind, norm_columns_sums##kind, norm_columns##kind, norm_columns_gradient_sums##kind, norm_columns_gradient##kind}, \
-	product##kind, product_total##kind, product_whole##kind, product_share##kind, adamw##kind, gelu##kind, gelu_gradient##kind, softmax##kind, softmax_gradient##kind
-
-int main(void) {
-	try("the machine's own", ALL());
+	try_infinite();
 	try_score(1, 1);
 	try_score(100, 10);
 	try_score(33, 1000);
@@ -437,10 +425,5 @@ int main(void) {
 		try_attention(heads[i][0], heads[i][1], heads[i][2], heads[i][3], 1);
 		try_attention(heads[i][0], heads[i][1], heads[i][2], heads[i][3], 1.43f);
 	}
-#ifdef __x86_64__
-	try("plain", ALL(_plain));
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) try("AVX2", ALL(_avx2));
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma")) try("AVX-512", ALL(_avx512));
-#endif
 	return failures > 0;
 }

@@ -1,5 +1,3 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 // So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options
@@ -54,7 +52,8 @@ INLINE float sum_of_products(const float *x, const float *y, int64_t n) {
 	return sum;
 }
 
-INLINE int softmax_body(const softmax_work *w, int64_t unit, const int across) {
+static int softmax(const void *work, int64_t unit) {
+	const softmax_work *w = work;
 	const int64_t n = w->columns;
 	const uint32_t first = w->dropout->first, second = w->dropout->second, threshold = w->dropout->threshold;
 	for (int64_t row = 0; row < w->rows; row++) {
@@ -75,8 +74,9 @@ INLINE int softmax_body(const softmax_work *w, int64_t unit, const int across) {
 	return 1;
 }
 
-// softmax_gradient_body's sum is that of p and the gradient that dropout hands on, which is that of y and dy.
-INLINE int softmax_gradient_body(const softmax_work *w, int64_t unit, const int across) {
+// softmax_gradient's sum is that of p and the gradient that dropout hands on, which is that of y and dy.
+static int softmax_gradient(const void *work, int64_t unit) {
+	const softmax_work *w = work;
 	const int64_t n = w->columns;
 	const uint32_t first = w->dropout->first, second = w->dropout->second, threshold = w->dropout->threshold;
 	const float scale = w->dropout->scale;
@@ -92,11 +92,6 @@ INLINE int softmax_gradient_body(const softmax_work *w, int64_t unit, const int 
 	}
 	return 1;
 }
-
-static int softmax(const void *work, int64_t unit); // which KERNEL would not make so
-static int softmax_gradient(const void *work, int64_t unit);
-KERNEL(softmax, softmax_work)
-KERNEL(softmax_gradient, softmax_work)
 
 // matrix is a table that need not lie in rows.
 typedef struct {
@@ -131,8 +126,8 @@ static int64_t shared(const attention_work *w) {
 
 static int64_t shares(const attention_work *w) { return divided(w->tokens, shared(w)); }
 
-int64_t attention_units(const attention_work *w) { return heads(w) * shares(w); }
-int64_t attention_gradient_units(const attention_work *w) { return heads(w); }
+static int64_t attention_units(const attention_work *w) { return heads(w) * shares(w); }
+static int64_t attention_gradient_units(const attention_work *w) { return heads(w); }
 
 // room is what one unit works in: panels of products, and tables of scores.
 typedef struct {
@@ -173,7 +168,7 @@ static int scores(const attention_work *w, int64_t head, int64_t query, int64_t 
 		softmax(s, 0);
 }
 
-int attention(const void *work, int64_t unit) {
+static int attention(const void *work, int64_t unit) {
 	const attention_work *w = work;
 	const int64_t head = unit / shares(w), step = w->heads * w->width, at = start(w, head), first = unit % shares(w) * shared(w);
 	const int64_t end = least(first + shared(w), w->tokens);
@@ -189,7 +184,7 @@ int attention(const void *work, int64_t unit) {
 	return done;
 }
 
-int attention_gradient(const void *work, int64_t head) {
+static int attention_gradient(const void *work, int64_t head) {
 	const attention_work *w = work;
 	const int64_t step = w->heads * w->width, at = start(w, head), tokens = w->tokens;
 	room r;

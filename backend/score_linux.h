@@ -1,5 +1,3 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 #include "kernels_linux.h"
 
 #include <math.h>
@@ -8,10 +6,10 @@
 
 enum { unit_rows = 32 }; // that one unit takes
 
-int64_t score_units(const score_work *w) { return divided(w->rows, unit_rows); }
-int64_t score_sums(const score_work *w) { return score_units(w) * 3; }
+static int64_t score_units(const score_work *w) { return divided(w->rows, unit_rows); }
+static int64_t score_sums(const score_work *w) { return score_units(w) * 3; }
 
-int score(const void *work, int64_t unit) {
+static int score(const void *work, int64_t unit) {
 	const score_work *w = work;
 	const int64_t n = w->classes, end = least((unit + 1) * unit_rows, w->rows);
 	float loss = 0, first = 0, fifth = 0;
@@ -43,7 +41,7 @@ int score(const void *work, int64_t unit) {
 	return 1;
 }
 
-void score_total(const void *work) {
+static void score_total(const void *work) {
 	const score_work *w = work;
 	memset(w->total, 0, 3 * sizeof(float));
 	for (int64_t i = 0; i < score_sums(w); i++) w->total[i % 3] += w->sums[i];

@@ -1,5 +1,3 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 #include <stdlib.h>
 
 #include "kernels_linux.h"
@@ -10,9 +8,11 @@
 // copied into panels that stay in the caches, one of a only where its layout is bad,
 // few rows of a meet all panels before the next ones come, and the innermost loop keeps
 // a tile of c in registers.
-enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, most_rows = 8, units_wanted = 8, shared_most = 1 << 18 }; // rows: whole tiles of 6 and of 8
+enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, units_wanted = 8, shared_most = 1 << 18 }; // rows: whole tiles
 
-
+// A tile of c has as many rows, and vectors in each, as fit into registers, of which AVX-512 has 32.
+// Its loop, where it is short, is unrolled.
+enum { height = LANES == 16 ? 8 : 6, tile_vectors = 2, width = tile_vectors * lanes, unrolled = LANES == 16 ? 1 : 4 };
 
 static int64_t groups(const product_work *w) { return w->groups[0] * w->groups[1]; }
 static int64_t column_blocks(const product_work *w) { return divided(w->columns, columns_block); }
@@ -31,41 +31,49 @@ static int64_t row_block(const product_work *w) {
 	return rows;
 }
 
-int64_t product_units(const product_work *w) { return groups(w) * column_blocks(w) * divided(w->rows, row_block(w)) * splits(w); }
+static int64_t product_units(const product_work *w) { return groups(w) * column_blocks(w) * divided(w->rows, row_block(w)) * splits(w); }
 
-int64_t product_sums(const product_work *w) { return splits(w) == 1 ? 0 : splits(w) * groups(w) * w->rows * w->columns; }
+static int64_t product_sums(const product_work *w) { return splits(w) == 1 ? 0 : splits(w) * groups(w) * w->rows * w->columns; }
 
-int64_t product_total_units(const product_work *w) { return groups(w) * divided(w->rows, most_rows); }
+static int64_t product_total_units(const product_work *w) { return groups(w) * divided(w->rows, height); }
 
-#if defined(__x86_64__) && !defined(__clang__) // which has another shuffle
+#ifndef __clang__ // which has another shuffle
 typedef int32_t order __attribute__((vector_size(lanes * sizeof(int32_t))));
 
-// flip transposes 16 rows of 16 numbers; the first 8 of a result's row go to one
-// place, the others to another, rows being a step apart.
-__attribute__((target("avx512f,fma"), noinline)) static void flip(float *low, float *high, int64_t step, const float *from, int64_t line) {
+// flip transposes as many rows as a vector has numbers, of as many; the first half of a result's row goes to one place,
+// the other to another, rows being a step apart.
+__attribute__((noinline)) static void flip(float *low, float *high, int64_t step, const float *from, int64_t line) {
+#if LANES == 16
+	const order own = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif LANES == 8
+	const order own = {0, 1, 2, 3, 4, 5, 6, 7};
+#else
+	const order own = {0, 1, 2, 3};
+#endif
 	vec x[lanes], y[lanes];
-	const order low1 = {0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}, high1 = low1 + 1;
-	const order low2 = {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}, high2 = low2 + 2;
-	const order low4 = {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}, high4 = low4 + 4;
-	const order low8 = {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}, high8 = low8 + 8;
 	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) x[i] = AT(from + i * line);
-#define STAGE(from, to, step, low, high) \
-	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) if ((i & step) == 0) { \
-		to[i] = __builtin_shuffle(from[i], from[i + step], low); \
-		to[i + step] = __builtin_shuffle(from[i], from[i + step], high); \
+	// A stage exchanges squares of so many numbers a side with those beyond the diagonal.
+#define STAGE(from, to, side) \
+	if (side < lanes) { \
+		const order first = own + (own & side) * (lanes / side - 1); \
+		_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) if ((i & side) == 0) { \
+			to[i] = __builtin_shuffle(from[i], from[i + side], first); \
+			to[i + side] = __builtin_shuffle(from[i], from[i + side], first + side); \
+		} \
 	}
-	STAGE(x, y, 1, low1, high1)
-	STAGE(y, x, 2, low2, high2)
-	STAGE(x, y, 4, low4, high4)
-	STAGE(y, x, 8, low8, high8)
+	STAGE(x, y, 1)
+	STAGE(y, x, 2)
+	STAGE(x, y, 4)
+	STAGE(y, x, 8)
 #undef STAGE
+	const vec *const done = lanes == 8 ? y : x;
 	_Pragma("GCC unroll 16") for (int i = 0; i < lanes; i++) {
 		if (high == low + lanes / 2) {
-			PUT(low + i * step, x[i]);
+			PUT(low + i * step, done[i]);
 			continue;
 		}
-		memcpy(low + i * step, &x[i], sizeof x[i] / 2);
-		memcpy(high + i * step, (float *)&x[i] + lanes / 2, sizeof x[i] / 2);
+		memcpy(low + i * step, &done[i], sizeof done[i] / 2);
+		memcpy(high + i * step, (float *)&done[i] + lanes / 2, sizeof done[i] / 2);
 	}
 }
 #endif
@@ -73,7 +81,7 @@ __attribute__((target("avx512f,fma"), noinline)) static void flip(float *low, fl
 // pack copies count lines of depth numbers into panels of width lines each, in which
 // the lines' numbers of one depth lie side by side; up to the next whole vector, which
 // is read with them, they are 0.
-INLINE void pack(float *to, const int width, const float *from, int64_t line, int64_t step, int64_t count, int64_t depth, const int wide) {
+INLINE void pack(float *to, const int width, const float *from, int64_t line, int64_t step, int64_t count, int64_t depth) {
 	if (line == 1) {
 		const int64_t whole = count / width * width;
 		for (int64_t k0 = 0; k0 < depth; k0 += lanes) { // few depths for all lines: what is read stays in the cache
@@ -91,8 +99,8 @@ INLINE void pack(float *to, const int width, const float *from, int64_t line, in
 		float *t = to + l / width * width * depth + l % width;
 		const float *f = from + l * line;
 		int64_t together = 1, k = 0;
-#if defined(__x86_64__) && !defined(__clang__)
-		if (step == 1 && wide && l + lanes <= count) {
+#ifndef __clang__
+		if (step == 1 && (width % lanes == 0 || width == lanes / 2) && l + lanes <= count) {
 			together = lanes;
 			for (int64_t next = l + lanes; next < least(l + 2 * lanes, count); next++)
 				for (int64_t d = 0; d < depth; d += lanes) __builtin_prefetch(from + next * line + d);
@@ -109,18 +117,18 @@ INLINE void pack(float *to, const int width, const float *from, int64_t line, in
 // tile adds to a tile of c, of which rows and columns are there, the product of rows
 // of a and a panel of b; first: c has nothing yet, and the bias, if any, comes to each
 // row.
-INLINE void tile(const int height, const int vectors, const float *a, int64_t a_row, int64_t a_depth, const float *b, int64_t b_depth, int64_t depth, float *c, int64_t c_row, int64_t rows, int64_t columns, int first, const float *bias) {
-	vec sums[most_rows][2], start[2] = {{0}};
+INLINE void tile(const int vectors, const float *a, int64_t a_row, int64_t a_depth, const float *b, int64_t b_depth, int64_t depth, float *c, int64_t c_row, int64_t rows, int64_t columns, int first, const float *bias) {
+	vec sums[height][tile_vectors], start[tile_vectors] = {{0}};
 	if (first && bias != NULL)
 		UNROLL for (int j = 0; j < vectors; j++) if (columns > j * lanes) load(&start[j], bias + j * lanes, columns - j * lanes);
-	const float *row[most_rows];
+	const float *row[height];
 	UNROLL for (int i = 0; i < height; i++) {
 		row[i] = a + (i < rows ? i : 0) * a_row;
 		UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(c + (i < rows ? i : 0) * c_row + j * lanes, 1);
 		UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = start[j];
 	}
-	for (int64_t k = 0, at = 0; k < depth; k++, at += a_depth, b += b_depth) {
-		vec x[2];
+	_Pragma("GCC unroll unrolled") for (int64_t k = 0, at = 0; k < depth; k++, at += a_depth, b += b_depth) {
+		vec x[tile_vectors];
 		UNROLL for (int j = 0; j < vectors; j++) x[j] = AT(b + j * lanes);
 		UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++) sums[i][j] += row[i][at] * x[j];
 	}
@@ -143,37 +151,35 @@ INLINE void tile(const int height, const int vectors, const float *a, int64_t a_
 
 // panels_size is of the panels of one block of b.
 static int64_t panels_size(int64_t columns, int64_t depth) {
-	return divided(least(columns, columns_block), 2 * lanes) * 2 * lanes * least(depth, depth_block);
+	return divided(least(columns, columns_block), width) * width * least(depth, depth_block);
 }
 
-int64_t product_panels(int64_t columns, int64_t depth) { return rows_near * least(depth, depth_block) + panels_size(columns, depth); }
+static int64_t product_panels(int64_t columns, int64_t depth) { return rows_near * least(depth, depth_block) + panels_size(columns, depth); }
 
-int64_t product_share_units(const product_work *w) { return depth_blocks(w) * column_blocks(w); }
+static int64_t product_share_units(const product_work *w) { return depth_blocks(w) * column_blocks(w); }
 
-int64_t product_shared(const product_work *w) {
+static int64_t product_shared(const product_work *w) {
 	const int64_t size = product_share_units(w) * panels_size(w->columns, w->depth);
 	const int same = (w->groups[0] == 1 || w->b_group[0] == 0) && (w->groups[1] == 1 || w->b_group[1] == 0); // for all groups
 	return same && splits(w) == 1 && groups(w) * divided(w->rows, rows_block) >= 4 && size <= shared_most ? size : 0;
 }
 
 // pack_block copies a block of b, of columns from column on, to panels.
-INLINE void pack_block(const product_work *w, float *panels, const float *b, int64_t column, int64_t d, const int across) {
+INLINE void pack_block(const product_work *w, float *panels, const float *b, int64_t column, int64_t d) {
 	const int64_t blocks = divided(w->depth, depth_block), o = d / blocks, k = d % blocks * depth_block;
-	pack(panels, across == 8 ? 2 * lanes : lanes, b + column * w->b_column + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth,
-		least(columns_block, w->columns - column), least(depth_block, w->depth - k), across == 8);
+	pack(panels, width, b + column * w->b_column + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth,
+		least(columns_block, w->columns - column), least(depth_block, w->depth - k));
 }
 
-INLINE int product_share_body(const product_work *w, int64_t unit, const int across) {
-	pack_block(w, w->shared + unit * panels_size(w->columns, w->depth), w->b, unit % column_blocks(w) * columns_block, unit / column_blocks(w), across);
+static int product_share(const void *work, int64_t unit) {
+	const product_work *w = work;
+	pack_block(w, w->shared + unit * panels_size(w->columns, w->depth), w->b, unit % column_blocks(w) * columns_block, unit / column_blocks(w));
 	return 1;
 }
-KERNEL(product_share, product_work)
 
 // block is one of c, or of sums: the product of the depth blocks from begin up to end, of rows from row on and columns
 // from column on, of which c has the first.
-INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t begin, int64_t end, float *c, int64_t c_row, int add, const int across) {
-	const int wide = across == 8; // 32 registers of 16 numbers
-	const int height = wide ? 8 : 6, width = wide ? 2 * lanes : lanes;
+INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t begin, int64_t end, float *c, int64_t c_row, int add) {
 	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
 	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1];
 	const float *bias = w->bias != NULL && begin == 0 ? w->bias + column : NULL;
@@ -188,7 +194,7 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 	for (int64_t d = begin; d < end; d++) {
 		const int64_t o = d / blocks, k = d % blocks * depth_block, depth = least(depth_block, w->depth - k);
 		const float *ak = a + o * w->a_outer + k * w->a_depth;
-		if (w->shared == NULL) pack_block(w, b_panels, b, column, d, across);
+		if (w->shared == NULL) pack_block(w, b_panels, b, column, d);
 		else b_panels = w->shared + (d * column_blocks(w) + column / columns_block) * panels_size(w->columns, w->depth);
 		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, step = copied ? depth : w->a_row;
 		const int first = d == begin && !add;
@@ -196,7 +202,7 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 			const int64_t count = least(rows_near, rows - top);
 			const float *from = ak + top * w->a_row;
 			if (copied) {
-				pack(a_panels, height, from, w->a_row, w->a_depth, count, depth, wide);
+				pack(a_panels, height, from, w->a_row, w->a_depth, count, depth);
 				from = a_panels;
 			}
 			const int64_t tiles = divided(columns, width) * divided(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
@@ -207,8 +213,8 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 					float *to = c + (top + i) * c_row + j;
 					for (done++; fetched * tiles < next * done; fetched++) // the next rows, some with each tile
 						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + (count + fetched) * step + k);
-					if (wide && columns - j > lanes) tile(height, 2, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
-					else tile(height, 1, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
+					if (columns - j > lanes) tile(tile_vectors, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
+					else tile(1, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
 				}
 			}
 		}
@@ -217,7 +223,8 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 	return 1;
 }
 
-INLINE int product_body(const product_work *w, int64_t unit, const int across) {
+static int product(const void *work, int64_t unit) {
+	const product_work *w = work;
 	const int64_t most = row_block(w), row_blocks = divided(w->rows, most);
 	const int64_t column = unit % column_blocks(w) * columns_block, columns = least(columns_block, w->columns - column);
 	unit /= column_blocks(w);
@@ -231,22 +238,22 @@ INLINE int product_body(const product_work *w, int64_t unit, const int across) {
 		c_row = w->columns;
 	}
 	const int64_t begin = depth_blocks(w) * split / splits(w), end = depth_blocks(w) * (split + 1) / splits(w);
-	return block(w, g0, g1, row, rows, column, columns, begin, end, c, c_row, 0, across);
+	return block(w, g0, g1, row, rows, column, columns, begin, end, c, c_row, 0);
 }
-KERNEL(product, product_work)
 
-// product_whole_body has one group.
-INLINE int product_whole_body(const product_work *w, int64_t add, const int across) {
+// product_whole has one group.
+static int product_whole(const void *work, int64_t add) {
+	const product_work *w = work;
 	for (int64_t column = 0; column < w->columns; column += columns_block)
-		if (!block(w, 0, 0, 0, w->rows, column, least(columns_block, w->columns - column), 0, depth_blocks(w), w->c + column, w->c_row, add, across)) return 0;
+		if (!block(w, 0, 0, 0, w->rows, column, least(columns_block, w->columns - column), 0, depth_blocks(w), w->c + column, w->c_row, add)) return 0;
 	return 1;
 }
-KERNEL(product_whole, product_work)
 
-INLINE int product_total_body(const product_work *w, int64_t unit, const int across) {
-	const int64_t blocks = divided(w->rows, most_rows), row = unit % blocks * most_rows, table = unit / blocks, n = splits(w);
+static int product_total(const void *work, int64_t unit) {
+	const product_work *w = work;
+	const int64_t blocks = divided(w->rows, height), row = unit % blocks * height, table = unit / blocks, n = splits(w);
 	float *c = w->c + table / w->groups[1] * w->c_group[0] + table % w->groups[1] * w->c_group[1];
-	for (int64_t i = row; i < least(row + most_rows, w->rows); i++) {
+	for (int64_t i = row; i < least(row + height, w->rows); i++) {
 		const float *from = w->sums + (table * w->rows + i) * w->columns;
 		for (int64_t j = 0; j < w->columns; j += lanes) {
 			vec sum = {0};
@@ -260,4 +267,3 @@ INLINE int product_total_body(const product_work *w, int64_t unit, const int acr
 	}
 	return 1;
 }
-KERNEL(product_total, product_work)

@@ -1,5 +1,3 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 #include "kernels_linux.h"
 
 #include <math.h>
@@ -9,13 +7,14 @@
 // Rows that one unit takes: few enough that what it reads twice stays in the cache.
 enum { together = 128 };
 
-int64_t norm_units(const norm_work *w) { return divided(w->rows, together); }
-int64_t norm_sums(const norm_work *w) { return norm_units(w) * 2 * w->channels; }
+static int64_t norm_units(const norm_work *w) { return divided(w->rows, together); }
+static int64_t norm_sums(const norm_work *w) { return norm_units(w) * 2 * w->channels; }
 
 static int64_t from(int64_t unit) { return unit * together; }
 static int64_t until(const norm_work *w, int64_t unit) { return least(from(unit + 1), w->rows); }
 
-INLINE int norm_rows_body(const norm_work *w, int64_t unit, const int across) {
+static int norm_rows(const void *work, int64_t unit) {
+	const norm_work *w = work;
 	const int64_t n = w->channels, whole = n - n % lanes;
 	const float *scale = w->scale, *offset = w->offset;
 	for (int64_t row = from(unit); row < until(w, unit); row++) {
@@ -42,8 +41,9 @@ INLINE int norm_rows_body(const norm_work *w, int64_t unit, const int across) {
 	return 1;
 }
 
-// norm_rows_gradient_body writes the gradient of x, and a unit's sums of those of offset and scale.
-INLINE int norm_rows_gradient_body(const norm_work *w, int64_t unit, const int across) {
+// norm_rows_gradient writes the gradient of x, and a unit's sums of those of offset and scale.
+static int norm_rows_gradient(const void *work, int64_t unit) {
+	const norm_work *w = work;
 	const int64_t n = w->channels, whole = n - n % lanes;
 	const float *scale = w->scale;
 	float *doffset = w->sums + unit * 2 * n, *dscale = doffset + n;
@@ -84,7 +84,7 @@ static void sums_total(const norm_work *w, int64_t c, float *first, float *secon
 	}
 }
 
-void norm_rows_gradient_total(const void *work) {
+static void norm_rows_gradient_total(const void *work) {
 	const norm_work *w = work;
 	for (int64_t c = 0; c < w->channels; c++) sums_total(w, c, w->doffset + c, w->dscale + c);
 }
@@ -92,14 +92,14 @@ void norm_rows_gradient_total(const void *work) {
 // COLUMNS defines a kernel that calls one for four vectors of channels, then for
 // single ones, at last for the count of channels that are less than a vector.
 #define COLUMNS(name, one) \
-	INLINE int name##_body(const norm_work *w, int64_t unit, const int across) { \
+	static int name(const void *work, int64_t unit) { \
+		const norm_work *w = work; \
 		int64_t c = 0; \
 		for (; c + 4 * lanes <= w->channels; c += 4 * lanes) one(w, unit, c, 4, lanes); \
 		for (; c + lanes <= w->channels; c += lanes) one(w, unit, c, 1, lanes); \
 		if (c < w->channels) one(w, unit, c, 1, w->channels - c); \
 		return 1; \
-	} \
-	KERNEL(name, norm_work)
+	}
 
 // moments writes mean and sum of squares about it, of a unit's rows, for width vectors of channels.
 INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
@@ -125,7 +125,7 @@ INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width
 }
 
 // norm_columns_total joins the units' moments (Chan, Golub & LeVeque 1983).
-void norm_columns_total(const void *work) {
+static void norm_columns_total(const void *work) {
 	const norm_work *w = work;
 	const int64_t n = w->channels;
 	for (int64_t c = 0; c < n; c++) {
@@ -182,7 +182,7 @@ INLINE void slopes(const norm_work *w, int64_t unit, int64_t c, const int width,
 	}
 }
 
-void norm_columns_gradient_total(const void *work) {
+static void norm_columns_gradient_total(const void *work) {
 	const norm_work *w = work;
 	for (int64_t c = 0; c < w->channels; c++) {
 		sums_total(w, c, w->doffset + c, w->dscale + c);
@@ -216,8 +216,7 @@ INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width,
 		}
 }
 
-KERNEL(norm_rows, norm_work)
-KERNEL(norm_rows_gradient, norm_work)
+
 COLUMNS(norm_columns_sums, moments)
 COLUMNS(norm_columns, normalised)
 COLUMNS(norm_columns_gradient_sums, slopes)

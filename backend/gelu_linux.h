@@ -1,5 +1,3 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 // So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options
@@ -21,8 +19,8 @@ static int64_t unit_size(const gelu_work *w) { return chunk(w) * (portion / chun
 
 static int64_t table_size(const gelu_work *w) { return w->rows * w->channels; }
 
-int64_t gelu_units(const gelu_work *w) { return divided(table_size(w), unit_size(w)); }
-int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w); }
+static int64_t gelu_units(const gelu_work *w) { return divided(table_size(w), unit_size(w)); }
+static int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w); }
 
 // normal is the normal distribution: 1/2 + u p(u²)/q(u²), fitted to 1e-8 of its distance from 1/2 where |u| is below
 // 5.3, and 0 or 1 in the tails, which are less than 6e-8.
@@ -44,7 +42,8 @@ INLINE const float *repeat(const gelu_work *w, float *to) {
 	return to;
 }
 
-INLINE int gelu_body(const gelu_work *w, int64_t unit, const int across) {
+static int gelu(const void *work, int64_t unit) {
+	const gelu_work *w = work;
 	float copies[repeated];
 	const float *bias = repeat(w, copies);
 	const int64_t step = chunk(w), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
@@ -60,7 +59,8 @@ INLINE int gelu_body(const gelu_work *w, int64_t unit, const int across) {
 	return 1;
 }
 
-INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across) {
+static int gelu_gradient(const void *work, int64_t unit) {
+	const gelu_work *w = work;
 	float copies[repeated];
 	const float *bias = repeat(w, copies);
 	float *restrict sums = w->sums + unit * chunk(w);
@@ -79,15 +79,14 @@ INLINE int gelu_gradient_body(const gelu_work *w, int64_t unit, const int across
 	return 1;
 }
 
-void gelu_gradient_total(const void *work) {
+static void gelu_gradient_total(const void *work) {
 	const gelu_work *w = work;
 	memset(w->dbias, 0, w->channels * sizeof(float));
 	for (int64_t i = 0; i < gelu_sums(w); i += w->channels)
 		for (int64_t c = 0; c < w->channels; c++) w->dbias[c] += w->sums[i + c];
 }
 
-KERNEL(gelu, gelu_work)
-KERNEL(gelu_gradient, gelu_work)
+
 
 #ifndef __clang__
 #pragma GCC pop_options

@@ -1,5 +1,3 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 // So that the compiler makes the loop's body one of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options
@@ -17,9 +15,10 @@ float sqrtf(float) __attribute__((const)); // errno is not needed, so that it ca
 // Numbers that one unit takes.
 enum { numbers = 1 << 14 };
 
-int64_t adamw_units(const adamw_work *w) { return divided(w->count, numbers); }
+static int64_t adamw_units(const adamw_work *w) { return divided(w->count, numbers); }
 
-INLINE int adamw_body(const adamw_work *a, int64_t unit, const int across) {
+static int adamw(const void *work, int64_t unit) {
+	const adamw_work *a = work;
 	const int64_t end = least((unit + 1) * numbers, a->count);
 	const float mean_rate = a->mean_rate, square_rate = a->square_rate, decay = a->decay, rate = a->rate, epsilon = a->epsilon;
 	const float *w = a->w, *g = a->gradient, *m = a->mean, *v = a->square;
@@ -36,7 +35,6 @@ INLINE int adamw_body(const adamw_work *a, int64_t unit, const int across) {
 	return 1;
 }
 
-KERNEL(adamw, adamw_work)
 
 #ifndef __clang__
 #pragma GCC pop_options

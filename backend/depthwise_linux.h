@@ -1,26 +1,24 @@
-//go:build (amd64 || arm64) && cgo && !noxla
-
 #include "kernels_linux.h"
 
 #include <stdlib.h>
 
 #include "vectors_linux.h"
 
-// Channels are taken 16 at a time, a cache line, where there are fewer with zeros in
+// Channels are taken a vector at a time, where there are fewer with zeros in
 // the others. A part of the work is first copied, with its border of zeros, to where
 // it lies close together: then no loop has special cases.
-enum { images = 8 };
+enum { images = 8, across = 8 }; // sums in registers
 
 static int64_t blocks(const depthwise_work *s) { return divided(s->channels, lanes); }
 static int64_t chunks(const depthwise_work *s) { return divided(s->batch, images); }
 
-int64_t depthwise_units(const depthwise_work *s) { return s->batch * blocks(s); }
-int64_t depthwise_gradient_units(const depthwise_work *s) { return chunks(s) * blocks(s); }
-int64_t depthwise_sums(const depthwise_work *s) { return chunks(s) * s->side * s->side * s->channels; }
+static int64_t depthwise_units(const depthwise_work *s) { return s->batch * blocks(s); }
+static int64_t depthwise_gradient_units(const depthwise_work *s) { return chunks(s) * blocks(s); }
+static int64_t depthwise_sums(const depthwise_work *s) { return chunks(s) * s->side * s->side * s->channels; }
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// channels_from is how many of the 16 channels from first on there are.
+// channels_from is how many of a vector of channels from first on there are.
 static int64_t channels_from(const depthwise_work *s, int64_t first) { return s->channels - first < lanes ? s->channels - first : lanes; }
 
 // wide_of and high_of are the sides of a table that holds x with its border and all
@@ -28,7 +26,7 @@ static int64_t channels_from(const depthwise_work *s, int64_t first) { return s-
 static int64_t wide_of(const depthwise_work *s, int64_t width) { return larger(s->before + s->x_width, width + s->side - 1); }
 static int64_t high_of(const depthwise_work *s) { return larger(s->before + s->x_height, s->height + s->side - 1); }
 
-// strip copies rows of 16 channels, count of which are there.
+// strip copies rows of a vector of channels, count of which are there.
 INLINE void strip(vec *to, const float *from, int64_t rows, int64_t stride, int64_t count) {
 	for (int64_t i = 0; i < rows; i++) load(to + i, from + i * stride, count);
 }
@@ -39,7 +37,7 @@ static vec *zeros(int64_t count) {
 	return p;
 }
 
-// surround copies 16 channels of an image to the middle of a table of zeros that
+// surround copies a vector of channels of an image to the middle of a table of zeros that
 // is wide vectors wide.
 INLINE void surround(const depthwise_work *s, vec *to, int64_t wide, const float *x, int64_t count) {
 	for (int64_t h = 0; h < s->x_height; h++)
@@ -47,8 +45,8 @@ INLINE void surround(const depthwise_work *s, vec *to, int64_t wide, const float
 }
 
 // correlate makes across vectors of the result from rows of x and the kernel.
-INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, int64_t side, const int across) {
-	vec sum[8];
+INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, int64_t side) {
+	vec sum[across];
 	UNROLL for (int t = 0; t < across; t++) sum[t] = (vec){0};
 	for (int64_t i = 0; i < side; i++)
 		for (int64_t j = 0; j < side; j++) {
@@ -58,7 +56,8 @@ INLINE void correlate(vec *out, const vec *x, int64_t wide, const vec *kernel, i
 	UNROLL for (int t = 0; t < across; t++) out[t] = sum[t];
 }
 
-INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int across) {
+static int depthwise(const void *work, int64_t unit) {
+	const depthwise_work *s = work;
 	const int64_t block = unit % blocks(s), image = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
 	const int64_t count = channels_from(s, first), width = divided(s->width, across) * across;
 	const int64_t wide = wide_of(s, width), high = high_of(s);
@@ -68,7 +67,7 @@ INLINE int depthwise_body(const depthwise_work *s, int64_t unit, const int acros
 	strip(k, s->kernel + first, taps, s->channels, count);
 	surround(s, table, wide, s->x + image * s->x_height * s->x_width * s->channels + first, count);
 	for (int64_t h = 0; h < s->height; h++) {
-		for (int64_t w = 0; w < width; w += across) correlate(line + w, table + h * wide + w, wide, k, s->side, across);
+		for (int64_t w = 0; w < width; w += across) correlate(line + w, table + h * wide + w, wide, k, s->side);
 		float *to = s->y + ((image * s->height + h) * s->width) * s->channels + first;
 		for (int64_t w = 0; w < s->width; w++) store(to + w * s->channels, line + w, count);
 	}
@@ -88,7 +87,8 @@ INLINE void tapped(vec *sums, const vec *x, int64_t wide, const vec *dy, int64_t
 	UNROLL for (int j = 0; j < taps; j++) sums[j] = sum[j];
 }
 
-INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const int across) {
+static int depthwise_gradient(const void *work, int64_t unit) {
+	const depthwise_work *s = work;
 	const int64_t block = unit % blocks(s), chunk = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
 	const int64_t count = channels_from(s, first), wide = wide_of(s, s->width), high = high_of(s);
 	const int64_t last = (chunk + 1) * images < s->batch ? (chunk + 1) * images : s->batch;
@@ -117,7 +117,7 @@ INLINE int depthwise_gradient_body(const depthwise_work *s, int64_t unit, const 
 	return 1;
 }
 
-void depthwise_total(const void *work) {
+static void depthwise_total(const void *work) {
 	const depthwise_work *s = work;
 	const int64_t size = s->side * s->side * s->channels;
 	memset(s->dkernel, 0, size * sizeof(float));
@@ -125,5 +125,4 @@ void depthwise_total(const void *work) {
 		for (int64_t i = 0; i < size; i++) s->dkernel[i] += s->sums[chunk * size + i];
 }
 
-KERNEL(depthwise, depthwise_work)
-KERNEL(depthwise_gradient, depthwise_work)
+

@@ -1,0 +1,578 @@
+// Calls of the kernels by XLA's programs, and the kernels, for the set of instructions that this is compiled for: the file
+// that includes it says how many numbers one of its registers has (LANES), and how to name register_calls here.
+#include "calls_linux.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adamw_linux.h"
+#include "attention_linux.h"
+#include "depthwise_linux.h"
+#include "gelu_linux.h"
+#include "norms_linux.h"
+#include "products_linux.h"
+#include "score_linux.h"
+
+// Below is the part of XLA's foreign function interface that is used here
+// (openxla/xla, xla/ffi/api/c_api.h, from version 0.2 on: its tables grow at their
+// ends, as PJRT's do), and PJRT's extension for it (pjrt_c_api_ffi_extension.h).
+enum {
+	extension_ffi = 5,      // of PJRT
+	extension_metadata = 1, // of the interface
+	stage_execute = 3,
+	type_s32 = 4,
+	type_s64 = 5,
+	type_u32 = 8,
+	type_f32 = 11,
+	attribute_array = 1,
+	invalid_argument = 3,
+	resource_exhausted = 8,
+	ffi_error_create = 0,
+	ffi_error_destroy = 2,
+	thread_pool_schedule = 11,
+	thread_pool_threads = 12,
+};
+
+typedef struct extension {
+	size_t size;
+	int type;
+	struct extension *next;
+} extension;
+
+typedef struct {
+	size_t size;
+	extension *extensions;
+	api_version version;
+	void *internal;
+	function functions[thread_pool_threads + 1];
+} ffi_table;
+
+typedef struct {
+	size_t size;
+	extension *extensions;
+	int type;
+	void *data;
+	int64_t rank;
+	int64_t *dims;
+} buffer;
+
+typedef struct {
+	size_t size;
+	extension *extensions;
+	int64_t count;
+	int *types;
+	buffer **buffers;
+} buffers;
+
+typedef struct {
+	int type;
+	void *value;
+} scalar;
+
+typedef struct {
+	int type;
+	size_t count;
+	int64_t *numbers;
+} array;
+
+typedef struct {
+	size_t size;
+	extension *extensions;
+	int64_t count;
+	int *types;
+	void **names;
+	scalar **scalars;
+} attributes;
+
+typedef struct {
+	size_t size;
+	extension *extensions;
+	const ffi_table *api;
+	void *context;
+	int stage;
+	buffers arguments;
+	buffers results;
+	attributes attributes;
+} call;
+
+typedef struct {
+	extension base;
+	struct {
+		size_t size;
+		api_version version;
+		uint32_t traits;
+	} *metadata;
+} metadata_extension;
+
+typedef struct {
+	extension base;
+	function type_register, user_data_add, register_handler;
+} ffi_extension;
+
+typedef struct {
+	size_t size;
+	const char *name;
+	size_t name_size;
+	void *handler;
+	const char *platform;
+	size_t platform_size;
+	int traits;
+} register_args;
+
+// job is a kernel's work, of which any thread may take units. It lives until all who
+// know of it have let it go: a thread of the pool may come to it after its end.
+typedef struct {
+	int (*run)(const void *work, int64_t unit);
+	const void *work;
+	int64_t units;
+	atomic_long next, done, holders;
+	atomic_int failed;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+} job;
+
+static void let_go(job *j) {
+	if (atomic_fetch_sub(&j->holders, 1) != 1) return;
+	pthread_mutex_destroy(&j->lock);
+	pthread_cond_destroy(&j->ended);
+	free(j);
+}
+
+// help does units until none is left.
+static void help(job *j) {
+	int64_t unit;
+	while ((unit = atomic_fetch_add(&j->next, 1)) < j->units) {
+		if (!j->run(j->work, unit)) j->failed = 1;
+		if (atomic_fetch_add(&j->done, 1) + 1 == j->units) {
+			pthread_mutex_lock(&j->lock);
+			pthread_cond_signal(&j->ended);
+			pthread_mutex_unlock(&j->lock);
+		}
+	}
+}
+
+static void task(void *data) {
+	help(data);
+	let_go(data);
+}
+
+static void *error(const call *c, int code, const char *message) {
+	struct {
+		size_t size;
+		void *extensions;
+		const char *message;
+		int code;
+	} args = {sizeof args, NULL, message, code};
+	return c->api->functions[ffi_error_create](&args);
+}
+
+// refused reports whether a function of the interface failed, and lets its error go.
+static int refused(const call *c, void *error) { return failed(c->api->functions[ffi_error_destroy], error); }
+
+static void *no_memory(const call *c) { return error(c, resource_exhausted, "patchlab's kernels: no memory"); }
+
+// parallel does a kernel's units on this thread and on those of XLA's pool that have
+// time. It waits for those alone that have begun one, so that it ends even where
+// all threads of the pool wait as it does.
+static void *parallel(const call *c, int (*run)(const void *, int64_t), const void *work, int64_t units) {
+	job *j = malloc(sizeof *j);
+	if (j == NULL) return no_memory(c);
+	*j = (job){.run = run, .work = work, .units = units, .holders = 1};
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_cond_init(&j->ended, NULL);
+	int64_t threads = 1;
+	struct {
+		size_t size;
+		void *extensions, *context;
+		int64_t *threads;
+	} ask = {sizeof ask, NULL, c->context, &threads};
+	if (refused(c, c->api->functions[thread_pool_threads](&ask))) threads = 1;
+	for (int64_t i = 1; i < threads && i < j->units; i++) {
+		struct {
+			size_t size;
+			void *extensions, *context;
+			void (*task)(void *);
+			void *data;
+		} args = {sizeof args, NULL, c->context, task, j};
+		atomic_fetch_add(&j->holders, 1);
+		if (refused(c, c->api->functions[thread_pool_schedule](&args))) {
+			let_go(j);
+			break;
+		}
+	}
+	help(j);
+	pthread_mutex_lock(&j->lock);
+	while (atomic_load(&j->done) < j->units) pthread_cond_wait(&j->ended, &j->lock);
+	pthread_mutex_unlock(&j->lock);
+	int failed = j->failed;
+	let_go(j);
+	return failed ? no_memory(c) : NULL;
+}
+
+// summed does a kernel's units with room for so many sums, whose total then follows, and other units that need it, if any.
+static void *summed(const call *c, void *work, float **sums, int64_t count, int (*run)(const void *, int64_t), int64_t units, void (*total)(const void *), int (*then)(const void *, int64_t)) {
+	*sums = malloc(count * sizeof **sums);
+	if (*sums == NULL) return no_memory(c);
+	void *failed = parallel(c, run, work, units);
+	if (failed == NULL) {
+		total(work);
+		if (then != NULL) failed = parallel(c, then, work, units);
+	}
+	free(*sums);
+	return failed;
+}
+
+// minor_version is that of the plugin's interface, 0 before it has asked.
+static atomic_int minor_version;
+
+// described answers XLA's question for the version that a handler was written for:
+// with the plugin's own, since what is used here is the same in all from 0.2 on.
+static int described(const call *c) {
+	for (extension *e = c->extensions; e != NULL; e = e->next) {
+		if (e->type != extension_metadata) continue;
+		metadata_extension *m = (metadata_extension *)e;
+		minor_version = c->api != NULL && c->api->version.major == 0 ? c->api->version.minor : 0;
+		m->metadata->version.major = 0;
+		m->metadata->version.minor = minor_version;
+		m->metadata->traits = 0;
+		return 1;
+	}
+	return 0;
+}
+
+// fits reports whether a call has so many attributes, and arguments and results of these types, a letter for each: f
+// float32, i int32, u uint32.
+static int fits(const call *c, const char *arguments, const char *results, int64_t attributes) {
+	if (c->attributes.count != attributes) return 0;
+	const buffers *all[] = {&c->arguments, &c->results};
+	for (int k = 0; k < 2; k++) {
+		const char *types = k == 0 ? arguments : results;
+		if (all[k]->count != (int64_t)strlen(types)) return 0;
+		for (int64_t i = 0; i < all[k]->count; i++)
+			if (all[k]->buffers[i]->type != (types[i] == 'f' ? type_f32 : types[i] == 'u' ? type_u32 : type_s32)) return 0;
+	}
+	return 1;
+}
+
+static void *unfit(const call *c) { return error(c, invalid_argument, "patchlab's kernels: a call has other arguments than it must"); }
+
+// begin_depthwise reads the shapes of a convolution of x, whose result or its gradient is y.
+static int begin_depthwise(const call *c, depthwise_work *w, const buffer *x, const buffer *y, const buffer *kernel) {
+	const buffer *before = c->arguments.buffers[2];
+	if (x->rank != 4 || y->rank != 4 || kernel->rank != 4 || before->rank != 0) return 0;
+	*w = (depthwise_work){.batch = y->dims[0], .height = y->dims[1], .width = y->dims[2], .channels = y->dims[3],
+		.side = kernel->dims[0], .before = *(const int32_t *)before->data, .x_height = x->dims[1], .x_width = x->dims[2], .x = x->data};
+	return x->dims[0] == w->batch && x->dims[3] == w->channels && kernel->dims[1] == w->side && kernel->dims[2] == 1 &&
+		kernel->dims[3] == w->channels && w->before >= 0 && w->before < w->side;
+}
+
+// call_depthwise is depthwise(x, kernel, before) -> y.
+static void *call_depthwise(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	depthwise_work w;
+	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	w.kernel = c->arguments.buffers[1]->data;
+	w.y = c->results.buffers[0]->data;
+	return parallel(c, depthwise, &w, depthwise_units(&w));
+}
+
+// call_depthwise_gradient is depthwise_gradient(x, dy, before) -> that of the kernel.
+static void *call_depthwise_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	depthwise_work w;
+	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
+	w.dy = c->arguments.buffers[1]->data;
+	w.dkernel = c->results.buffers[0]->data;
+	return summed(c, &w, &w.sums, depthwise_sums(&w), depthwise_gradient, depthwise_gradient_units(&w), depthwise_total, NULL);
+}
+
+// size is how many numbers a table has.
+static int64_t size(const buffer *b) {
+	int64_t numbers = 1;
+	for (int64_t i = 0; i < b->rank; i++) numbers *= b->dims[i];
+	return numbers;
+}
+
+// alike reports whether tables have the same shape.
+static int alike(const buffer *a, const buffer *b) {
+	if (a->rank != b->rank) return 0;
+	for (int64_t i = 0; i < a->rank; i++)
+		if (a->dims[i] != b->dims[i]) return 0;
+	return 1;
+}
+
+// number reads an argument that is a scalar, 0 where there is no such.
+static int number(const buffer *b, float *to) {
+	if (b->rank != 0) return 0;
+	*to = *(const float *)b->data;
+	return 1;
+}
+
+// begin_norm reads the shape of a table x, of which there are two moments, and epsilon, the last argument.
+static int begin_norm(const call *c, norm_work *w, int by_row, buffer **moments) {
+	const buffer *x = c->arguments.buffers[0];
+	if (x->rank < 2) return 0;
+	*w = (norm_work){.channels = x->dims[x->rank - 1], .x = x->data};
+	if (w->channels == 0 || !number(c->arguments.buffers[c->arguments.count - 1], &w->epsilon)) return 0;
+	w->rows = size(x) / w->channels;
+	for (int i = 0; i < 2; i++)
+		if (size(moments[i]) != (by_row ? w->rows : w->channels)) return 0;
+	return 1;
+}
+
+static void *norm(call *c, int by_row) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	norm_work w;
+	if (!fits(c, "ffff", "fff", 0) || !begin_norm(c, &w, by_row, c->results.buffers + 1)) return unfit(c);
+	const buffer *scale = c->arguments.buffers[1], *offset = c->arguments.buffers[2], *y = c->results.buffers[0];
+	if (size(scale) != w.channels || size(offset) != w.channels || size(y) != w.rows * w.channels) return unfit(c);
+	w.scale = scale->data;
+	w.offset = offset->data;
+	w.y = y->data;
+	w.mean = c->results.buffers[1]->data;
+	w.variance = c->results.buffers[2]->data;
+	if (by_row) return parallel(c, norm_rows, &w, norm_units(&w));
+	return summed(c, &w, &w.sums, norm_sums(&w), norm_columns_sums, norm_units(&w), norm_columns_total, norm_columns);
+}
+
+static void *norm_gradient(call *c, int by_row) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	norm_work w;
+	if (!fits(c, "ffffff", "fff", 0) || !begin_norm(c, &w, by_row, c->arguments.buffers + 2)) return unfit(c);
+	const buffer *scale = c->arguments.buffers[1], *dy = c->arguments.buffers[4], *dx = c->results.buffers[0];
+	const buffer *dscale = c->results.buffers[1], *doffset = c->results.buffers[2];
+	const int64_t numbers = w.rows * w.channels;
+	if (size(scale) != w.channels || size(dscale) != w.channels || size(doffset) != w.channels || size(dy) != numbers || size(dx) != numbers) return unfit(c);
+	w.scale = scale->data;
+	w.mean = c->arguments.buffers[2]->data;
+	w.variance = c->arguments.buffers[3]->data;
+	w.dy = dy->data;
+	w.y = dx->data;
+	w.dscale = dscale->data;
+	w.doffset = doffset->data;
+	if (by_row) return summed(c, &w, &w.sums, norm_sums(&w), norm_rows_gradient, norm_units(&w), norm_rows_gradient_total, NULL);
+	return summed(c, &w, &w.sums, norm_sums(&w), norm_columns_gradient_sums, norm_units(&w), norm_columns_gradient_total, norm_columns_gradient);
+}
+
+// These are norm(x, scale, offset, epsilon) -> y, mean, variance, and
+// norm_gradient(x, scale, mean, variance, dy, epsilon) -> those of x, scale and offset.
+static void *call_batch_norm(call *c) { return norm(c, 0); }
+static void *call_batch_norm_gradient(call *c) { return norm_gradient(c, 0); }
+static void *call_layer_norm(call *c) { return norm(c, 1); }
+static void *call_layer_norm_gradient(call *c) { return norm_gradient(c, 1); }
+
+// within reports whether the loops of so many sizes and steps stay in a table.
+static int within(const buffer *b, int count, const int64_t *sizes[], const int64_t *steps[]) {
+	int64_t last = 0;
+	for (int i = 0; i < count; i++) {
+		if (*sizes[i] < 1 || *steps[i] < 0) return 0;
+		last += (*sizes[i] - 1) * *steps[i];
+	}
+	return last < size(b);
+}
+
+// do_product does a product, in parts that are added up where that gives the threads more to do.
+static void *do_product(call *c, product_work *w) {
+	const int64_t sums = product_sums(w), shared = product_shared(w);
+	if (sums + shared > 0) {
+		float *const room = aligned_alloc(64, ((sums + shared) * sizeof(float) + 63) / 64 * 64); // there is one of both
+		if (room == NULL) return no_memory(c);
+		if (sums > 0) w->sums = room;
+		else w->shared = room;
+	}
+	void *failed = NULL;
+	if (shared > 0) failed = parallel(c, product_share, w, product_share_units(w));
+	if (failed == NULL) failed = parallel(c, product, w, product_units(w));
+	if (failed == NULL && sums > 0) failed = parallel(c, product_total, w, product_total_units(w));
+	free(sums > 0 ? w->sums : w->shared);
+	return failed;
+}
+
+// call_product is product(a, b; loops) -> c, the loops being product_work's integers.
+static void *call_product(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	product_work w = {0};
+	const size_t loops = offsetof(product_work, a) / sizeof(int64_t);
+	if (!fits(c, "ff", "f", 1) || c->attributes.types[0] != attribute_array) return unfit(c);
+	const array *given = (const array *)c->attributes.scalars[0];
+	if (given->type != type_s64 || given->count != loops) return unfit(c);
+	memcpy(&w, given->numbers, loops * sizeof(int64_t));
+	const buffer *a = c->arguments.buffers[0], *b = c->arguments.buffers[1], *to = c->results.buffers[0];
+	typedef const int64_t *list[];
+	if (!within(a, 5, (list){&w.groups[0], &w.groups[1], &w.rows, &w.outer, &w.depth}, (list){&w.a_group[0], &w.a_group[1], &w.a_row, &w.a_outer, &w.a_depth}) ||
+		!within(b, 5, (list){&w.groups[0], &w.groups[1], &w.outer, &w.depth, &w.columns}, (list){&w.b_group[0], &w.b_group[1], &w.b_outer, &w.b_depth, &w.b_column}) ||
+		!within(to, 4, (list){&w.groups[0], &w.groups[1], &w.rows, &w.columns}, (list){&w.c_group[0], &w.c_group[1], &w.c_row, &(int64_t){1}})) return unfit(c);
+	w.a = a->data;
+	w.b = b->data;
+	w.c = to->data;
+	return do_product(c, &w);
+}
+
+// call_dense is dense(x, kernel, bias) -> x kernel + bias, over the last axis of x.
+static void *call_dense(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fff", "f", 0)) return unfit(c);
+	const buffer *x = c->arguments.buffers[0], *kernel = c->arguments.buffers[1], *bias = c->arguments.buffers[2], *y = c->results.buffers[0];
+	if (kernel->rank != 2 || size(kernel) == 0 || x->rank < 1 || x->dims[x->rank - 1] != kernel->dims[0]) return unfit(c);
+	const int64_t depth = kernel->dims[0], columns = kernel->dims[1], rows = size(x) / depth;
+	if (rows == 0 || size(bias) != columns || size(y) != rows * columns) return unfit(c);
+	product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = depth, .a_depth = 1,
+		.b_depth = columns, .b_column = 1, .c_row = columns, .a = x->data, .b = kernel->data, .bias = bias->data, .c = y->data};
+	return do_product(c, &w);
+}
+
+// call_adamw is adamw(w, gradient, mean, square, mean_rate, square_rate, rate, epsilon[, decay]) -> new w, mean, square.
+static void *call_adamw(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	const int decays = c->arguments.count == 9;
+	if (!fits(c, decays ? "fffffffff" : "ffffffff", "fff", 0)) return unfit(c);
+	buffer **arguments = c->arguments.buffers, **results = c->results.buffers;
+	adamw_work w = {.count = size(arguments[0]), .w = arguments[0]->data, .gradient = arguments[1]->data, .mean = arguments[2]->data,
+		.square = arguments[3]->data, .to = results[0]->data, .to_mean = results[1]->data, .to_square = results[2]->data};
+	for (int i = 1; i < 4; i++)
+		if (size(arguments[i]) != w.count) return unfit(c);
+	for (int i = 0; i < 3; i++)
+		if (size(results[i]) != w.count) return unfit(c);
+	if (!number(arguments[4], &w.mean_rate) || !number(arguments[5], &w.square_rate) || !number(arguments[6], &w.rate) ||
+		!number(arguments[7], &w.epsilon) || decays && !number(arguments[8], &w.decay)) return unfit(c);
+	return parallel(c, adamw, &w, adamw_units(&w));
+}
+
+// begin_gelu reads a table x and the biases of its channels; the tables besides are as large as x.
+static int begin_gelu(gelu_work *w, const buffer *x, const buffer *bias) {
+	*w = (gelu_work){.channels = size(bias), .x = x->data, .bias = bias->data};
+	if (w->channels == 0 || x->rank < 1 || x->dims[x->rank - 1] != w->channels) return 0;
+	w->rows = size(x) / w->channels;
+	return 1;
+}
+
+// call_gelu is gelu(x, bias) -> y.
+static void *call_gelu(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	gelu_work w;
+	if (!fits(c, "ff", "f", 0) || !begin_gelu(&w, c->arguments.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	const buffer *y = c->results.buffers[0];
+	if (size(y) != w.rows * w.channels) return unfit(c);
+	w.y = y->data;
+	return parallel(c, gelu, &w, gelu_units(&w));
+}
+
+// call_gelu_gradient is gelu_gradient(x, bias, dy) -> those of x and bias.
+static void *call_gelu_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	gelu_work w;
+	if (!fits(c, "fff", "ff", 0) || !begin_gelu(&w, c->arguments.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	const buffer *dy = c->arguments.buffers[2], *dx = c->results.buffers[0], *dbias = c->results.buffers[1];
+	if (size(dy) != w.rows * w.channels || size(dx) != size(dy) || size(dbias) != w.channels) return unfit(c);
+	w.dy = dy->data;
+	w.y = dx->data;
+	w.dbias = dbias->data;
+	return summed(c, &w, &w.sums, gelu_sums(&w), gelu_gradient, gelu_units(&w), gelu_gradient_total, NULL);
+}
+
+// call_score is score(logits, truth, target) -> total, gradient.
+static void *call_score(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fff", "ff", 0)) return unfit(c);
+	buffer **arguments = c->arguments.buffers;
+	const buffer *logits = arguments[0], *total = c->results.buffers[0], *gradient = c->results.buffers[1];
+	if (logits->rank != 2 || size(logits) == 0 || size(total) != 3 || size(gradient) != size(logits)) return unfit(c);
+	for (int i = 1; i < 3; i++)
+		if (size(arguments[i]) != size(logits)) return unfit(c);
+	score_work w = {.rows = logits->dims[0], .classes = logits->dims[1], .logits = logits->data, .truth = arguments[1]->data,
+		.target = arguments[2]->data, .gradient = gradient->data, .total = total->data};
+	return summed(c, &w, &w.sums, score_sums(&w), score, score_units(&w), score_total, NULL);
+}
+
+// begin_attention reads queries, keys and values, and what dropout needs: two keys, a threshold, and a scale.
+static int begin_attention(attention_work *w, buffer **arguments) {
+	const buffer *q = arguments[0];
+	for (int i = 3; i < 6; i++)
+		if (arguments[i]->rank != 0) return 0;
+	if (q->rank != 4 || size(q) == 0) return 0;
+	for (int i = 1; i < 3; i++)
+		if (!alike(arguments[i], q)) return 0;
+	*w = (attention_work){.batch = q->dims[0], .tokens = q->dims[1], .heads = q->dims[2], .width = q->dims[3],
+		.first = *(const uint32_t *)arguments[3]->data, .second = *(const uint32_t *)arguments[4]->data, .threshold = *(const uint32_t *)arguments[5]->data,
+		.q = q->data, .k = arguments[1]->data, .v = arguments[2]->data};
+	return number(arguments[6], &w->scale);
+}
+
+// call_attention is attention(q, k, v, first, second, threshold, scale) -> y.
+static void *call_attention(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	attention_work w;
+	if (!fits(c, "fffuuuf", "f", 0) || !begin_attention(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *y = c->results.buffers[0];
+	if (!alike(y, c->arguments.buffers[0])) return unfit(c);
+	w.y = y->data;
+	return parallel(c, attention, &w, attention_units(&w));
+}
+
+// call_attention_gradient is attention_gradient(q, k, v, first, second, threshold, scale, dy) -> those of q, k and v.
+static void *call_attention_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	attention_work w;
+	if (!fits(c, "fffuuuff", "fff", 0) || !begin_attention(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *q = c->arguments.buffers[0], *dy = c->arguments.buffers[7];
+	buffer **results = c->results.buffers;
+	if (!alike(dy, q) || !alike(results[0], q) || !alike(results[1], q) || !alike(results[2], q)) return unfit(c);
+	w.dy = dy->data;
+	w.dq = results[0]->data;
+	w.dk = results[1]->data;
+	w.dv = results[2]->data;
+	return parallel(c, attention_gradient, &w, attention_gradient_units(&w));
+}
+
+// finalise is models.finalise: every bit of the result depends on every bit of x.
+static uint32_t finalise(uint32_t x) {
+	x = (x ^ x >> 16) * 0x7feb352d;
+	x = (x ^ x >> 15) * 0x846ca68b;
+	return x ^ x >> 16;
+}
+
+// call_dropout_keys is dropout_keys(low, high, site) -> first, second, all of them uint32.
+static void *call_dropout_keys(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "uuu", "uu", 0)) return unfit(c);
+	uint32_t given[3];
+	for (int i = 0; i < 3; i++) {
+		if (c->arguments.buffers[i]->rank != 0) return unfit(c);
+		given[i] = *(const uint32_t *)c->arguments.buffers[i]->data;
+	}
+	for (int i = 0; i < 2; i++)
+		if (c->results.buffers[i]->rank != 0) return unfit(c);
+	const uint32_t first = finalise(finalise(given[0] + given[2]) + given[1]);
+	*(uint32_t *)c->results.buffers[0]->data = first;
+	*(uint32_t *)c->results.buffers[1]->data = finalise(first + 0x85ebca6b);
+	return NULL;
+}
+
+// offer registers one target; 0: the plugin refuses.
+static int offer(const api_table *api, function add, const char *name, void *handler) {
+	static const char platform[] = "Host";
+	register_args args = {sizeof args, name, strlen(name), handler, platform, sizeof platform - 1, 0};
+	return !failed(api->functions[error_destroy], add(&args));
+}
+
+int register_calls(const api_table *api) {
+	extension *e = api->extensions;
+	while (e != NULL && e->type != extension_ffi) e = e->next;
+	if (e == NULL || e->size < sizeof(ffi_extension)) return 0;
+	function add = ((ffi_extension *)e)->register_handler;
+	// XLA asks for each handler's version at once, but does not say whether it takes the handler: 0.1 would not.
+	minor_version = 0;
+	return offer(api, add, "patchlab_depthwise", call_depthwise) && minor_version >= 2 &&
+		offer(api, add, "patchlab_depthwise_gradient", call_depthwise_gradient) &&
+		offer(api, add, "patchlab_product", call_product) && offer(api, add, "patchlab_dense", call_dense) &&
+		offer(api, add, "patchlab_adamw", call_adamw) &&
+		offer(api, add, "patchlab_batch_norm", call_batch_norm) && offer(api, add, "patchlab_batch_norm_gradient", call_batch_norm_gradient) &&
+		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
+		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
+		offer(api, add, "patchlab_attention", call_attention) && offer(api, add, "patchlab_attention_gradient", call_attention_gradient) &&
+		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
+}
