@@ -12,7 +12,11 @@ typedef float loose __attribute__((vector_size(lanes * sizeof(float)), aligned(s
 #define PUT(p, v) (*(loose *)(p) = (v))
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 8")
+#endif
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
