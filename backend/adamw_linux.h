@@ -1,3 +1,5 @@
+#pragma once
+
 // So that the compiler makes the loop's body one of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options

@@ -13,6 +13,7 @@
 #include "attention_linux.h"
 #include "depthwise_linux.h"
 #include "gelu_linux.h"
+#include "mlp_linux.h"
 #include "norms_linux.h"
 #include "products_linux.h"
 #include "score_linux.h"
@@ -375,11 +376,14 @@ static int within(const buffer *b, int count, const int64_t *sizes[], const int6
 	return last < size(b);
 }
 
+// room_for is for so many floats, as vectors need it.
+static float *room_for(int64_t count) { return aligned_alloc(64, divided(count * sizeof(float), 64) * 64); }
+
 // do_product does a product, in parts that are added up where that gives the threads more to do.
 static void *do_product(call *c, product_work *w) {
 	const int64_t sums = product_sums(w), shared = product_shared(w);
 	if (sums + shared > 0) {
-		float *const room = aligned_alloc(64, ((sums + shared) * sizeof(float) + 63) / 64 * 64); // there is one of both
+		float *const room = room_for(sums + shared); // there is one of both
 		if (room == NULL) return no_memory(c);
 		if (sums > 0) w->sums = room;
 		else w->shared = room;
@@ -528,6 +532,61 @@ static void *call_attention_gradient(call *c) {
 	return parallel(c, attention_gradient, &w, attention_gradient_units(&w));
 }
 
+// begin_mlp reads a table x and weights of two layers.
+static int begin_mlp(mlp_work *w, buffer **arguments) {
+	const buffer *x = arguments[0], *kernel0 = arguments[1], *bias0 = arguments[2], *kernel1 = arguments[3];
+	if (kernel0->rank != 2 || kernel1->rank != 2 || size(kernel0) == 0 || size(kernel1) == 0 || size(x) == 0) return 0;
+	if (x->dims[x->rank - 1] != kernel0->dims[0] || size(bias0) != kernel0->dims[1] || kernel1->dims[0] != kernel0->dims[1]) return 0;
+	*w = (mlp_work){.in = kernel0->dims[0], .hidden = kernel0->dims[1], .out = kernel1->dims[1], .x = x->data,
+		.kernel0 = kernel0->data, .bias0 = bias0->data, .kernel1 = kernel1->data};
+	w->rows = size(x) / w->in;
+	return 1;
+}
+
+// call_mlp is mlp(x, kernel0, bias0, kernel1, bias1) -> y.
+static void *call_mlp(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	mlp_work w;
+	if (!fits(c, "fffff", "f", 0) || !begin_mlp(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *bias1 = c->arguments.buffers[4], *y = c->results.buffers[0];
+	if (size(bias1) != w.out || size(y) != w.rows * w.out) return unfit(c);
+	w.bias1 = bias1->data;
+	w.y = y->data;
+	w.panels = room_for(mlp_panels(&w));
+	if (w.panels == NULL) return no_memory(c);
+	void *failed = parallel(c, mlp_share, &w, mlp_share_units);
+	if (failed == NULL) failed = parallel(c, mlp, &w, mlp_units(&w));
+	free(w.panels);
+	return failed;
+}
+
+// call_mlp_gradient is mlp_gradient(x, kernel0, bias0, kernel1, dy) -> those of x, kernel0, bias0, kernel1 and bias1.
+static void *call_mlp_gradient(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	mlp_work w;
+	if (!fits(c, "fffff", "fffff", 0) || !begin_mlp(&w, c->arguments.buffers)) return unfit(c);
+	const buffer *dy = c->arguments.buffers[4];
+	buffer **results = c->results.buffers;
+	if (size(dy) != w.rows * w.out || !alike(results[0], c->arguments.buffers[0])) return unfit(c);
+	int64_t wanted[4];
+	sizes(&w, wanted);
+	for (int i = 0; i < 4; i++) {
+		if (size(results[i + 1]) != wanted[i]) return unfit(c);
+		w.parameters[i] = results[i + 1]->data;
+	}
+	w.dy = dy->data;
+	w.dx = results[0]->data;
+	const int64_t panels = mlp_gradient_panels(&w);
+	w.panels = room_for(panels + mlp_sums(&w));
+	if (w.panels == NULL) return no_memory(c);
+	w.sums = w.panels + panels;
+	void *failed = parallel(c, mlp_gradient_share, &w, mlp_gradient_share_units);
+	if (failed == NULL) failed = parallel(c, mlp_gradient, &w, mlp_gradient_units(&w));
+	if (failed == NULL) failed = parallel(c, mlp_total, &w, mlp_total_units(&w));
+	free(w.panels);
+	return failed;
+}
+
 // finalise is models.finalise: every bit of the result depends on every bit of x.
 static uint32_t finalise(uint32_t x) {
 	x = (x ^ x >> 16) * 0x7feb352d;
@@ -573,6 +632,7 @@ int register_calls(const api_table *api) {
 		offer(api, add, "patchlab_batch_norm", call_batch_norm) && offer(api, add, "patchlab_batch_norm_gradient", call_batch_norm_gradient) &&
 		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
 		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
+		offer(api, add, "patchlab_mlp", call_mlp) && offer(api, add, "patchlab_mlp_gradient", call_mlp_gradient) &&
 		offer(api, add, "patchlab_attention", call_attention) && offer(api, add, "patchlab_attention_gradient", call_attention_gradient) &&
 		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

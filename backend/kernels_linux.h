@@ -1,5 +1,5 @@
 // Kernels that XLA's programs call (handlers_linux.h): depthwise convolutions,
-// normalisations, products, GELU, attention, the loss and AdamW's update, of float32. Each
+// normalisations, products, GELU, MLPs, attention, the loss and AdamW's update, of float32. Each
 // function does one of its units of work, which are independent of each other, and
 // returns 0 where there is no memory.
 #pragma once
@@ -155,3 +155,28 @@ static int64_t attention_units(const attention_work *w);
 static int64_t attention_gradient_units(const attention_work *w);
 static int attention(const void *work, int64_t unit);
 static int attention_gradient(const void *work, int64_t unit);
+
+// mlp_work is y = gelu(x kernel0 + bias0) kernel1 + bias1, x being [rows, in], y [rows, out], what lies between hidden
+// numbers wide; or its gradients by all five. Panels are weights for all units, which mlp_share's units write before:
+// the gradient's are more.
+typedef struct {
+	int64_t rows, in, hidden, out;
+	const float *x, *kernel0, *bias0, *kernel1, *bias1, *dy;
+	float *y, *dx;
+	float *parameters[4]; // gradients of kernel0, bias0, kernel1 and bias1, which mlp_total's units add up
+	float *panels;        // mlp_panels floats
+	float *sums;          // of the gradient: mlp_sums floats
+} mlp_work;
+
+enum { mlp_share_units = 2, mlp_gradient_share_units = 3 };
+static int64_t mlp_panels(const mlp_work *w);
+static int64_t mlp_gradient_panels(const mlp_work *w);
+static int mlp_share(const void *work, int64_t unit);
+static int mlp_gradient_share(const void *work, int64_t unit);
+static int64_t mlp_units(const mlp_work *w);
+static int mlp(const void *work, int64_t unit);
+static int64_t mlp_sums(const mlp_work *w);
+static int64_t mlp_gradient_units(const mlp_work *w);
+static int mlp_gradient(const void *work, int64_t unit);
+static int64_t mlp_total_units(const mlp_work *w);
+static int mlp_total(const void *work, int64_t unit);

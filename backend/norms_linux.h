@@ -1,3 +1,5 @@
+#pragma once
+
 #include "kernels_linux.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+#pragma once
+
 #include <stdlib.h>
 
 #include "kernels_linux.h"
@@ -158,8 +160,11 @@ static int64_t product_panels(int64_t columns, int64_t depth) { return rows_near
 
 static int64_t product_share_units(const product_work *w) { return depth_blocks(w) * column_blocks(w); }
 
+// shared_size is of b's panels.
+static int64_t shared_size(const product_work *w) { return product_share_units(w) * panels_size(w->columns, w->depth); }
+
 static int64_t product_shared(const product_work *w) {
-	const int64_t size = product_share_units(w) * panels_size(w->columns, w->depth);
+	const int64_t size = shared_size(w);
 	const int same = (w->groups[0] == 1 || w->b_group[0] == 0) && (w->groups[1] == 1 || w->b_group[1] == 0); // for all groups
 	return same && splits(w) == 1 && groups(w) * divided(w->rows, rows_block) >= 4 && size <= shared_most ? size : 0;
 }

@@ -19,8 +19,8 @@ import (
 )
 
 // TestStepCallsKernels tells by the programs that are kept that a step of training calls the kernels of package backend:
-// AdamW's update of each trainable variable, with weight decay and without, the norms and GELUs, the loss, and the
-// keys of each dropout.
+// AdamW's update of each trainable variable, with weight decay and without, the norms, GELUs and MLPs, the loss, and
+// the keys of each dropout.
 func TestStepCallsKernels(t *testing.T) {
 	open(t, backend.XLA) // or skip
 	dir := filepath.Join(t.TempDir(), "programs")
@@ -78,7 +78,7 @@ func calls(t *testing.T, b compute.Backend, recipe experiments.Recipe, dir strin
 	}
 	// A program that is kept may say each call's name more than once.
 	for kernel, want := range map[string]int{
-		"adamw": trainable, "layer_norm": 4, "layer_norm_gradient": 4, "gelu": 7, "gelu_gradient": 7, "attention": 1, "attention_gradient": 1, "score": 1, "dropout_keys": 5,
+		"adamw": trainable, "layer_norm": 4, "layer_norm_gradient": 4, "gelu": 5, "gelu_gradient": 5, "mlp": 2, "mlp_gradient": 2, "attention": 1, "attention_gradient": 1, "score": 1, "dropout_keys": 5,
 	} {
 		if n := len(regexp.MustCompile(`patchlab_`+kernel+`\b`).FindAll(step, -1)); n == 0 || n%want != 0 {
 			t.Errorf("the step's program says %s %d times, want %d or a multiple", kernel, n, want)

@@ -140,6 +140,40 @@ func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
 	return gelu(n.linear(x, kernel, bias))
 }
 
+// mlp is two layers with GELU between them, over the last axis, as wide as before: [..., C] -> [..., C]. tap, unless nil, is
+// shown what lies between, [..., hidden], where it is made for the pass's taps.
+func (n *network) mlp(path string, x *graph.Node, hidden int, tap func(hidden *graph.Node)) *graph.Node {
+	width := x.Shape().Dim(-1)
+	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && n.fuses(width, hidden) {
+		kernel0, bias0 := n.denseWeights(path+"/dense_0", x, hidden)
+		kernel1 := n.weight(path+"/dense_1/kernel", glorot, hidden, width).NodeValue(x)
+		bias1 := n.weight(path+"/dense_1/bias", zeros, width).NodeValue(x)
+		return n.nativeMLP(x, kernel0, bias0, kernel1, bias1)
+	}
+	y := n.denseGELU(path+"/dense_0", x, hidden)
+	if tap != nil {
+		tap(y)
+	}
+	return n.dense(path+"/dense_1", y, width)
+}
+
+// fuses reports whether an MLP is better done by one kernel: not with more weights than stay in the caches, and in training,
+// where hidden units are made again for the gradient, only if the layers are so narrow that the kernel of products leaves
+// them to XLA. The limits are those that were measured (results/speed-log.md).
+func (n *network) fuses(width, hidden int) bool {
+	return width*hidden <= 1<<16 && (!n.pass.Training || min(width, hidden) < 48)
+}
+
+// nativeMLP is [network.mlp] by one of the pass's kernels, which keeps nothing of what lies between.
+func (n *network) nativeMLP(x, kernel0, bias0, kernel1, bias1 *graph.Node) *graph.Node {
+	return withGradient(func(inputs []*graph.Node) *graph.Node {
+		return linked(n.pass.Kernels("mlp", inputs, x.Shape())[0], inputs...)
+	}, func(dy *graph.Node) []*graph.Node {
+		inputs := []*graph.Node{x, kernel0, bias0, kernel1, dy}
+		return n.pass.Kernels("mlp_gradient", inputs, x.Shape(), kernel0.Shape(), bias0.Shape(), kernel1.Shape(), bias1.Shape())
+	}, x, kernel0, bias0, kernel1, bias1)
+}
+
 // linearConv is a convolution whose kernel sees each place once, [network.linear], and what follows a convolution: GELU,
 // or max(x, 0).
 func (n *network) linearConv(x, kernel, bias *graph.Node) *graph.Node {

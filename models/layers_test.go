@@ -157,12 +157,12 @@ func TestNativeLayers(t *testing.T) {
 		x, weights := make([]float32, size), make([]float32, size)
 		stream(1, "x").fill(1, x)
 		stream(1, "weights").fill(1, weights)
-		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU", "attention", "dense"} {
+		for _, layer := range []string{"LayerNorm", "BatchNorm", "GELU", "attention", "dense", "MLP"} {
 			width, shift := float32(4), float32(3) // a mean that a careless variance would suffer from
 			switch layer {
 			case "GELU":
 				shift = 0
-			case "attention", "dense":
+			case "attention", "dense", "MLP":
 				width, shift = .5, 0 // else softmax is all 0 and 1
 			}
 			x := slices.Clone(x)
@@ -199,6 +199,13 @@ func TestNativeLayers(t *testing.T) {
 						y = n.linear(x, kernel, parameters[2])
 						flat := graph.Reshape(y, dims[0]*dims[1], dim)
 						y = graph.Reshape(n.linear(flat, kernel, parameters[1]), dims...)
+					case "MLP":
+						const hidden = 40 // so few that training calls the kernel
+						y = n.mlp("mlp", x, hidden, nil)
+						for _, name := range []string{"dense_0/kernel", "dense_0/bias", "dense_1/kernel", "dense_1/bias"} {
+							parameters = append(parameters, store.GetVariable("/mlp/"+name).NodeValue(x))
+						}
+						parameters = append(parameters[:1], parameters[3:]...)
 					}
 					loss := graph.ReduceAllSum(graph.Mul(graph.Square(y), weights))
 					outputs := append([]*graph.Node{y}, graph.Gradient(loss, parameters...)...)

@@ -49,17 +49,15 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := n.layerNorm(tokenNorm, x)
 	y = graph.Transpose(y, 1, 2)
 	y.AssertDims(batch, dim, tokens) // [B, C, T]
-	y = n.denseGELU(path+"/token_mlp/dense_0", y, tokenHidden)
-	y.AssertDims(batch, dim, tokenHidden)
-	n.tapTokenMLP(path+"/token_mlp/dense_0/kernel", y)
-	y = n.dense(path+"/token_mlp/dense_1", y, tokens)
+	y = n.mlp(path+"/token_mlp", y, tokenHidden, func(hidden *graph.Node) {
+		hidden.AssertDims(batch, dim, tokenHidden)
+		n.tapTokenMLP(path+"/token_mlp/dense_0/kernel", hidden)
+	})
 	y = n.dropout(y, n.Dropout)
 	x = n.skip(x, graph.Transpose(y, 1, 2)) // [B, T, C]
 
 	y = n.layerNorm(channelNorm, x)
-	y = n.denseGELU(path+"/channel_mlp/dense_0", y, channelHidden)
-	y.AssertDims(batch, tokens, channelHidden)
-	y = n.dense(path+"/channel_mlp/dense_1", y, dim)
+	y = n.mlp(path+"/channel_mlp", y, channelHidden, nil)
 	y = n.dropout(y, n.Dropout)
 	return n.skip(x, y) // [B, T, C]
 }

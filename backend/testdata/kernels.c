@@ -4,6 +4,7 @@
 #include "../attention_linux.h"
 #include "../depthwise_linux.h"
 #include "../gelu_linux.h"
+#include "../mlp_linux.h"
 #include "../norms_linux.h"
 #include "../products_linux.h"
 #include "../score_linux.h"
@@ -250,6 +251,68 @@ static void try_gelu(int64_t rows, int64_t channels) {
 	free(x), free(bias), free(dy), free(y), free(dx), free(dbias), free(want), free(w.sums);
 }
 
+static void try_mlp(int64_t rows, int64_t in, int64_t hidden, int64_t out) {
+	mlp_work w = {.rows = rows, .in = in, .hidden = hidden, .out = out};
+	int64_t size[4];
+	sizes(&w, size);
+	const int64_t all = parameters(&w);
+	float *x = filled(rows * in), *dy = filled(rows * out), *y = filled(rows * out), *dx = filled(rows * in), *weights[4], *gradients[4];
+	double *want = calloc(rows * (out + in) + all + 2 * hidden, sizeof(double)), *want_dx = want + rows * out, *want_gradients[4] = {want_dx + rows * in};
+	for (int i = 0; i < 4; i++) {
+		weights[i] = filled(size[i]), gradients[i] = filled(size[i]);
+		want_gradients[i] = i == 0 ? want_gradients[0] : want_gradients[i - 1] + size[i - 1];
+	}
+	double *u = want_gradients[3] + out, *normal = u + hidden;
+	for (int64_t row = 0; row < rows; row++) {
+		for (int64_t k = 0; k < hidden; k++) {
+			u[k] = weights[1][k];
+			for (int64_t i = 0; i < in; i++) u[k] += (double)x[row * in + i] * weights[0][i * hidden + k];
+			normal[k] = erfc(-u[k] / sqrt(2)) / 2;
+		}
+		for (int64_t j = 0; j < out; j++) {
+			want[row * out + j] = weights[3][j];
+			for (int64_t k = 0; k < hidden; k++) want[row * out + j] += u[k] * normal[k] * weights[2][k * out + j];
+			want_gradients[3][j] += dy[row * out + j];
+		}
+		for (int64_t k = 0; k < hidden; k++) {
+			double d = 0;
+			for (int64_t j = 0; j < out; j++) {
+				d += (double)dy[row * out + j] * weights[2][k * out + j];
+				want_gradients[2][k * out + j] += u[k] * normal[k] * dy[row * out + j];
+			}
+			d *= normal[k] + u[k] * exp(-u[k] * u[k] / 2) / sqrt(8 * atan(1));
+			want_gradients[1][k] += d;
+			for (int64_t i = 0; i < in; i++) {
+				want_gradients[0][i * hidden + k] += d * x[row * in + i];
+				want_dx[row * in + i] += d * weights[0][i * hidden + k];
+			}
+		}
+	}
+	w.x = x, w.dy = dy, w.y = y, w.dx = dx, w.kernel0 = weights[0], w.bias0 = weights[1], w.kernel1 = weights[2], w.bias1 = weights[3];
+	const int64_t panels = mlp_panels(&w), gradient_panels = mlp_gradient_panels(&w), most = panels > gradient_panels ? panels : gradient_panels;
+	w.panels = aligned_alloc(64, (most + 16) * sizeof(float));
+	w.sums = filled(mlp_sums(&w));
+	const float y_end = y[rows * out], dx_end = dx[rows * in], sums_end = w.sums[mlp_sums(&w)];
+	w.panels[panels] = 7;
+	each(mlp_share, &w, mlp_share_units);
+	each(mlp, &w, mlp_units(&w));
+	compare("MLP", y, want, rows * out, y_end);
+	if (w.panels[panels] != 7) failures++;
+	w.panels[gradient_panels] = 7;
+	float ends[4];
+	for (int i = 0; i < 4; i++) w.parameters[i] = gradients[i], ends[i] = gradients[i][size[i]];
+	each(mlp_gradient_share, &w, mlp_gradient_share_units);
+	each(mlp_gradient, &w, mlp_gradient_units(&w));
+	each(mlp_total, &w, mlp_total_units(&w));
+	compare("MLP's gradient", dx, want_dx, rows * in, dx_end);
+	for (int i = 0; i < 4; i++) {
+		compare((const char *[]){"gradient of the first kernel", "of its bias", "of the second kernel", "of its bias"}[i], gradients[i], want_gradients[i], size[i], ends[i]);
+		free(weights[i]), free(gradients[i]);
+	}
+	if (w.panels[gradient_panels] != 7 || w.sums[mlp_sums(&w)] != sums_end) failures++;
+	free(x), free(dy), free(y), free(dx), free(want), free(w.panels), free(w.sums);
+}
+
 // kept is what dropout multiplies number i by.
 static double kept(const attention_work *w, uint32_t i) {
 	uint32_t h = i * 0x9e3779b1 + w->first;
@@ -411,6 +474,8 @@ int main(void) {
 	}
 	const int64_t wide[][2] = {{1, 16}, {300, 16}, {3000, 20}, {7, 100}, {5, 3}, {70000, 1}, {40, 600}, {1, 20000}, {2, 512}};
 	for (int i = 0; i < (int)(sizeof wide / sizeof *wide); i++) try_gelu(wide[i][0], wide[i][1]);
+	const int64_t mlps[][4] = {{1, 1, 1, 1}, {300, 16, 64, 16}, {1000, 16, 256, 16}, {95, 33, 20, 50}, {129, 64, 300, 10}, {50, 300, 7, 270}, {2000, 5, 9, 3}, {7, 20, 1100, 30}};
+	for (int i = 0; i < (int)(sizeof mlps / sizeof *mlps); i++) try_mlp(mlps[i][0], mlps[i][1], mlps[i][2], mlps[i][3]);
 	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
 	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
 		try_softmax(scores[i][0], scores[i][1], 1);

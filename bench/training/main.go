@@ -51,6 +51,9 @@ type options struct {
 	defaultMalloc  bool
 }
 
+// resultsTable is the table of the whole benchmark.
+const resultsTable = "results/training-speed.csv"
+
 // quickConfigs are a Mixer, a hybrid and a ConvMixer.
 var quickConfigs = []string{"mixer-4", "mixer1-vit1", "convmixer"}
 
@@ -69,7 +72,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.least, "least", 5, "steps that are timed at least")
 	f.StringVar(&o.dataDir, "data-dir", os.Getenv("PATCHLAB_BENCH_DATA"), "folder with CIFAR-10 in its official layout (default: the built-in shapes)")
 	f.StringVar(&o.folder, "work", "build/bench-training", "folder for images and raw measurements")
-	f.StringVar(&o.out, "out", "", "the table to write (default: results/training-speed.csv for ten configurations in five rounds, else within the work folder)")
+	f.StringVar(&o.out, "out", "", "the table to write (default: "+resultsTable+" for ten configurations in five rounds, else within the work folder)")
 	f.BoolVar(&o.defaultMalloc, "default-malloc", false, "leave glibc's allocator as it is")
 	f.BoolVar(&o.resume, "resume", false, "keep what an earlier, interrupted call measured")
 	if err := f.Parse(args); err != nil {
@@ -112,7 +115,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.out == "" {
 		o.out = filepath.Join(o.folder, "training-speed.csv")
 		if len(o.configs) == len(all) && len(o.tools) == len(toolNames()) && o.rounds >= 5 && !o.defaultMalloc {
-			o.out = "results/training-speed.csv"
+			o.out = resultsTable
 		}
 	}
 	return o, nil
@@ -151,8 +154,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err = errors.Join(err, log.Close()); err != nil && ctx.Err() == nil {
 		return err
 	}
-	// What was measured is shown, also after an interruption.
+	// What was measured is shown, also after an interruption, which leaves an earlier table in results as it is.
 	t := newTable(log.measured, o, data)
+	if ctx.Err() != nil && o.out == resultsTable {
+		o.out = filepath.Join(o.folder, "training-speed.csv")
+	}
 	if len(t.rows) > 0 {
 		if err := t.save(o.out); err != nil {
 			return err

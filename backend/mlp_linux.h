@@ -1,0 +1,181 @@
+#pragma once
+
+// So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
+#ifndef __clang__
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+#include <stdlib.h>
+
+#include "gelu_linux.h"
+#include "kernels_linux.h"
+#include "products_linux.h"
+#include "vectors_linux.h"
+
+// As attention's scores, hidden units are made for some rows at a time, so few that they stay in the caches, and the
+// gradient makes them again: their table is never written.
+enum { hidden_together = 1 << 14, gradients_together = 1 << 15, gradient_parts = 16, total_portion = 1 << 14 };
+
+// some_rows is for how many rows hidden units are made at once: whole tiles, where there are not thousands of units.
+static int64_t some_rows(const mlp_work *w, int64_t together) {
+	const int64_t rows = together / w->hidden / rows_near * rows_near;
+	return rows < rows_near ? rows_near : least(rows, 4 * rows_near);
+}
+
+// The products, but for where their rows begin, and how many there are.
+static product_work mlp_layer(int64_t in, int64_t out, const float *kernel, const float *bias) {
+	return (product_work){.groups = {1, 1}, .columns = out, .outer = 1, .depth = in, .a_row = in, .a_depth = 1, .b_depth = out, .b_column = 1, .c_row = out,
+		.b = kernel, .bias = bias};
+}
+
+static product_work mlp_layer_back(int64_t in, int64_t out, const float *kernel) {
+	product_work p = mlp_layer(out, in, kernel, NULL);
+	p.b_depth = 1;
+	p.b_column = out;
+	return p;
+}
+
+// shared_products are those whose weights are in panels, the gradient's three or the first two.
+typedef struct {
+	product_work hidden, out, hidden_back, in_back;
+} mlp_products;
+
+static mlp_products mlp_products_of(const mlp_work *w) {
+	mlp_products p = {
+		.hidden = mlp_layer(w->in, w->hidden, w->kernel0, w->bias0),
+		.out = mlp_layer(w->hidden, w->out, w->kernel1, w->bias1),
+		.hidden_back = mlp_layer_back(w->hidden, w->out, w->kernel1),
+		.in_back = mlp_layer_back(w->in, w->hidden, w->kernel0),
+	};
+	p.hidden.shared = w->panels;
+	p.out.shared = p.hidden_back.shared = w->panels + shared_size(&p.hidden);
+	p.in_back.shared = p.hidden_back.shared + shared_size(&p.hidden_back);
+	return p;
+}
+
+static int64_t mlp_panels(const mlp_work *w) {
+	const mlp_products p = mlp_products_of(w);
+	return shared_size(&p.hidden) + shared_size(&p.out);
+}
+
+static int64_t mlp_gradient_panels(const mlp_work *w) {
+	const mlp_products p = mlp_products_of(w);
+	return shared_size(&p.hidden) + shared_size(&p.hidden_back) + shared_size(&p.in_back);
+}
+
+static int share_all(const product_work *p) {
+	for (int64_t i = 0; i < product_share_units(p); i++) product_share(p, i);
+	return 1;
+}
+
+static int mlp_share(const void *work, int64_t unit) {
+	const mlp_products p = mlp_products_of(work);
+	return share_all(unit == 0 ? &p.hidden : &p.out);
+}
+
+static int mlp_gradient_share(const void *work, int64_t unit) {
+	const mlp_products p = mlp_products_of(work);
+	return share_all(unit == 0 ? &p.hidden : unit == 1 ? &p.hidden_back : &p.in_back);
+}
+
+// on does a product for rows of a, to rows of c.
+static int on(product_work p, int64_t rows, const float *a, float *c) {
+	p.rows = rows;
+	p.a = a;
+	p.c = c;
+	return product_whole(&p, 0);
+}
+
+// gather makes c [rows, columns] the product of a, transposed, and b, of so many numbers each sum, or adds that to it.
+static int gather(float *c, const float *a, int64_t rows, const float *b, int64_t columns, int64_t depth, int add) {
+	const product_work p = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = 1, .a_depth = rows,
+		.b_depth = columns, .b_column = 1, .c_row = columns, .a = a, .b = b, .c = c};
+	return product_whole(&p, add);
+}
+
+// add_rows adds to sums those of a table's columns.
+static void add_rows(float *restrict sums, const float *x, int64_t rows, int64_t columns) {
+	for (int64_t row = 0; row < rows; row++)
+		for (int64_t i = 0; i < columns; i++) sums[i] += x[row * columns + i];
+}
+
+static int64_t mlp_units(const mlp_work *w) { return divided(w->rows, some_rows(w, hidden_together)); }
+
+static int mlp(const void *work, int64_t unit) {
+	const mlp_work *w = work;
+	const mlp_products p = mlp_products_of(w);
+	const int64_t most = some_rows(w, hidden_together), row = unit * most, rows = least(most, w->rows - row), n = rows * w->hidden;
+	float *const h = aligned_alloc(64, divided(n * sizeof(float), 64) * 64);
+	if (h == NULL) return 0;
+	int done = on(p.hidden, rows, w->x + row * w->in, h);
+	for (int64_t i = 0; i < n; i++) h[i] *= normal(h[i]);
+	done = done && on(p.out, rows, h, w->y + row * w->out);
+	free(h);
+	return done;
+}
+
+// sizes are those of kernel0, bias0, kernel1 and bias1.
+static void sizes(const mlp_work *w, int64_t to[4]) {
+	to[0] = w->in * w->hidden;
+	to[1] = w->hidden;
+	to[2] = w->hidden * w->out;
+	to[3] = w->out;
+}
+
+static int64_t parameters(const mlp_work *w) { return (w->in + 1 + w->out) * w->hidden + w->out; }
+
+static int64_t mlp_gradient_units(const mlp_work *w) { return least(gradient_parts, divided(w->rows, rows_near)); }
+static int64_t mlp_sums(const mlp_work *w) { return mlp_gradient_units(w) * parameters(w); }
+static int64_t mlp_total_units(const mlp_work *w) { return divided(parameters(w), total_portion); }
+
+static int mlp_gradient(const void *work, int64_t unit) {
+	const mlp_work *w = work;
+	const mlp_products p = mlp_products_of(w);
+	const int64_t units = mlp_gradient_units(w), begin = w->rows * unit / units, end = w->rows * (unit + 1) / units;
+	const int64_t most = least(some_rows(w, gradients_together), end - begin), n = divided(most * w->hidden, lanes) * lanes;
+	float *const h = aligned_alloc(64, divided(2 * n * sizeof(float), 64) * 64);
+	if (h == NULL) return 0;
+	float *const slope = h + n, *d[4] = {w->sums + unit * parameters(w)};
+	int64_t size[4];
+	sizes(w, size);
+	for (int i = 1; i < 4; i++) d[i] = d[i - 1] + size[i - 1];
+	memset(d[1], 0, size[1] * sizeof(float));
+	memset(d[3], 0, size[3] * sizeof(float));
+	int done = 1;
+	for (int64_t row = begin; done && row < end; row += most) {
+		const int64_t rows = least(most, end - row), numbers = rows * w->hidden;
+		const float *const x = w->x + row * w->in, *const dy = w->dy + row * w->out;
+		done = on(p.hidden, rows, x, slope);
+		for (int64_t i = 0; i < numbers; i++) {
+			const float u = slope[i], share = normal(u);
+			h[i] = u * share;
+			slope[i] = share + u * density(u);
+		}
+		done = done && gather(d[2], h, w->hidden, dy, w->out, rows, row > begin) && on(p.hidden_back, rows, dy, h);
+		for (int64_t i = 0; i < numbers; i++) h[i] *= slope[i];
+		add_rows(d[1], h, rows, w->hidden);
+		add_rows(d[3], dy, rows, w->out);
+		done = done && gather(d[0], x, w->in, h, w->hidden, rows, row > begin) && on(p.in_back, rows, h, w->dx + row * w->in);
+	}
+	free(h);
+	return done;
+}
+
+// mlp_total has some numbers of the four tables, one after the other, in each unit.
+static int mlp_total(const void *work, int64_t unit) {
+	const mlp_work *w = work;
+	int64_t size[4], before = 0;
+	sizes(w, size);
+	for (int t = 0; t < 4; before += size[t++]) {
+		const int64_t begin = unit * total_portion - before, end = least(begin + total_portion, size[t]);
+		for (int64_t i = begin > 0 ? begin : 0; i < end; i++) w->parameters[t][i] = w->sums[before + i];
+		for (int64_t u = 1; u < mlp_gradient_units(w); u++)
+			for (int64_t i = begin > 0 ? begin : 0; i < end; i++) w->parameters[t][i] += w->sums[u * parameters(w) + before + i];
+	}
+	return 1;
+}
+
+#ifndef __clang__
+#pragma GCC pop_options
+#endif
