@@ -1,16 +1,15 @@
 #pragma once
 
+#include <math.h>
+
+#include "kernels_linux.h"
+#include "vectors_linux.h"
+
 // So that the compiler makes the loop's body one of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options
 #pragma GCC optimize("O3")
 #endif
-
-#include "kernels_linux.h"
-
-#include <math.h>
-
-#include "vectors_linux.h"
 
 float sqrtf(float) __attribute__((const)); // errno is not needed, so that it can be a vector's instruction
 
@@ -36,7 +35,6 @@ static int adamw(const void *work, int64_t unit) {
 	}
 	return 1;
 }
-
 
 #ifndef __clang__
 #pragma GCC pop_options

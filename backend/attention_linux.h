@@ -1,15 +1,15 @@
 #pragma once
 
+#include <stdlib.h>
+
+#include "kernels_linux.h"
+#include "vectors_linux.h"
+
 // So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options
 #pragma GCC optimize("O3")
 #endif
-
-#include <stdlib.h>
-
-#include "kernels_linux.h"
-#include "vectors_linux.h"
 
 // As in FlashAttention (Dao et al. 2022, sections 3.1 and B.2) scores are made for some
 // queries at a time, so few that they stay in the caches where there are not thousands
@@ -140,7 +140,7 @@ typedef struct {
 static int begin(const attention_work *w, room *r, int gradient) {
 	const int64_t size = at_once(w) * w->tokens, longest = w->tokens > w->width ? w->tokens : w->width;
 	const int64_t panels = product_panels(longest, longest), tables = 1 + (w->scale != 1) + gradient;
-	r->panels = aligned_alloc(64, divided((panels + tables * size) * sizeof(float), 64) * 64);
+	r->panels = room_for(panels + tables * size);
 	if (r->panels == NULL) return 0;
 	r->x = r->panels + panels;
 	r->y = w->scale != 1 ? r->x + size : r->x;

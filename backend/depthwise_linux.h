@@ -126,5 +126,3 @@ static void depthwise_total(const void *work) {
 	for (int64_t chunk = 0; chunk < chunks(s); chunk++)
 		for (int64_t i = 0; i < size; i++) s->dkernel[i] += s->sums[chunk * size + i];
 }
-
-

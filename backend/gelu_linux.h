@@ -1,14 +1,13 @@
 #pragma once
 
+#include "kernels_linux.h"
+#include "vectors_linux.h"
+
 // So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
 #ifndef __clang__
 #pragma GCC push_options
 #pragma GCC optimize("O3")
 #endif
-
-#include "kernels_linux.h"
-
-#include "vectors_linux.h"
 
 // Numbers that one unit takes, and that one loop takes at most where channels are few.
 enum { portion = 1 << 14, repeated = 512 };
@@ -87,8 +86,6 @@ static void gelu_gradient_total(const void *work) {
 	for (int64_t i = 0; i < gelu_sums(w); i += w->channels)
 		for (int64_t c = 0; c < w->channels; c++) w->dbias[c] += w->sums[i + c];
 }
-
-
 
 #ifndef __clang__
 #pragma GCC pop_options

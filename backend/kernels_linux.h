@@ -156,15 +156,15 @@ static int64_t attention_gradient_units(const attention_work *w);
 static int attention(const void *work, int64_t unit);
 static int attention_gradient(const void *work, int64_t unit);
 
-// mlp_work is y = gelu(x kernel0 + bias0) kernel1 + bias1, x being [rows, in], y [rows, out], what lies between hidden
-// numbers wide; or its gradients by all five. Panels are weights for all units, which mlp_share's units write before:
-// the gradient's are more.
+// mlp_work is y = gelu(x kernel0 + bias0) kernel1 + bias1, x being [rows, in], kernel0 [in, hidden], kernel1 [hidden, out]
+// and y [rows, out]; or its gradients by all five. Panels are weights for all units, which mlp_share's or
+// mlp_gradient_share's units write before.
 typedef struct {
 	int64_t rows, in, hidden, out;
 	const float *x, *kernel0, *bias0, *kernel1, *bias1, *dy;
 	float *y, *dx;
 	float *parameters[4]; // gradients of kernel0, bias0, kernel1 and bias1, which mlp_total's units add up
-	float *panels;        // mlp_panels floats
+	float *panels;        // mlp_panels or mlp_gradient_panels floats
 	float *sums;          // of the gradient: mlp_sums floats
 } mlp_work;
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers/activation"
@@ -27,7 +29,8 @@ func TestKernels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return !slices.ContainsFunc(features, func(f string) bool { return !bytes.Contains(said, []byte(" "+f)) })
+		all := strings.Fields(string(said))
+		return !slices.ContainsFunc(features, func(f string) bool { return !slices.Contains(all, f) })
 	}
 	for name, set := range map[string]struct {
 		flags []string
@@ -113,6 +116,44 @@ func TestUnknownKernel(t *testing.T) {
 	defer exec.Finalize()
 	if _, err := exec.Call([]float32{1}); err == nil || !strings.Contains(err.Error(), "patchlab_nothing") {
 		t.Errorf("an unknown kernel: %v", err)
+	}
+}
+
+// TestRefusedCalls calls kernels with arguments that do not go together: running fails, and reads nothing beyond them.
+func TestRefusedCalls(t *testing.T) {
+	b := openNeeded(t)
+	if !Native(graph.NewGraph(b, "any")) {
+		t.Skip("XLA calls no kernels here")
+	}
+	table := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
+	for _, c := range []struct {
+		kernel  string
+		inputs  []shapes.Shape
+		results []shapes.Shape
+	}{
+		{"mlp", []shapes.Shape{table(), table(1, 2), table(2), table(2, 1), table(1)}, []shapes.Shape{table(1)}},
+		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(3), table(2, 4), table(4)}, []shapes.Shape{table(3, 4)}},
+		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(3, 4), table(4)}, []shapes.Shape{table(3, 4)}},
+		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(4)}, []shapes.Shape{table(3, 5)}},
+		{"mlp_gradient", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(3, 5)}, []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(4)}},
+		{"dense", []shapes.Shape{table(), table(1, 2), table(2)}, []shapes.Shape{table(2)}},
+		{"gelu", []shapes.Shape{table(), table(1)}, []shapes.Shape{table(1)}},
+		{"attention", []shapes.Shape{table(1, 2, 3, 4), table(1, 2, 3, 4), table(1, 2, 3, 5), table(), table(), table(), table()}, []shapes.Shape{table(1, 2, 3, 4)}},
+	} {
+		exec, err := graph.NewExec(b, func(one *graph.Node) []*graph.Node {
+			inputs := make([]*graph.Node, len(c.inputs))
+			for i, shape := range c.inputs {
+				inputs[i] = graph.BroadcastToShape(one, shape)
+			}
+			return Call(c.kernel, inputs, c.results...)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := exec.Call(float32(1)); err == nil || !strings.Contains(err.Error(), "other arguments") {
+			t.Errorf("%s of %v: error %v", c.kernel, c.inputs, err)
+		}
+		exec.Finalize()
 	}
 }
 

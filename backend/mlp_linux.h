@@ -1,17 +1,17 @@
 #pragma once
 
-// So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
-#ifndef __clang__
-#pragma GCC push_options
-#pragma GCC optimize("O3")
-#endif
-
 #include <stdlib.h>
 
 #include "gelu_linux.h"
 #include "kernels_linux.h"
 #include "products_linux.h"
 #include "vectors_linux.h"
+
+// So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
+#ifndef __clang__
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
 
 // As attention's scores, hidden units are made for some rows at a time, so few that they stay in the caches, and the
 // gradient makes them again: their table is never written.
@@ -23,31 +23,40 @@ static int64_t some_rows(const mlp_work *w, int64_t together) {
 	return rows < rows_near ? rows_near : least(rows, 4 * rows_near);
 }
 
-// The products, but for where their rows begin, and how many there are.
-static product_work mlp_layer(int64_t in, int64_t out, const float *kernel, const float *bias) {
+// unit_rows_forward are fewer where that gives more units.
+static int64_t unit_rows_forward(const mlp_work *w) {
+	int64_t rows = some_rows(w, hidden_together);
+	while (rows > rows_near && divided(w->rows, rows) < units_wanted) rows -= rows_near;
+	return rows;
+}
+
+// layer is a product of rows, as yet none, [in] by a kernel [in, out].
+static product_work layer(int64_t in, int64_t out, const float *kernel, const float *bias) {
 	return (product_work){.groups = {1, 1}, .columns = out, .outer = 1, .depth = in, .a_row = in, .a_depth = 1, .b_depth = out, .b_column = 1, .c_row = out,
 		.b = kernel, .bias = bias};
 }
 
-static product_work mlp_layer_back(int64_t in, int64_t out, const float *kernel) {
-	product_work p = mlp_layer(out, in, kernel, NULL);
+// layer_back is a product of rows [out] by a kernel [in, out], transposed.
+static product_work layer_back(int64_t in, int64_t out, const float *kernel) {
+	product_work p = layer(out, in, kernel, NULL);
 	p.b_depth = 1;
 	p.b_column = out;
 	return p;
 }
 
-// shared_products are those whose weights are in panels, the gradient's three or the first two.
+// mlp_products are those by weights, of which out is done forward alone, the last two in the gradient alone.
 typedef struct {
 	product_work hidden, out, hidden_back, in_back;
 } mlp_products;
 
 static mlp_products mlp_products_of(const mlp_work *w) {
 	mlp_products p = {
-		.hidden = mlp_layer(w->in, w->hidden, w->kernel0, w->bias0),
-		.out = mlp_layer(w->hidden, w->out, w->kernel1, w->bias1),
-		.hidden_back = mlp_layer_back(w->hidden, w->out, w->kernel1),
-		.in_back = mlp_layer_back(w->in, w->hidden, w->kernel0),
+		.hidden = layer(w->in, w->hidden, w->kernel0, w->bias0),
+		.out = layer(w->hidden, w->out, w->kernel1, w->bias1),
+		.hidden_back = layer_back(w->hidden, w->out, w->kernel1),
+		.in_back = layer_back(w->in, w->hidden, w->kernel0),
 	};
+	if (w->panels == NULL) return p;
 	p.hidden.shared = w->panels;
 	p.out.shared = p.hidden_back.shared = w->panels + shared_size(&p.hidden);
 	p.in_back.shared = p.hidden_back.shared + shared_size(&p.hidden_back);
@@ -79,18 +88,28 @@ static int mlp_gradient_share(const void *work, int64_t unit) {
 	return share_all(unit == 0 ? &p.hidden : unit == 1 ? &p.hidden_back : &p.in_back);
 }
 
+// longest is the longest side of a product for so many rows.
+static int64_t longest(const mlp_work *w, int64_t rows) {
+	const int64_t sides[] = {w->in, w->hidden, w->out};
+	for (int i = 0; i < 3; i++) rows = sides[i] > rows ? sides[i] : rows;
+	return rows;
+}
+
+static int64_t mlp_room(const mlp_work *w, int64_t rows) { return product_panels(longest(w, rows), longest(w, rows)); }
+
 // on does a product for rows of a, to rows of c.
-static int on(product_work p, int64_t rows, const float *a, float *c) {
+static int on(product_work p, int64_t rows, const float *a, float *c, float *panels) {
 	p.rows = rows;
 	p.a = a;
 	p.c = c;
+	p.panels = panels;
 	return product_whole(&p, 0);
 }
 
-// gather makes c [rows, columns] the product of a, transposed, and b, of so many numbers each sum, or adds that to it.
-static int gather(float *c, const float *a, int64_t rows, const float *b, int64_t columns, int64_t depth, int add) {
+// gather makes c [rows, columns] the product of a [depth, rows], transposed, and b [depth, columns], or adds that to it.
+static int gather(float *c, const float *a, int64_t rows, const float *b, int64_t columns, int64_t depth, int add, float *panels) {
 	const product_work p = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = 1, .a_depth = rows,
-		.b_depth = columns, .b_column = 1, .c_row = columns, .a = a, .b = b, .c = c};
+		.b_depth = columns, .b_column = 1, .c_row = columns, .a = a, .b = b, .c = c, .panels = panels};
 	return product_whole(&p, add);
 }
 
@@ -100,18 +119,18 @@ static void add_rows(float *restrict sums, const float *x, int64_t rows, int64_t
 		for (int64_t i = 0; i < columns; i++) sums[i] += x[row * columns + i];
 }
 
-static int64_t mlp_units(const mlp_work *w) { return divided(w->rows, some_rows(w, hidden_together)); }
+static int64_t mlp_units(const mlp_work *w) { return divided(w->rows, unit_rows_forward(w)); }
 
 static int mlp(const void *work, int64_t unit) {
 	const mlp_work *w = work;
 	const mlp_products p = mlp_products_of(w);
-	const int64_t most = some_rows(w, hidden_together), row = unit * most, rows = least(most, w->rows - row), n = rows * w->hidden;
-	float *const h = aligned_alloc(64, divided(n * sizeof(float), 64) * 64);
-	if (h == NULL) return 0;
-	int done = on(p.hidden, rows, w->x + row * w->in, h);
-	for (int64_t i = 0; i < n; i++) h[i] *= normal(h[i]);
-	done = done && on(p.out, rows, h, w->y + row * w->out);
-	free(h);
+	const int64_t most = unit_rows_forward(w), row = unit * most, rows = least(most, w->rows - row), count = rows * w->hidden;
+	float *const panels = room_for(mlp_room(w, rows) + count), *const h = panels + mlp_room(w, rows);
+	if (panels == NULL) return 0;
+	int done = on(p.hidden, rows, w->x + row * w->in, h, panels);
+	for (int64_t i = 0; done && i < count; i++) h[i] *= normal(h[i]);
+	done = done && on(p.out, rows, h, w->y + row * w->out, panels);
+	free(panels);
 	return done;
 }
 
@@ -129,36 +148,41 @@ static int64_t mlp_gradient_units(const mlp_work *w) { return least(gradient_par
 static int64_t mlp_sums(const mlp_work *w) { return mlp_gradient_units(w) * parameters(w); }
 static int64_t mlp_total_units(const mlp_work *w) { return divided(parameters(w), total_portion); }
 
+// gradient_of adds to sums d of each parameter's gradient what some rows give, or begins them, and makes these rows' dx.
+// h and slope hold their hidden units.
+static int gradient_of(const mlp_work *w, const mlp_products *p, int64_t row, int64_t rows, float *d[4], int add, float *restrict h, float *restrict slope, float *panels) {
+	const int64_t count = rows * w->hidden;
+	const float *const x = w->x + row * w->in, *const dy = w->dy + row * w->out;
+	if (!on(p->hidden, rows, x, slope, panels)) return 0;
+	for (int64_t i = 0; i < count; i++) {
+		const float u = slope[i], share = normal(u);
+		h[i] = u * share;
+		slope[i] = share + u * density(u);
+	}
+	if (!gather(d[2], h, w->hidden, dy, w->out, rows, add, panels) || !on(p->hidden_back, rows, dy, h, panels)) return 0;
+	for (int64_t i = 0; i < count; i++) h[i] *= slope[i];
+	add_rows(d[1], h, rows, w->hidden);
+	add_rows(d[3], dy, rows, w->out);
+	return gather(d[0], x, w->in, h, w->hidden, rows, add, panels) && on(p->in_back, rows, h, w->dx + row * w->in, panels);
+}
+
 static int mlp_gradient(const void *work, int64_t unit) {
 	const mlp_work *w = work;
 	const mlp_products p = mlp_products_of(w);
 	const int64_t units = mlp_gradient_units(w), begin = w->rows * unit / units, end = w->rows * (unit + 1) / units;
-	const int64_t most = least(some_rows(w, gradients_together), end - begin), n = divided(most * w->hidden, lanes) * lanes;
-	float *const h = aligned_alloc(64, divided(2 * n * sizeof(float), 64) * 64);
-	if (h == NULL) return 0;
-	float *const slope = h + n, *d[4] = {w->sums + unit * parameters(w)};
+	const int64_t most = least(some_rows(w, gradients_together), end - begin), count = most * w->hidden;
+	float *const panels = room_for(mlp_room(w, most) + 2 * count), *const h = panels + mlp_room(w, most);
+	if (panels == NULL) return 0;
 	int64_t size[4];
 	sizes(w, size);
+	float *d[4] = {w->sums + unit * parameters(w)};
 	for (int i = 1; i < 4; i++) d[i] = d[i - 1] + size[i - 1];
 	memset(d[1], 0, size[1] * sizeof(float));
 	memset(d[3], 0, size[3] * sizeof(float));
 	int done = 1;
-	for (int64_t row = begin; done && row < end; row += most) {
-		const int64_t rows = least(most, end - row), numbers = rows * w->hidden;
-		const float *const x = w->x + row * w->in, *const dy = w->dy + row * w->out;
-		done = on(p.hidden, rows, x, slope);
-		for (int64_t i = 0; i < numbers; i++) {
-			const float u = slope[i], share = normal(u);
-			h[i] = u * share;
-			slope[i] = share + u * density(u);
-		}
-		done = done && gather(d[2], h, w->hidden, dy, w->out, rows, row > begin) && on(p.hidden_back, rows, dy, h);
-		for (int64_t i = 0; i < numbers; i++) h[i] *= slope[i];
-		add_rows(d[1], h, rows, w->hidden);
-		add_rows(d[3], dy, rows, w->out);
-		done = done && gather(d[0], x, w->in, h, w->hidden, rows, row > begin) && on(p.in_back, rows, h, w->dx + row * w->in);
-	}
-	free(h);
+	for (int64_t row = begin; done && row < end; row += most)
+		done = gradient_of(w, &p, row, least(most, end - row), d, row > begin, h, h + count, panels);
+	free(panels);
 	return done;
 }
 

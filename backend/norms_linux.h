@@ -218,7 +218,6 @@ INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width,
 		}
 }
 
-
 COLUMNS(norm_columns_sums, moments)
 COLUMNS(norm_columns, normalised)
 COLUMNS(norm_columns_gradient_sums, slopes)

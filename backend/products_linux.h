@@ -14,7 +14,7 @@ enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near =
 
 // A tile of c has as many rows, and vectors in each, as fit into registers, of which AVX-512 has 32.
 // Its loop, where it is short, is unrolled.
-enum { height = LANES == 16 ? 8 : 6, tile_vectors = 2, width = tile_vectors * lanes, unrolled = LANES == 16 ? 1 : 4 };
+enum { height = LANES == 16 ? 8 : 6, tile_vectors = 2, tile_width = tile_vectors * lanes, unrolled = LANES == 16 ? 1 : 4 };
 
 static int64_t groups(const product_work *w) { return w->groups[0] * w->groups[1]; }
 static int64_t column_blocks(const product_work *w) { return divided(w->columns, columns_block); }
@@ -98,11 +98,11 @@ INLINE void pack(float *to, const int width, const float *from, int64_t line, in
 		for (int64_t k = 0; k < depth && whole < count; k++) memcpy(to + whole * depth + k * width, from + k * step + whole, (count - whole) * sizeof(float));
 	}
 	for (int64_t l = line == 1 ? count : 0; l < count;) {
-		float *t = to + l / width * width * depth + l % width;
-		const float *f = from + l * line;
 		int64_t together = 1, k = 0;
 #ifndef __clang__
 		if (step == 1 && (width % lanes == 0 || width == lanes / 2) && l + lanes <= count) {
+			float *t = to + l / width * width * depth + l % width;
+			const float *f = from + l * line;
 			together = lanes;
 			for (int64_t next = l + lanes; next < least(l + 2 * lanes, count); next++)
 				for (int64_t d = 0; d < depth; d += lanes) __builtin_prefetch(from + next * line + d);
@@ -153,7 +153,7 @@ INLINE void tile(const int vectors, const float *a, int64_t a_row, int64_t a_dep
 
 // panels_size is of the panels of one block of b.
 static int64_t panels_size(int64_t columns, int64_t depth) {
-	return divided(least(columns, columns_block), width) * width * least(depth, depth_block);
+	return divided(least(columns, columns_block), tile_width) * tile_width * least(depth, depth_block);
 }
 
 static int64_t product_panels(int64_t columns, int64_t depth) { return rows_near * least(depth, depth_block) + panels_size(columns, depth); }
@@ -172,7 +172,7 @@ static int64_t product_shared(const product_work *w) {
 // pack_block copies a block of b, of columns from column on, to panels.
 INLINE void pack_block(const product_work *w, float *panels, const float *b, int64_t column, int64_t d) {
 	const int64_t blocks = divided(w->depth, depth_block), o = d / blocks, k = d % blocks * depth_block;
-	pack(panels, width, b + column * w->b_column + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth,
+	pack(panels, tile_width, b + column * w->b_column + o * w->b_outer + k * w->b_depth, w->b_column, w->b_depth,
 		least(columns_block, w->columns - column), least(depth_block, w->depth - k));
 }
 
@@ -191,7 +191,7 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 	const int copied = w->a_depth != 1 || w->a_row % 1024 == 0; // rows that would put each other out of the cache
 	float *a_panels = w->panels, *b_panels = NULL;
 	if (copied || w->shared == NULL) {
-		if (a_panels == NULL) a_panels = aligned_alloc(64, product_panels(columns, w->depth) * sizeof(float));
+		if (a_panels == NULL) a_panels = room_for(product_panels(columns, w->depth));
 		if (a_panels == NULL) return 0;
 		b_panels = a_panels + rows_near * least(w->depth, depth_block);
 	}
@@ -210,16 +210,16 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 				pack(a_panels, height, from, w->a_row, w->a_depth, count, depth);
 				from = a_panels;
 			}
-			const int64_t tiles = divided(columns, width) * divided(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
+			const int64_t tiles = divided(columns, tile_width) * divided(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
 			int64_t done = 0, fetched = 0;
-			for (int64_t j = 0; j < columns; j += width) {
+			for (int64_t j = 0; j < columns; j += tile_width) {
 				const float *start = bias == NULL ? NULL : bias + j;
 				for (int64_t i = 0; i < count; i += height) {
 					float *to = c + (top + i) * c_row + j;
 					for (done++; fetched * tiles < next * done; fetched++) // the next rows, some with each tile
 						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + (count + fetched) * step + k);
-					if (columns - j > lanes) tile(tile_vectors, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
-					else tile(1, from + i * step, a_row, a_depth, b_panels + j * depth, width, depth, to, c_row, count - i, columns - j, first, start);
+					if (columns - j > lanes) tile(tile_vectors, from + i * step, a_row, a_depth, b_panels + j * depth, tile_width, depth, to, c_row, count - i, columns - j, first, start);
+					else tile(1, from + i * step, a_row, a_depth, b_panels + j * depth, tile_width, depth, to, c_row, count - i, columns - j, first, start);
 				}
 			}
 		}

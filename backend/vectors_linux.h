@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { lanes = LANES };
@@ -22,6 +23,9 @@ INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // divided rounds up.
 INLINE int64_t divided(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+// room_for is for so many floats, aligned as a cache line is; NULL: there is no memory.
+static float *room_for(int64_t count) { return aligned_alloc(64, divided(count * sizeof(float), 64) * 64); }
 
 // load and store move a vector of which count numbers are there; the others are 0.
 INLINE void load(vec *to, const float *from, int64_t count) {

@@ -42,7 +42,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", y)) // [B, T, C]
 
 	// A 1 x 1 convolution is Dense over each token.
-	kernel, bias = n.denseWeights(path+"/pointwise", x, dim)
+	kernel, bias = n.denseWeights(path+"/pointwise", x, dim, dim)
 	return n.batchNorm(path+"/pointwise/norm", n.linearConv(x, kernel, bias))
 }
 

@@ -58,13 +58,13 @@ func (n *network) variable(path string, fill filler, trainable bool, dims []int)
 
 // dense is y = x W + b over the last axis: [..., in] -> [..., out].
 func (n *network) dense(path string, x *graph.Node, out int) *graph.Node {
-	kernel, bias := n.denseWeights(path, x, out)
+	kernel, bias := n.denseWeights(path, x, x.Shape().Dim(-1), out)
 	return n.linear(x, kernel, bias)
 }
 
 // denseWeights are a kernel [in, out] and a bias [out].
-func (n *network) denseWeights(path string, x *graph.Node, out int) (kernel, bias *graph.Node) {
-	kernel = n.weight(path+"/kernel", glorot, x.Shape().Dim(-1), out).NodeValue(x)
+func (n *network) denseWeights(path string, x *graph.Node, in, out int) (kernel, bias *graph.Node) {
+	kernel = n.weight(path+"/kernel", glorot, in, out).NodeValue(x)
 	bias = n.weight(path+"/bias", zeros, out).NodeValue(x)
 	return kernel, bias
 }
@@ -90,8 +90,11 @@ func (n *network) linear(x, kernel, bias *graph.Node) *graph.Node {
 // with what is around it. The limits are those of package backend for products without one.
 func worthwhile(x, kernel shapes.Shape) bool {
 	in, out := kernel.Dim(0), kernel.Dim(1)
-	return in >= 48 && min(out, x.Size()/in) >= 32
+	return in >= leastTerms && min(out, x.Size()/in) >= 32
 }
+
+// leastTerms is how many terms the sums of a product have for which the kernel pays.
+const leastTerms = 48
 
 // nativeLinear is [network.linear] by one of the pass's kernels.
 func (n *network) nativeLinear(x, kernel, bias *graph.Node) *graph.Node {
@@ -128,7 +131,7 @@ func gelu(x *graph.Node) *graph.Node { return activation.Gelu(x) }
 
 // denseGELU is gelu of [network.dense].
 func (n *network) denseGELU(path string, x *graph.Node, out int) *graph.Node {
-	kernel, bias := n.denseWeights(path, x, out)
+	kernel, bias := n.denseWeights(path, x, x.Shape().Dim(-1), out)
 	return n.linearGELU(x, kernel, bias)
 }
 
@@ -140,28 +143,30 @@ func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
 	return gelu(n.linear(x, kernel, bias))
 }
 
-// mlp is two layers with GELU between them, over the last axis, as wide as before: [..., C] -> [..., C]. tap, unless nil, is
-// shown what lies between, [..., hidden], where it is made for the pass's taps.
+// mlp is two layers with GELU between them, over the last axis, as wide as before: [B, T, C] -> [B, T, C]. tap, unless nil,
+// is shown what lies between, [B, T, hidden], which one kernel for both would not make.
 func (n *network) mlp(path string, x *graph.Node, hidden int, tap func(hidden *graph.Node)) *graph.Node {
-	width := x.Shape().Dim(-1)
+	batch, tokens, width := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
+	kernel0, bias0 := n.denseWeights(path+"/dense_0", x, width, hidden)
+	kernel1, bias1 := n.denseWeights(path+"/dense_1", x, hidden, width)
 	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && n.fuses(width, hidden) {
-		kernel0, bias0 := n.denseWeights(path+"/dense_0", x, hidden)
-		kernel1 := n.weight(path+"/dense_1/kernel", glorot, hidden, width).NodeValue(x)
-		bias1 := n.weight(path+"/dense_1/bias", zeros, width).NodeValue(x)
 		return n.nativeMLP(x, kernel0, bias0, kernel1, bias1)
 	}
-	y := n.denseGELU(path+"/dense_0", x, hidden)
+	y := n.linearGELU(x, kernel0, bias0)
+	y.AssertDims(batch, tokens, hidden)
 	if tap != nil {
 		tap(y)
 	}
-	return n.dense(path+"/dense_1", y, width)
+	y = n.linear(y, kernel1, bias1)
+	y.AssertDims(batch, tokens, width)
+	return y
 }
 
 // fuses reports whether an MLP is better done by one kernel: not with more weights than stay in the caches, and in training,
 // where hidden units are made again for the gradient, only if the layers are so narrow that the kernel of products leaves
 // them to XLA. The limits are those that were measured (results/speed-log.md).
 func (n *network) fuses(width, hidden int) bool {
-	return width*hidden <= 1<<16 && (!n.pass.Training || min(width, hidden) < 48)
+	return width*hidden <= 1<<16 && (!n.pass.Training || min(width, hidden) < leastTerms)
 }
 
 // nativeMLP is [network.mlp] by one of the pass's kernels, which keeps nothing of what lies between.

@@ -235,6 +235,23 @@ func TestNativeLayers(t *testing.T) {
 	}
 }
 
+func TestFuses(t *testing.T) {
+	for _, c := range []struct {
+		width, hidden       int
+		training, inference bool
+	}{
+		{16, 256, true, true}, {256, 16, true, true}, {47, 64, true, true}, {48, 64, false, true}, {256, 256, false, true},
+		{256, 257, false, false}, {32, 4096, false, false}, {32, 2048, true, true},
+	} {
+		for _, training := range []bool{true, false} {
+			n := &network{pass: Pass{Training: training}}
+			if got, want := n.fuses(c.width, c.hidden), training && c.training || !training && c.inference; got != want {
+				t.Errorf("layers of %d and %d, training %v: %v", c.width, c.hidden, training, got)
+			}
+		}
+	}
+}
+
 // TestBatchNorm follows the layer by hand over a training and an inference pass.
 func TestBatchNorm(t *testing.T) {
 	backend, store := goBackend(t), model.NewStore()

@@ -49,10 +49,7 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y := n.layerNorm(tokenNorm, x)
 	y = graph.Transpose(y, 1, 2)
 	y.AssertDims(batch, dim, tokens) // [B, C, T]
-	y = n.mlp(path+"/token_mlp", y, tokenHidden, func(hidden *graph.Node) {
-		hidden.AssertDims(batch, dim, tokenHidden)
-		n.tapTokenMLP(path+"/token_mlp/dense_0/kernel", hidden)
-	})
+	y = n.mlp(path+"/token_mlp", y, tokenHidden, func(hidden *graph.Node) { n.tapTokenMLP(path+"/token_mlp/dense_0/kernel", hidden) })
 	y = n.dropout(y, n.Dropout)
 	x = n.skip(x, graph.Transpose(y, 1, 2)) // [B, T, C]
 

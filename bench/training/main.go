@@ -47,6 +47,7 @@ type options struct {
 	dataDir        string
 	folder         string
 	out            string
+	whole          bool // all that the table in results has
 	resume         bool
 	defaultMalloc  bool
 }
@@ -72,7 +73,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.least, "least", 5, "steps that are timed at least")
 	f.StringVar(&o.dataDir, "data-dir", os.Getenv("PATCHLAB_BENCH_DATA"), "folder with CIFAR-10 in its official layout (default: the built-in shapes)")
 	f.StringVar(&o.folder, "work", "build/bench-training", "folder for images and raw measurements")
-	f.StringVar(&o.out, "out", "", "the table to write (default: "+resultsTable+" for ten configurations in five rounds, else within the work folder)")
+	f.StringVar(&o.out, "out", "", "the table to write (default: "+resultsTable+" for ten configurations in five rounds without a failure, else within the work folder)")
 	f.BoolVar(&o.defaultMalloc, "default-malloc", false, "leave glibc's allocator as it is")
 	f.BoolVar(&o.resume, "resume", false, "keep what an earlier, interrupted call measured")
 	if err := f.Parse(args); err != nil {
@@ -112,12 +113,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("arguments %q, %d rounds of %g seconds, %d and %d steps; allowed: no arguments, the others more than 0",
 			f.Args(), o.rounds, o.seconds, o.warmup, o.least)
 	}
-	if o.out == "" {
-		o.out = filepath.Join(o.folder, "training-speed.csv")
-		if len(o.configs) == len(all) && len(o.tools) == len(toolNames()) && o.rounds >= 5 && !o.defaultMalloc {
-			o.out = resultsTable
-		}
-	}
+	o.whole = len(o.configs) == len(all) && len(o.tools) == len(toolNames()) && o.rounds >= 5 && !o.defaultMalloc
 	return o, nil
 }
 
@@ -154,10 +150,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err = errors.Join(err, log.Close()); err != nil && ctx.Err() == nil {
 		return err
 	}
-	// What was measured is shown, also after an interruption, which leaves an earlier table in results as it is.
+	// What was measured is shown, also where something is missing, which leaves an earlier table in results as it is.
 	t := newTable(log.measured, o, data)
-	if ctx.Err() != nil && o.out == resultsTable {
+	if o.out == "" {
 		o.out = filepath.Join(o.folder, "training-speed.csv")
+		if o.whole && ctx.Err() == nil && len(failures) == 0 {
+			o.out = resultsTable
+		}
 	}
 	if len(t.rows) > 0 {
 		if err := t.save(o.out); err != nil {

@@ -170,10 +170,10 @@ func TestLogResumes(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	o, err := parse(nil, io.Discard)
-	if err != nil || len(o.configs) != 10 || len(o.tools) != 6 || o.rounds != 5 || o.out != "results/training-speed.csv" {
+	if err != nil || len(o.configs) != 10 || len(o.tools) != 6 || o.rounds != 5 || !o.whole || o.out != "" {
 		t.Errorf("without arguments: %+v, %v", o, err)
 	}
-	if o, err = parse([]string{"--quick"}, io.Discard); err != nil || len(o.configs) != 3 || o.rounds != 1 || strings.HasPrefix(o.out, "results") {
+	if o, err = parse([]string{"--quick"}, io.Discard); err != nil || len(o.configs) != 3 || o.rounds != 1 || o.whole {
 		t.Errorf("--quick: %+v, %v", o, err)
 	}
 	for _, args := range [][]string{{"--configs", "mixer-5"}, {"--tools", "theano"}, {"--rounds", "0"}, {"mixer-4"}} {
