@@ -42,10 +42,19 @@ INLINE void store(float *to, const vec *from, int64_t count) {
 	else memcpy(to, from, count * sizeof(float));
 }
 
+typedef float half __attribute__((vector_size(lanes / 2 * sizeof(float))));
+typedef float quarter __attribute__((vector_size(lanes / 4 * sizeof(float))));
+
 INLINE float total(const vec *v) {
-	vec sum = *v;
-	UNROLL for (int n = lanes / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) sum[i] += sum[i + n];
-	return sum[0];
+	half halves[2];
+	quarter quarters[2];
+	memcpy(halves, v, sizeof halves);
+	halves[0] += halves[1];
+	memcpy(quarters, halves, sizeof quarters);
+	quarters[0] += quarters[1];
+	float sum = quarters[0][0];
+	UNROLL for (int i = 1; i < lanes / 4; i++) sum += quarters[0][i];
+	return sum;
 }
 
 // The compiler makes vectors of a loop only where that has no branches. So below, magnitudes are compared as integers,
