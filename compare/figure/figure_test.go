@@ -35,7 +35,7 @@ func ExampleWriteSVG() {
 	fmt.Println(chart.Alt())
 	// Output:
 	// <svg xmlns="http://www.w3.org/2000/svg" width="620" height="400" viewBox="0 0 620 400" ro
-	// test accuracy, % against training images/s for 1 configurations; 1 are on the Pareto front
+	// test accuracy, % against training images/s; on the Pareto front: 1 of 1
 }
 
 // charts are one of each kind, with what is hard to draw: names that collide,

@@ -32,7 +32,7 @@ func (p Pareto) Alt() string {
 			on++
 		}
 	}
-	return fmt.Sprintf("%s against %s for %d configurations; %d are on the Pareto front", p.YTitle, p.XTitle, len(p.Configs), on)
+	return fmt.Sprintf("%s against %s; on the Pareto front: %d of %d", p.YTitle, p.XTitle, on, len(p.Configs))
 }
 
 // labelMost is the number of configurations up to which each has its name
