@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "kernels_linux.h"
+#include "products_linux.h"
 #include "vectors_linux.h"
 
 // So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
@@ -95,19 +96,6 @@ static int softmax_gradient(const void *work, int64_t unit) {
 	return 1;
 }
 
-// matrix is a table that need not lie in rows.
-typedef struct {
-	const float *numbers;
-	int64_t row, column; // steps
-} matrix;
-
-// multiply makes c [rows, columns], its rows a step apart, the product of a and b, or adds that to it.
-static int multiply(float *panels, float *c, int64_t step, matrix a, matrix b, int64_t rows, int64_t depth, int64_t columns, int add) {
-	const product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = a.row, .a_depth = a.column,
-		.b_depth = b.row, .b_column = b.column, .c_row = step, .a = a.numbers, .b = b.numbers, .c = c, .panels = panels};
-	return product_whole(&w, add);
-}
-
 enum { scores_together = 1 << 15, queries_least = 64, queries_shared = 32, units_enough = 8 };
 
 static int64_t heads(const attention_work *w) { return w->batch * w->heads; }
@@ -138,7 +126,7 @@ typedef struct {
 
 // begin makes room; 0: there is no memory.
 static int begin(const attention_work *w, room *r, int gradient) {
-	const int64_t size = at_once(w) * w->tokens, longest = w->tokens > w->width ? w->tokens : w->width;
+	const int64_t size = at_once(w) * w->tokens, longest = larger(w->tokens, w->width);
 	const int64_t panels = product_panels(longest, longest), tables = 1 + (w->scale != 1) + gradient;
 	r->panels = room_for(panels + tables * size);
 	if (r->panels == NULL) return 0;

@@ -18,10 +18,8 @@ static int64_t depthwise_units(const depthwise_work *s) { return s->batch * bloc
 static int64_t depthwise_gradient_units(const depthwise_work *s) { return chunks(s) * blocks(s); }
 static int64_t depthwise_sums(const depthwise_work *s) { return chunks(s) * s->side * s->side * s->channels; }
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 // channels_from is how many of a vector of channels from first on there are.
-static int64_t channels_from(const depthwise_work *s, int64_t first) { return s->channels - first < lanes ? s->channels - first : lanes; }
+static int64_t channels_from(const depthwise_work *s, int64_t first) { return least(s->channels - first, lanes); }
 
 // wide_of and high_of are the sides of a table that holds x with its border and all
 // that the taps see, of a result of this width.
@@ -93,7 +91,7 @@ static int depthwise_gradient(const void *work, int64_t unit) {
 	const depthwise_work *s = work;
 	const int64_t block = unit % blocks(s), chunk = unit / blocks(s), first = block * lanes, taps = s->side * s->side;
 	const int64_t count = channels_from(s, first), wide = wide_of(s, s->width), high = high_of(s);
-	const int64_t last = (chunk + 1) * images < s->batch ? (chunk + 1) * images : s->batch;
+	const int64_t last = least((chunk + 1) * images, s->batch);
 	vec *table = zeros(high * wide + s->height * s->width + taps);
 	if (table == NULL) return 0;
 	vec *d = table + high * wide, *sum = d + s->height * s->width;

@@ -212,8 +212,10 @@ static void *call_dense(call *c) {
 	if (kernel->rank != 2 || size(kernel) == 0 || x->rank < 1 || x->dims[x->rank - 1] != kernel->dims[0]) return unfit(c);
 	const int64_t depth = kernel->dims[0], columns = kernel->dims[1], rows = size(x) / depth;
 	if (rows == 0 || size(bias) != columns || size(y) != rows * columns) return unfit(c);
-	product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = depth, .a_depth = 1,
-		.b_depth = columns, .b_column = 1, .c_row = columns, .a = x->data, .b = kernel->data, .bias = bias->data, .c = y->data};
+	product_work w = layer(depth, columns, kernel->data, bias->data);
+	w.rows = rows;
+	w.a = x->data;
+	w.c = y->data;
 	return do_product(c, &w);
 }
 

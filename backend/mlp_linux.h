@@ -30,12 +30,6 @@ static int64_t unit_rows_forward(const mlp_work *w) {
 	return rows;
 }
 
-// layer is a product of rows, as yet none, [in] by a kernel [in, out].
-static product_work layer(int64_t in, int64_t out, const float *kernel, const float *bias) {
-	return (product_work){.groups = {1, 1}, .columns = out, .outer = 1, .depth = in, .a_row = in, .a_depth = 1, .b_depth = out, .b_column = 1, .c_row = out,
-		.b = kernel, .bias = bias};
-}
-
 // layer_back is a product of rows [out] by a kernel [in, out], transposed.
 static product_work layer_back(int64_t in, int64_t out, const float *kernel) {
 	product_work p = layer(out, in, kernel, NULL);
@@ -88,14 +82,11 @@ static int mlp_gradient_share(const void *work, int64_t unit) {
 	return share_all(unit == 0 ? &p.hidden : unit == 1 ? &p.hidden_back : &p.in_back);
 }
 
-// longest is the longest side of a product for so many rows.
-static int64_t longest(const mlp_work *w, int64_t rows) {
-	const int64_t sides[] = {w->in, w->hidden, w->out};
-	for (int i = 0; i < 3; i++) rows = sides[i] > rows ? sides[i] : rows;
-	return rows;
+// mlp_room is for the panels of any product for so many rows.
+static int64_t mlp_room(const mlp_work *w, int64_t rows) {
+	const int64_t longest = larger(larger(w->in, w->hidden), larger(w->out, rows));
+	return product_panels(longest, longest);
 }
-
-static int64_t mlp_room(const mlp_work *w, int64_t rows) { return product_panels(longest(w, rows), longest(w, rows)); }
 
 // on does a product for rows of a, to rows of c.
 static int on(product_work p, int64_t rows, const float *a, float *c, float *panels) {
@@ -108,9 +99,7 @@ static int on(product_work p, int64_t rows, const float *a, float *c, float *pan
 
 // gather makes c [rows, columns] the product of a [depth, rows], transposed, and b [depth, columns], or adds that to it.
 static int gather(float *c, const float *a, int64_t rows, const float *b, int64_t columns, int64_t depth, int add, float *panels) {
-	const product_work p = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = 1, .a_depth = rows,
-		.b_depth = columns, .b_column = 1, .c_row = columns, .a = a, .b = b, .c = c, .panels = panels};
-	return product_whole(&p, add);
+	return multiply(panels, c, columns, (matrix){a, 1, rows}, (matrix){b, columns, 1}, rows, depth, columns, add);
 }
 
 // add_rows adds to sums those of a table's columns.

@@ -254,6 +254,25 @@ static int product_whole(const void *work, int64_t add) {
 	return 1;
 }
 
+// matrix is a table that need not lie in rows.
+typedef struct {
+	const float *numbers;
+	int64_t row, column; // steps
+} matrix;
+
+// multiply makes c [rows, columns], its rows a step apart, the product of a and b, or adds that to it.
+static int multiply(float *panels, float *c, int64_t step, matrix a, matrix b, int64_t rows, int64_t depth, int64_t columns, int add) {
+	const product_work w = {.groups = {1, 1}, .rows = rows, .columns = columns, .outer = 1, .depth = depth, .a_row = a.row, .a_depth = a.column,
+		.b_depth = b.row, .b_column = b.column, .c_row = step, .a = a.numbers, .b = b.numbers, .c = c, .panels = panels};
+	return product_whole(&w, add);
+}
+
+// layer is a product of rows, as yet none, [in] by a kernel [in, out].
+static product_work layer(int64_t in, int64_t out, const float *kernel, const float *bias) {
+	return (product_work){.groups = {1, 1}, .columns = out, .outer = 1, .depth = in, .a_row = in, .a_depth = 1, .b_depth = out, .b_column = 1, .c_row = out,
+		.b = kernel, .bias = bias};
+}
+
 static int product_total(const void *work, int64_t unit) {
 	const product_work *w = work;
 	const int64_t blocks = divided(w->rows, height), row = unit % blocks * height, table = unit / blocks, n = splits(w);

@@ -20,6 +20,7 @@ typedef float loose __attribute__((vector_size(lanes * sizeof(float)), aligned(s
 #endif
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // divided rounds up.
 INLINE int64_t divided(int64_t n, int64_t by) { return (n + by - 1) / by; }
