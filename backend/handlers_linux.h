@@ -13,6 +13,7 @@
 #include "depthwise_linux.h"
 #include "ffi_linux.h"
 #include "gelu_linux.h"
+#include "mixer_linux.h"
 #include "mlp_linux.h"
 #include "norms_linux.h"
 #include "products_linux.h"
@@ -377,6 +378,35 @@ static void *call_mlp_gradient(call *c) {
 	return failed;
 }
 
+// begin_mixer_mlp reads weights of two layers and their biases, for tables of that width.
+static int begin_mixer_mlp(mixer_mlp *m, int64_t width, buffer **weights) {
+	const buffer *kernel0 = weights[0], *kernel1 = weights[2];
+	if (kernel0->rank != 2 || kernel1->rank != 2 || kernel0->dims[0] != width || kernel1->dims[1] != width) return 0;
+	*m = (mixer_mlp){kernel0->dims[1], kernel0->data, weights[1]->data, kernel1->data, weights[3]->data};
+	return m->hidden > 0 && kernel1->dims[0] == m->hidden && size(weights[1]) == m->hidden && size(weights[3]) == width;
+}
+
+// call_mixer is mixer(x, scale and offset of both norms, kernel0, bias0, kernel1 and bias1 of both MLPs, epsilon) -> y.
+static void *call_mixer(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "ffffffffffffff", "f", 0)) return unfit(c);
+	buffer **arguments = c->arguments.buffers;
+	const buffer *x = arguments[0], *y = c->results.buffers[0];
+	if (x->rank != 3 || size(x) == 0 || !alike(x, y)) return unfit(c);
+	mixer_work w = {.batch = x->dims[0], .tokens = x->dims[1], .channels = x->dims[2], .x = x->data, .y = y->data,
+		.token_norm = {arguments[1]->data, arguments[2]->data}, .channel_norm = {arguments[3]->data, arguments[4]->data}};
+	for (int i = 1; i < 5; i++)
+		if (size(arguments[i]) != w.channels) return unfit(c);
+	if (!begin_mixer_mlp(&w.token_mlp, w.tokens, arguments + 5) || !begin_mixer_mlp(&w.channel_mlp, w.channels, arguments + 9) ||
+		!number(arguments[13], &w.epsilon)) return unfit(c);
+	w.panels = room_for(mixer_panels(&w));
+	if (w.panels == NULL) return no_memory(c);
+	void *failed = parallel(c, mixer_share, &w, mixer_share_units);
+	if (failed == NULL) failed = parallel(c, mixer, &w, w.batch);
+	free(w.panels);
+	return failed;
+}
+
 // finalise is models.finalise: every bit of the result depends on every bit of x.
 static uint32_t finalise(uint32_t x) {
 	x = (x ^ x >> 16) * 0x7feb352d;
@@ -423,6 +453,7 @@ int register_calls(const api_table *api) {
 		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
 		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
 		offer(api, add, "patchlab_mlp", call_mlp) && offer(api, add, "patchlab_mlp_gradient", call_mlp_gradient) &&
+		offer(api, add, "patchlab_mixer", call_mixer) &&
 		offer(api, add, "patchlab_attention", call_attention) && offer(api, add, "patchlab_attention_gradient", call_attention_gradient) &&
 		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

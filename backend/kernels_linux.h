@@ -1,5 +1,6 @@
 // Kernels that XLA's programs call (handlers_linux.h): depthwise convolutions,
-// normalisations, products, GELU, MLPs, attention, the loss and AdamW's update, of float32. Each
+// normalisations, products, GELU, MLPs, Mixers' layers, attention, the loss and AdamW's
+// update, of float32. Each
 // function does one of its units of work, which are independent of each other, and
 // returns 0 where there is no memory.
 #pragma once
@@ -180,3 +181,34 @@ static int64_t mlp_gradient_units(const mlp_work *w);
 static int mlp_gradient(const void *work, int64_t unit);
 static int64_t mlp_total_units(const mlp_work *w);
 static int mlp_total(const void *work, int64_t unit);
+
+typedef struct {
+	const float *scale, *offset;
+} mixer_norm;
+
+typedef struct {
+	int64_t hidden;
+	const float *kernel0, *bias0, *kernel1, *bias1; // kernels [in, hidden] and [hidden, in]
+} mixer_mlp;
+
+// mixer_work is a layer of MLP-Mixer for tables x [batch, tokens, channels], with mlp_work's MLPs and norm_work's norms
+// over channels:
+//
+//	u = x + transposed(token_mlp(transposed(norm(x))))
+//	y = u + channel_mlp(norm(u))
+//
+// Panels are weights for all units, which mixer_share's units write before. A unit is an image.
+typedef struct {
+	int64_t batch, tokens, channels;
+	float epsilon;
+	mixer_norm token_norm, channel_norm;
+	mixer_mlp token_mlp, channel_mlp;
+	const float *x;
+	float *y;
+	float *panels; // mixer_panels floats
+} mixer_work;
+
+enum { mixer_share_units = 4 };
+static int64_t mixer_panels(const mixer_work *w);
+static int mixer_share(const void *work, int64_t unit);
+static int mixer(const void *work, int64_t unit);

@@ -126,6 +126,12 @@ func TestRefusedCalls(t *testing.T) {
 		t.Skip("XLA calls no kernels here")
 	}
 	table := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
+	mixer := func(x shapes.Shape, tokens, channels, norm int) []shapes.Shape {
+		return []shapes.Shape{
+			x, table(norm), table(norm), table(norm), table(norm),
+			table(tokens, 2), table(2), table(2, tokens), table(tokens), table(channels, 2), table(2), table(2, channels), table(channels), table(),
+		}
+	}
 	for _, c := range []struct {
 		kernel  string
 		inputs  []shapes.Shape
@@ -136,6 +142,10 @@ func TestRefusedCalls(t *testing.T) {
 		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(3, 4), table(4)}, []shapes.Shape{table(3, 4)}},
 		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(4)}, []shapes.Shape{table(3, 5)}},
 		{"mlp_gradient", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(3, 5)}, []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(4)}},
+		{"mixer", mixer(table(2, 3, 4), 3, 4, 4), []shapes.Shape{table(2, 3, 5)}},
+		{"mixer", mixer(table(3, 4), 3, 4, 4), []shapes.Shape{table(3, 4)}},
+		{"mixer", mixer(table(2, 3, 4), 2, 4, 4), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(table(2, 3, 4), 3, 4, 5), []shapes.Shape{table(2, 3, 4)}},
 		{"dense", []shapes.Shape{table(), table(1, 2), table(2)}, []shapes.Shape{table(2)}},
 		{"gelu", []shapes.Shape{table(), table(1)}, []shapes.Shape{table(1)}},
 		{"attention", []shapes.Shape{table(1, 2, 3, 4), table(1, 2, 3, 4), table(1, 2, 3, 5), table(), table(), table(), table()}, []shapes.Shape{table(1, 2, 3, 4)}},

@@ -8,11 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/cpu"
 )
 
 // Machine says what the program runs on, as far as it can be told without special rights.
 type Machine struct {
-	// CPU is the processor's model name, or its architecture where the name cannot be had.
+	// CPU is the processor's model name, or its architecture where the name cannot be had, with the widest of the
+	// instruction sets that kernels use, such as "AMD EPYC (AVX-512)": clouds give one name to several generations.
 	CPU string `json:"cpu"`
 	// Cores counts the cores that the process may use: those of its affinity mask, less where a control group
 	// allows less time (a limit of 1.5 cores counts as 2).
@@ -32,6 +35,12 @@ func Describe() Machine {
 	if m.CPU == "" {
 		m.CPU = runtime.GOARCH
 	}
+	switch {
+	case cpu.X86.HasAVX512F:
+		m.CPU += " (AVX-512)"
+	case cpu.X86.HasAVX2:
+		m.CPU += " (AVX2)"
+	}
 	if m.Cores == 0 {
 		m.Cores = runtime.NumCPU()
 	}
@@ -39,7 +48,7 @@ func Describe() Machine {
 	return m
 }
 
-// String returns the machine in one line, such as "NVIDIA H200, Intel(R) Xeon(R) Processor × 16": what a
+// String returns the machine in one line, such as "NVIDIA H200, Intel(R) Xeon(R) Processor (AVX-512) × 16": what a
 // comparison groups runs by.
 func (m Machine) String() string {
 	line := fmt.Sprintf("%s × %d", m.CPU, m.Cores)

@@ -1,9 +1,25 @@
 package backend
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
+
+func TestMachineNamesItsInstructions(t *testing.T) {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := string(info)
+	for name, flag := range map[string]string{"(AVX-512)": " avx512f", "(AVX2)": " avx2"} {
+		want := strings.Contains(flags, flag) && !(flag == " avx2" && strings.Contains(flags, " avx512f"))
+		if got := strings.HasSuffix(Describe().CPU, name); got != want {
+			t.Errorf("%q names %s: %t, want %t", Describe().CPU, name, got, want)
+		}
+	}
+}
 
 func TestControlGroupLimits(t *testing.T) {
 	cases := []struct {

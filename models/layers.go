@@ -147,11 +147,11 @@ func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
 // is shown what lies between, [B, T, hidden], which one kernel for both would not make.
 func (n *network) mlp(path string, x *graph.Node, hidden int, tap func(hidden *graph.Node)) *graph.Node {
 	batch, tokens, width := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
-	kernel0, bias0 := n.denseWeights(path+"/dense_0", x, width, hidden)
-	kernel1, bias1 := n.denseWeights(path+"/dense_1", x, hidden, width)
+	weights := n.mlpWeights(path, x, width, hidden)
 	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && n.fuses(width, hidden) {
-		return n.nativeMLP(x, kernel0, bias0, kernel1, bias1)
+		return n.nativeMLP(x, weights)
 	}
+	kernel0, bias0, kernel1, bias1 := weights[0], weights[1], weights[2], weights[3]
 	y := n.linearGELU(x, kernel0, bias0)
 	y.AssertDims(batch, tokens, hidden)
 	if tap != nil {
@@ -162,6 +162,13 @@ func (n *network) mlp(path string, x *graph.Node, hidden int, tap func(hidden *g
 	return y
 }
 
+// mlpWeights are the kernel and bias of both layers of an MLP.
+func (n *network) mlpWeights(path string, x *graph.Node, width, hidden int) []*graph.Node {
+	kernel0, bias0 := n.denseWeights(path+"/dense_0", x, width, hidden)
+	kernel1, bias1 := n.denseWeights(path+"/dense_1", x, hidden, width)
+	return []*graph.Node{kernel0, bias0, kernel1, bias1}
+}
+
 // fuses reports whether an MLP is better done by one kernel: not with more weights than stay in the caches, and in training,
 // where hidden units are made again for the gradient, only if the layers are so narrow that the kernel of products leaves
 // them to XLA. The limits are those that were measured (results/speed-log.md).
@@ -170,7 +177,8 @@ func (n *network) fuses(width, hidden int) bool {
 }
 
 // nativeMLP is [network.mlp] by one of the pass's kernels, which keeps nothing of what lies between.
-func (n *network) nativeMLP(x, kernel0, bias0, kernel1, bias1 *graph.Node) *graph.Node {
+func (n *network) nativeMLP(x *graph.Node, weights []*graph.Node) *graph.Node {
+	kernel0, bias0, kernel1, bias1 := weights[0], weights[1], weights[2], weights[3]
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
 		return linked(n.pass.Kernels("mlp", inputs, x.Shape())[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
@@ -221,8 +229,7 @@ func (n *network) nativeGELU(x, bias *graph.Node) *graph.Node {
 func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
 	x.AssertDims(-1, -1, width)
-	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
-	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
+	gamma, beta := n.normWeights(path, x)
 	if n.pass.Kernels != nil {
 		y, _, _ := n.nativeNorm("layer_norm", x, gamma, beta, layerNormEpsilon, shapes.Make(dtypes.Float32, x.Shape().Dimensions[:2]...))
 		return y
@@ -239,6 +246,12 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 		dx := graph.Div(graph.Sub(graph.Sub(g, mean(g)), graph.Mul(unit, mean(graph.Mul(g, unit)))), deviation)
 		return []*graph.Node{dx, graph.ReduceSum(graph.Mul(dy, unit), 0, 1), graph.ReduceSum(dy, 0, 1)}
 	}, x, gamma, beta)
+}
+
+// normWeights are γ and β, a number for each channel of x.
+func (n *network) normWeights(path string, x *graph.Node) (gamma, beta *graph.Node) {
+	width := x.Shape().Dim(-1)
+	return n.weight(path+"/gamma", ones, width).NodeValue(x), n.weight(path+"/beta", zeros, width).NodeValue(x)
 }
 
 // nativeNorm is γ (x - mean)/sqrt(variance + ε) + β by the pass's kernels "layer_norm" or "batch_norm", with
@@ -265,8 +278,7 @@ func (n *network) nativeNorm(kernel string, x, gamma, beta *graph.Node, epsilon 
 func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
 	x.AssertDims(-1, -1, width)
-	gamma := n.weight(path+"/gamma", ones, width).NodeValue(x)
-	beta := n.weight(path+"/beta", zeros, width).NodeValue(x)
+	gamma, beta := n.normWeights(path, x)
 	movingMean := n.fixed(path+"/moving_mean", zeros, width)
 	movingVariance := n.fixed(path+"/moving_variance", ones, width)
 

@@ -4,6 +4,7 @@
 #include "../attention_linux.h"
 #include "../depthwise_linux.h"
 #include "../gelu_linux.h"
+#include "../mixer_linux.h"
 #include "../mlp_linux.h"
 #include "../norms_linux.h"
 #include "../products_linux.h"
@@ -313,6 +314,56 @@ static void try_mlp(int64_t rows, int64_t in, int64_t hidden, int64_t out) {
 	free(x), free(dy), free(y), free(dx), free(want), free(w.panels), free(w.sums);
 }
 
+// norm_of_row is what a norm makes of a table's row.
+static void norm_of_row(const double *x, int64_t channels, double epsilon, const mixer_norm *by, double *y) {
+	double mean = 0, variance = 0;
+	for (int64_t c = 0; c < channels; c++) mean += x[c] / channels;
+	for (int64_t c = 0; c < channels; c++) variance += (x[c] - mean) * (x[c] - mean) / channels;
+	for (int64_t c = 0; c < channels; c++) y[c] = (x[c] - mean) / sqrt(variance + epsilon) * by->scale[c] + by->offset[c];
+}
+
+// add_mlp adds an MLP of the numbers of a table that are a step apart.
+static void add_mlp(const double *x, int64_t step, int64_t count, const mixer_mlp *m, double *y) {
+	double *hidden = calloc(m->hidden, sizeof(double));
+	for (int64_t k = 0; k < m->hidden; k++) {
+		double u = m->bias0[k];
+		for (int64_t i = 0; i < count; i++) u += x[i * step] * m->kernel0[i * m->hidden + k];
+		hidden[k] = u * erfc(-u / sqrt(2)) / 2;
+	}
+	for (int64_t j = 0; j < count; j++) {
+		y[j * step] += m->bias1[j];
+		for (int64_t k = 0; k < m->hidden; k++) y[j * step] += hidden[k] * m->kernel1[k * count + j];
+	}
+	free(hidden);
+}
+
+static void try_mixer(int64_t batch, int64_t tokens, int64_t channels, int64_t token_hidden, int64_t channel_hidden) {
+	const int64_t table = tokens * channels, sizes[] = {channels, channels, channels, channels, tokens * token_hidden, token_hidden, token_hidden * tokens, tokens,
+		channels * channel_hidden, channel_hidden, channel_hidden * channels, channels};
+	float *x = filled(batch * table), *y = filled(batch * table), *given[12];
+	for (int i = 0; i < 12; i++) given[i] = filled(sizes[i]);
+	mixer_work w = {.batch = batch, .tokens = tokens, .channels = channels, .epsilon = 1e-6f, .token_norm = {given[0], given[1]}, .channel_norm = {given[2], given[3]},
+		.token_mlp = {token_hidden, given[4], given[5], given[6], given[7]}, .channel_mlp = {channel_hidden, given[8], given[9], given[10], given[11]}, .x = x, .y = y};
+	double *want = calloc(batch * table, sizeof(double)), *norm = calloc(table, sizeof(double));
+	for (int64_t i = 0; i < batch * table; i++) want[i] = x[i];
+	for (double *u = want; u < want + batch * table; u += table) {
+		for (int64_t t = 0; t < tokens; t++) norm_of_row(u + t * channels, channels, w.epsilon, &w.token_norm, norm + t * channels);
+		for (int64_t c = 0; c < channels; c++) add_mlp(norm + c, channels, tokens, &w.token_mlp, u + c);
+		for (int64_t t = 0; t < tokens; t++) norm_of_row(u + t * channels, channels, w.epsilon, &w.channel_norm, norm + t * channels);
+		for (int64_t t = 0; t < tokens; t++) add_mlp(norm + t * channels, 1, channels, &w.channel_mlp, u + t * channels);
+	}
+	const float y_end = y[batch * table];
+	const int64_t panels = mixer_panels(&w);
+	w.panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
+	w.panels[panels] = 7;
+	each(mixer_share, &w, mixer_share_units);
+	each(mixer, &w, batch);
+	compare("Mixer's layer", y, want, batch * table, y_end);
+	if (w.panels[panels] != 7) failures++;
+	for (int i = 0; i < 12; i++) free(given[i]);
+	free(x), free(y), free(want), free(norm), free(w.panels);
+}
+
 // kept is what dropout multiplies number i by.
 static double kept(const attention_work *w, uint32_t i) {
 	uint32_t h = i * 0x9e3779b1 + w->first;
@@ -477,6 +528,8 @@ int main(void) {
 	const int64_t mlps[][4] = {{1, 1, 1, 1}, {300, 16, 64, 16}, {1000, 16, 256, 16}, {95, 33, 20, 50}, {129, 64, 300, 10}, {50, 300, 7, 270}, {2000, 5, 9, 3}, {7, 20, 1100, 30},
 		{2501, 16, 300, 10}, {3300, 7, 40, 21}, {101, 1024, 9, 3}, {65, 3, 1024, 5}, {500, 1, 3, 1}};
 	for (int i = 0; i < (int)(sizeof mlps / sizeof *mlps); i++) try_mlp(mlps[i][0], mlps[i][1], mlps[i][2], mlps[i][3]);
+	const int64_t mixers[][5] = {{1, 1, 2, 1, 1}, {3, 16, 256, 16, 16}, {2, 64, 128, 64, 64}, {1, 256, 64, 256, 256}, {5, 7, 33, 5, 40}, {2, 300, 20, 9, 3}, {2, 49, 300, 24, 200}};
+	for (int i = 0; i < (int)(sizeof mixers / sizeof *mixers); i++) try_mixer(mixers[i][0], mixers[i][1], mixers[i][2], mixers[i][3], mixers[i][4]);
 	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
 	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
 		try_softmax(scores[i][0], scores[i][1], 1);
