@@ -10,6 +10,7 @@
 
 #include "adamw_linux.h"
 #include "attention_linux.h"
+#include "convmixer_linux.h"
 #include "depthwise_linux.h"
 #include "ffi_linux.h"
 #include "gelu_linux.h"
@@ -54,8 +55,7 @@ static int fits(const call *c, const char *arguments, const char *results, int64
 static void *unfit(const call *c) { return error(c, invalid_argument, "patchlab's kernels: a call has other arguments than it must"); }
 
 // begin_depthwise reads the shapes of a convolution of x, whose result or its gradient is y.
-static int begin_depthwise(const call *c, depthwise_work *w, const buffer *x, const buffer *y, const buffer *kernel) {
-	const buffer *before = c->arguments.buffers[2];
+static int begin_depthwise(depthwise_work *w, const buffer *x, const buffer *y, const buffer *kernel, const buffer *before) {
 	if (x->rank != 4 || y->rank != 4 || kernel->rank != 4 || before->rank != 0) return 0;
 	*w = (depthwise_work){.batch = y->dims[0], .height = y->dims[1], .width = y->dims[2], .channels = y->dims[3],
 		.side = kernel->dims[0], .before = *(const int32_t *)before->data, .x_height = x->dims[1], .x_width = x->dims[2], .x = x->data};
@@ -67,7 +67,7 @@ static int begin_depthwise(const call *c, depthwise_work *w, const buffer *x, co
 static void *call_depthwise(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	depthwise_work w;
-	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1])) return unfit(c);
+	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(&w, c->arguments.buffers[0], c->results.buffers[0], c->arguments.buffers[1], c->arguments.buffers[2])) return unfit(c);
 	w.kernel = c->arguments.buffers[1]->data;
 	w.y = c->results.buffers[0]->data;
 	return parallel(c, depthwise, &w, depthwise_units(&w));
@@ -77,7 +77,7 @@ static void *call_depthwise(call *c) {
 static void *call_depthwise_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	depthwise_work w;
-	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(c, &w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0])) return unfit(c);
+	if (!fits(c, "ffi", "f", 0) || !begin_depthwise(&w, c->arguments.buffers[0], c->arguments.buffers[1], c->results.buffers[0], c->arguments.buffers[2])) return unfit(c);
 	w.dy = c->arguments.buffers[1]->data;
 	w.dkernel = c->results.buffers[0]->data;
 	return summed(c, &w, &w.sums, depthwise_sums(&w), depthwise_gradient, depthwise_gradient_units(&w), depthwise_total, NULL);
@@ -407,6 +407,57 @@ static void *call_mixer(call *c) {
 	return failed;
 }
 
+// begin_gelu_norm reads what there is for each of so many channels.
+static int begin_gelu_norm(gelu_norm *n, int64_t channels, buffer **given) {
+	for (int i = 0; i < 3; i++)
+		if (size(given[i]) != channels) return 0;
+	*n = (gelu_norm){given[0]->data, given[1]->data, given[2]->data};
+	return 1;
+}
+
+// begin_pointwise reads a kernel and its norm, for a table y.
+static int begin_pointwise(pointwise_work *w, const buffer *kernel, buffer **norm, const buffer *y) {
+	if (kernel->rank != 2 || size(kernel) == 0 || y->rank < 1 || size(y) == 0 || y->dims[y->rank - 1] != kernel->dims[1]) return 0;
+	*w = (pointwise_work){.in = kernel->dims[0], .out = kernel->dims[1], .kernel = kernel->data, .y = y->data};
+	w->rows = size(y) / w->out;
+	return begin_gelu_norm(&w->norm, w->out, norm);
+}
+
+// do_pointwise does a kernel's units with the panels of a pointwise convolution.
+static void *do_pointwise(call *c, pointwise_work *w, int (*run)(const void *, int64_t), const void *work, int64_t units) {
+	w->panels = room_for(pointwise_panels(w));
+	if (w->panels == NULL) return no_memory(c);
+	void *failed = parallel(c, pointwise_share, w, pointwise_share_units(w));
+	if (failed == NULL) failed = parallel(c, run, work, units);
+	free(w->panels);
+	return failed;
+}
+
+// call_pointwise is pointwise(x, kernel, bias, scale, offset) -> y.
+static void *call_pointwise(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fffff", "f", 0)) return unfit(c);
+	pointwise_work w;
+	buffer **arguments = c->arguments.buffers;
+	if (!begin_pointwise(&w, arguments[1], arguments + 2, c->results.buffers[0]) || size(arguments[0]) != w.rows * w.in) return unfit(c);
+	w.x = arguments[0]->data;
+	return do_pointwise(c, &w, pointwise, &w, pointwise_units(&w));
+}
+
+// call_convmixer is convmixer(x, kernel, bias, scale, offset, pointwise's kernel, bias, scale and offset, before) -> y.
+static void *call_convmixer(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "fffffffffi", "f", 0)) return unfit(c);
+	buffer **arguments = c->arguments.buffers;
+	const buffer *x = arguments[0], *kernel = arguments[1], *y = c->results.buffers[0];
+	convmixer_work w;
+	if (!begin_depthwise(&w.places, x, y, kernel, arguments[9]) || !alike(x, y) ||
+		!begin_gelu_norm(&w.norm, w.places.channels, arguments + 2) || !begin_pointwise(&w.channels, arguments[5], arguments + 6, y) ||
+		w.channels.in != w.places.channels) return unfit(c);
+	w.places.kernel = kernel->data;
+	return do_pointwise(c, &w.channels, convmixer, &w, w.places.batch);
+}
+
 // finalise is models.finalise: every bit of the result depends on every bit of x.
 static uint32_t finalise(uint32_t x) {
 	x = (x ^ x >> 16) * 0x7feb352d;
@@ -453,7 +504,8 @@ int register_calls(const api_table *api) {
 		offer(api, add, "patchlab_layer_norm", call_layer_norm) && offer(api, add, "patchlab_layer_norm_gradient", call_layer_norm_gradient) &&
 		offer(api, add, "patchlab_gelu", call_gelu) && offer(api, add, "patchlab_gelu_gradient", call_gelu_gradient) &&
 		offer(api, add, "patchlab_mlp", call_mlp) && offer(api, add, "patchlab_mlp_gradient", call_mlp_gradient) &&
-		offer(api, add, "patchlab_mixer", call_mixer) &&
+		offer(api, add, "patchlab_mixer", call_mixer) && offer(api, add, "patchlab_convmixer", call_convmixer) &&
+		offer(api, add, "patchlab_pointwise", call_pointwise) &&
 		offer(api, add, "patchlab_attention", call_attention) && offer(api, add, "patchlab_attention_gradient", call_attention_gradient) &&
 		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

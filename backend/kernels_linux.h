@@ -1,6 +1,6 @@
 // Kernels that XLA's programs call (handlers_linux.h): depthwise convolutions,
-// normalisations, products, GELU, MLPs, Mixers' layers, attention, the loss and AdamW's
-// update, of float32. Each
+// normalisations, products, GELU, MLPs, layers of Mixers and ConvMixers, attention, the loss
+// and AdamW's update, of float32. Each
 // function does one of its units of work, which are independent of each other, and
 // returns 0 where there is no memory.
 #pragma once
@@ -212,3 +212,41 @@ enum { mixer_share_units = 4 };
 static int64_t mixer_panels(const mixer_work *w);
 static int mixer_share(const void *work, int64_t unit);
 static int mixer(const void *work, int64_t unit);
+
+typedef struct {
+	const float *bias, *scale, *offset; // a number for each channel
+} gelu_norm;
+
+// pointwise_work is a convolution whose kernel sees each place once, and what a ConvMixer puts after it outside training,
+// of x [rows, in], kernel [in, out] and y [rows, out]:
+//
+//	y = gelu(x kernel + bias) scale + offset
+//
+// Panels are weights for all units, which pointwise_share's units write before.
+typedef struct {
+	int64_t rows, in, out;
+	const float *x, *kernel;
+	gelu_norm norm;
+	float *y;
+	float *panels; // pointwise_panels floats
+} pointwise_work;
+
+static int64_t pointwise_panels(const pointwise_work *w);
+static int64_t pointwise_share_units(const pointwise_work *w);
+static int pointwise_share(const void *work, int64_t unit);
+static int64_t pointwise_units(const pointwise_work *w);
+static int pointwise(const void *work, int64_t unit);
+
+// convmixer_work is a layer of ConvMixer outside training, places being a convolution whose x is as large as its result:
+//
+//	u = x + gelu(depthwise(x) + bias) scale + offset
+//	y = pointwise(u)
+//
+// A unit is an image; pointwise_share's units, of channels, come before.
+typedef struct {
+	depthwise_work places;
+	gelu_norm norm;
+	pointwise_work channels;
+} convmixer_work;
+
+static int convmixer(const void *work, int64_t unit);

@@ -132,6 +132,12 @@ func TestRefusedCalls(t *testing.T) {
 			table(tokens, 2), table(2), table(2, tokens), table(tokens), table(channels, 2), table(2), table(2, channels), table(channels), table(),
 		}
 	}
+	convmixer := func(x shapes.Shape, channels, norm int) []shapes.Shape {
+		return []shapes.Shape{
+			x, table(2, 2, 1, 3), table(3), table(norm), table(3),
+			table(channels, 3), table(3), table(3), table(3), shapes.Make(dtypes.Int32),
+		}
+	}
 	for _, c := range []struct {
 		kernel  string
 		inputs  []shapes.Shape
@@ -146,6 +152,12 @@ func TestRefusedCalls(t *testing.T) {
 		{"mixer", mixer(table(3, 4), 3, 4, 4), []shapes.Shape{table(3, 4)}},
 		{"mixer", mixer(table(2, 3, 4), 2, 4, 4), []shapes.Shape{table(2, 3, 4)}},
 		{"mixer", mixer(table(2, 3, 4), 3, 4, 5), []shapes.Shape{table(2, 3, 4)}},
+		{"pointwise", []shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(5)}, []shapes.Shape{table(2, 4)}},
+		{"pointwise", []shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(4)}, []shapes.Shape{table(3, 4)}},
+		{"pointwise", []shapes.Shape{table(), table(1, 1), table(1), table(1), table(1)}, []shapes.Shape{table()}},
+		{"convmixer", convmixer(table(2, 4, 4, 3), 3, 3), []shapes.Shape{table(2, 4, 5, 3)}},
+		{"convmixer", convmixer(table(2, 4, 4, 3), 3, 2), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"convmixer", convmixer(table(2, 4, 4, 3), 2, 3), []shapes.Shape{table(2, 4, 4, 3)}},
 		{"dense", []shapes.Shape{table(), table(1, 2), table(2)}, []shapes.Shape{table(2)}},
 		{"gelu", []shapes.Shape{table(), table(1)}, []shapes.Shape{table(1)}},
 		{"attention", []shapes.Shape{table(1, 2, 3, 4), table(1, 2, 3, 4), table(1, 2, 3, 5), table(), table(), table(), table()}, []shapes.Shape{table(1, 2, 3, 4)}},
@@ -153,7 +165,7 @@ func TestRefusedCalls(t *testing.T) {
 		exec, err := graph.NewExec(b, func(one *graph.Node) []*graph.Node {
 			inputs := make([]*graph.Node, len(c.inputs))
 			for i, shape := range c.inputs {
-				inputs[i] = graph.BroadcastToShape(one, shape)
+				inputs[i] = graph.ConvertDType(graph.BroadcastToShape(one, shape), shape.DType)
 			}
 			return Call(c.kernel, inputs, c.results...)
 		})

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -33,9 +34,18 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	grid := n.Grid()
 
-	y := graph.Reshape(x, batch, grid, grid, dim)
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
+	if n.wholeLayers() && !n.ReLU && n.fuses(dim, dim) {
+		scale, offset := n.movingNorm(path+"/depthwise/norm", dim, x)
+		pointwise, bias1 := n.denseWeights(path+"/pointwise", x, dim, dim)
+		scale1, offset1 := n.movingNorm(path+"/pointwise/norm", dim, x)
+		x = graph.Reshape(x, batch, grid, grid, dim)
+		inputs := []*graph.Node{x, kernel, bias, scale, offset, pointwise, bias1, scale1, offset1}
+		y := n.wholeLayer("convmixer", x.Shape(), inputs, graph.Scalar(x.Graph(), dtypes.Int32, (c.side()-1)/2))
+		return graph.Reshape(y, batch, tokens, dim)
+	}
+	y := graph.Reshape(x, batch, grid, grid, dim)
 	y = n.depthwise(y, kernel)
 	y.AssertDims(batch, grid, grid, dim)
 	y = n.biasedConv(graph.Reshape(y, batch, tokens, dim), bias)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -229,6 +230,14 @@ func (n *network) convStem(x *graph.Node) *graph.Node {
 	p := n.PatchSize
 	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
-	x = n.project(x, graph.Reshape(kernel, p*p*n.Channels, n.Dim), bias, n.linearConv)
+	kernel = graph.Reshape(kernel, p*p*n.Channels, n.Dim)
+	if n.wholeLayers() && !n.ReLU && n.fuses(p*p*n.Channels, n.Dim) {
+		scale, offset := n.movingNorm("embedding/norm", n.Dim, x)
+		return n.project(x, kernel, bias, func(x, kernel, bias *graph.Node) *graph.Node {
+			shape := shapes.Make(dtypes.Float32, x.Shape().Dim(0), x.Shape().Dim(1), n.Dim)
+			return n.wholeLayer("pointwise", shape, []*graph.Node{x, kernel, bias, scale, offset})
+		})
+	}
+	x = n.project(x, kernel, bias, n.linearConv)
 	return n.batchNorm("embedding/norm", x)
 }

@@ -187,6 +187,21 @@ func (n *network) nativeMLP(x *graph.Node, weights []*graph.Node) *graph.Node {
 	}, x, kernel0, bias0, kernel1, bias1)
 }
 
+// wholeLayers reports whether a whole layer may be one of the pass's kernels.
+func (n *network) wholeLayers() bool {
+	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && !n.pass.Training
+}
+
+// wholeLayer is a whole layer by one of the pass's kernels, outside training, of its tokens, its weights and numbers: an
+// image's table stays in the caches. Its result has that shape.
+func (n *network) wholeLayer(kernel string, shape shapes.Shape, inputs []*graph.Node, numbers ...*graph.Node) *graph.Node {
+	return withGradient(func(tied []*graph.Node) *graph.Node {
+		return linked(n.pass.Kernels(kernel, slices.Concat(tied, numbers), shape)[0], tied...)
+	}, func(*graph.Node) []*graph.Node {
+		panic(fmt.Errorf("a %s layer by a kernel has no gradient outside training: leave Pass.Kernels nil", kernel))
+	}, inputs...)
+}
+
 // linearConv is a convolution whose kernel sees each place once, [network.linear], and what follows a convolution: GELU,
 // or max(x, 0).
 func (n *network) linearConv(x, kernel, bias *graph.Node) *graph.Node {
@@ -229,7 +244,7 @@ func (n *network) nativeGELU(x, bias *graph.Node) *graph.Node {
 func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
 	x.AssertDims(-1, -1, width)
-	gamma, beta := n.normWeights(path, x)
+	gamma, beta := n.normWeights(path, width, x)
 	if n.pass.Kernels != nil {
 		y, _, _ := n.nativeNorm("layer_norm", x, gamma, beta, layerNormEpsilon, shapes.Make(dtypes.Float32, x.Shape().Dimensions[:2]...))
 		return y
@@ -248,9 +263,8 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 	}, x, gamma, beta)
 }
 
-// normWeights are γ and β, a number for each channel of x.
-func (n *network) normWeights(path string, x *graph.Node) (gamma, beta *graph.Node) {
-	width := x.Shape().Dim(-1)
+// normWeights are γ and β of so many channels, in x's graph.
+func (n *network) normWeights(path string, width int, x *graph.Node) (gamma, beta *graph.Node) {
 	return n.weight(path+"/gamma", ones, width).NodeValue(x), n.weight(path+"/beta", zeros, width).NodeValue(x)
 }
 
@@ -278,9 +292,8 @@ func (n *network) nativeNorm(kernel string, x, gamma, beta *graph.Node, epsilon 
 func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 	width := x.Shape().Dim(-1)
 	x.AssertDims(-1, -1, width)
-	gamma, beta := n.normWeights(path, x)
-	movingMean := n.fixed(path+"/moving_mean", zeros, width)
-	movingVariance := n.fixed(path+"/moving_variance", ones, width)
+	gamma, beta := n.normWeights(path, width, x)
+	movingMean, movingVariance := n.movingMoments(path, width)
 
 	normalise := func(mean, variance *graph.Node) *graph.Node { // both [C]
 		scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, n.batchNormEpsilon())))
@@ -303,6 +316,19 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 	move(movingMean, mean)
 	move(movingVariance, variance)
 	return y
+}
+
+// movingMoments are the statistics of a batchNorm, both [C].
+func (n *network) movingMoments(path string, width int) (mean, variance *model.Variable) {
+	return n.fixed(path+"/moving_mean", zeros, width), n.fixed(path+"/moving_variance", ones, width)
+}
+
+// movingNorm is [network.batchNorm] outside training as x scale + offset, both [C].
+func (n *network) movingNorm(path string, width int, x *graph.Node) (scale, offset *graph.Node) {
+	gamma, beta := n.normWeights(path, width, x)
+	mean, variance := n.movingMoments(path, width)
+	scale = graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance.NodeValue(x), n.batchNormEpsilon())))
+	return scale, graph.Sub(beta, graph.Mul(mean.NodeValue(x), scale))
 }
 
 // channels gives a vector [C] the rank of a table: [1, 1, C].

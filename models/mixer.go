@@ -1,9 +1,7 @@
 package models
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -49,15 +47,15 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 		tokenNorm, channelNorm = path+"/token_norm", path+"/channel_norm"
 	}
 
-	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && !n.pass.Training && dim >= leastChannels && n.fuses(tokens, tokenHidden) && n.fuses(dim, channelHidden) {
+	if n.wholeLayers() && dim >= leastChannels && n.fuses(tokens, tokenHidden) && n.fuses(dim, channelHidden) {
 		inputs := []*graph.Node{x}
 		for _, norm := range []string{tokenNorm, channelNorm} {
-			gamma, beta := n.normWeights(norm, x)
+			gamma, beta := n.normWeights(norm, dim, x)
 			inputs = append(inputs, gamma, beta)
 		}
 		inputs = append(inputs, n.mlpWeights(path+"/token_mlp", x, tokens, tokenHidden)...)
 		inputs = append(inputs, n.mlpWeights(path+"/channel_mlp", x, dim, channelHidden)...)
-		return n.nativeMixer(inputs)
+		return n.wholeLayer("mixer", x.Shape(), inputs, graph.Scalar(x.Graph(), dtypes.Float32, layerNormEpsilon))
 	}
 	y := n.layerNorm(tokenNorm, x)
 	y = graph.Transpose(y, 1, 2)
@@ -75,17 +73,6 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 // leastChannels is how many there are in a row of a product that fills vectors: with fewer, tokens are mixed faster where
 // the table is transposed (results/speed-log.md).
 const leastChannels = 32
-
-// nativeMixer is the whole layer by one of the pass's kernels, of x, γ and β of both norms and the weights of both MLPs:
-// an image's table stays in the caches, and is never transposed.
-func (n *network) nativeMixer(inputs []*graph.Node) *graph.Node {
-	return withGradient(func(tied []*graph.Node) *graph.Node {
-		epsilon := graph.Scalar(tied[0].Graph(), dtypes.Float32, layerNormEpsilon)
-		return linked(n.pass.Kernels("mixer", append(slices.Clone(tied), epsilon), tied[0].Shape())[0], tied...)
-	}, func(*graph.Node) []*graph.Node {
-		panic(errors.New("a Mixer layer by a kernel has no gradient outside training: leave Pass.Kernels nil"))
-	}, inputs...)
-}
 
 func (m Mixer) flops(tokens, dim int) int64 {
 	tokenHidden, channelHidden := m.widths(tokens)

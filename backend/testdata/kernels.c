@@ -2,6 +2,7 @@
 // this is compiled for, beside plain loops in double precision: run by TestKernels.
 #include "../adamw_linux.h"
 #include "../attention_linux.h"
+#include "../convmixer_linux.h"
 #include "../depthwise_linux.h"
 #include "../gelu_linux.h"
 #include "../mixer_linux.h"
@@ -364,6 +365,66 @@ static void try_mixer(int64_t batch, int64_t tokens, int64_t channels, int64_t t
 	free(x), free(y), free(want), free(norm), free(w.panels);
 }
 
+// activated is what comes after a convolution.
+static double activated(double u, const gelu_norm *by, int64_t channel) {
+	u += by->bias[channel];
+	return u * erfc(-u / sqrt(2)) / 2 * by->scale[channel] + by->offset[channel];
+}
+
+// with_panels gives a pointwise convolution its panels, and demands that they are all that was written.
+static void with_panels(pointwise_work *w, kernel_function *run, const void *work, int64_t units) {
+	const int64_t panels = pointwise_panels(w);
+	w->panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
+	w->panels[panels] = 7;
+	each(pointwise_share, w, pointwise_share_units(w));
+	each(run, work, units);
+	if (w->panels[panels] != 7) failures++;
+	free(w->panels);
+}
+
+static void try_pointwise(int64_t rows, int64_t in, int64_t out) {
+	float *x = filled(rows * in), *kernel = filled(in * out), *given[3], *y = filled(rows * out);
+	for (int i = 0; i < 3; i++) given[i] = filled(out);
+	pointwise_work w = {.rows = rows, .in = in, .out = out, .x = x, .kernel = kernel, .norm = {given[0], given[1], given[2]}, .y = y};
+	double *want = calloc(rows * out, sizeof(double));
+	for (int64_t i = 0; i < rows * out; i++) {
+		for (int64_t k = 0; k < in; k++) want[i] += (double)x[i / out * in + k] * kernel[k * out + i % out];
+		want[i] = activated(want[i], &w.norm, i % out);
+	}
+	const float y_end = y[rows * out];
+	with_panels(&w, pointwise, &w, pointwise_units(&w));
+	compare("pointwise convolution", y, want, rows * out, y_end);
+	for (int i = 0; i < 3; i++) free(given[i]);
+	free(x), free(kernel), free(y), free(want);
+}
+
+static void try_convmixer(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t side) {
+	const int64_t rows = height * width, table = rows * channels, before = (side - 1) / 2;
+	float *x = filled(batch * table), *taps = filled(side * side * channels), *kernel = filled(channels * channels), *given[6], *y = filled(batch * table);
+	for (int i = 0; i < 6; i++) given[i] = filled(channels);
+	convmixer_work w = {.places = {.batch = batch, .height = height, .width = width, .channels = channels, .side = side, .before = before,
+		.x_height = height, .x_width = width, .x = x, .kernel = taps}, .norm = {given[0], given[1], given[2]},
+		.channels = {.rows = batch * rows, .in = channels, .out = channels, .kernel = kernel, .norm = {given[3], given[4], given[5]}, .y = y}};
+	double *want = calloc(batch * table, sizeof(double)), *u = calloc(batch * table, sizeof(double));
+	for (int64_t i = 0; i < batch * table; i++) {
+		const int64_t c = i % channels, column = i / channels % width, row = i / channels / width % height, image = i / table;
+		for (int64_t tap = 0; tap < side * side; tap++) {
+			const int64_t h = row + tap / side - before, v = column + tap % side - before;
+			if (h >= 0 && h < height && v >= 0 && v < width) u[i] += (double)x[image * table + (h * width + v) * channels + c] * taps[tap * channels + c];
+		}
+		u[i] = x[i] + activated(u[i], &w.norm, c);
+	}
+	for (int64_t i = 0; i < batch * table; i++) {
+		for (int64_t k = 0; k < channels; k++) want[i] += u[i / channels * channels + k] * kernel[k * channels + i % channels];
+		want[i] = activated(want[i], &w.channels.norm, i % channels);
+	}
+	const float y_end = y[batch * table];
+	with_panels(&w.channels, convmixer, &w, batch);
+	compare("ConvMixer's layer", y, want, batch * table, y_end);
+	for (int i = 0; i < 6; i++) free(given[i]);
+	free(x), free(taps), free(kernel), free(y), free(want), free(u);
+}
+
 // kept is what dropout multiplies number i by.
 static double kept(const attention_work *w, uint32_t i) {
 	uint32_t h = i * 0x9e3779b1 + w->first;
@@ -530,6 +591,10 @@ int main(void) {
 	for (int i = 0; i < (int)(sizeof mlps / sizeof *mlps); i++) try_mlp(mlps[i][0], mlps[i][1], mlps[i][2], mlps[i][3]);
 	const int64_t mixers[][5] = {{1, 1, 2, 1, 1}, {3, 16, 256, 16, 16}, {2, 64, 128, 64, 64}, {1, 256, 64, 256, 256}, {5, 7, 33, 5, 40}, {2, 300, 20, 9, 3}, {2, 49, 300, 24, 200}};
 	for (int i = 0; i < (int)(sizeof mixers / sizeof *mixers); i++) try_mixer(mixers[i][0], mixers[i][1], mixers[i][2], mixers[i][3], mixers[i][4]);
+	const int64_t layers[][5] = {{1, 1, 1, 1, 1}, {3, 16, 16, 16, 5}, {2, 5, 9, 33, 4}, {1, 3, 20, 600, 3}, {2, 8, 8, 256, 9}, {4, 2, 2, 7, 7}};
+	for (int i = 0; i < (int)(sizeof layers / sizeof *layers); i++) try_convmixer(layers[i][0], layers[i][1], layers[i][2], layers[i][3], layers[i][4]);
+	const int64_t points[][3] = {{1, 1, 1}, {1000, 12, 16}, {193, 300, 7}, {5, 75, 600}, {384, 48, 256}};
+	for (int i = 0; i < (int)(sizeof points / sizeof *points); i++) try_pointwise(points[i][0], points[i][1], points[i][2]);
 	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
 	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
 		try_softmax(scores[i][0], scores[i][1], 1);

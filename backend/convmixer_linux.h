@@ -1,0 +1,99 @@
+#pragma once
+
+#include <stdlib.h>
+
+#include "depthwise_linux.h"
+#include "gelu_linux.h"
+#include "kernels_linux.h"
+#include "mlp_linux.h"
+#include "products_linux.h"
+#include "vectors_linux.h"
+
+// So that the compiler makes the loops' bodies ones of vectors; clang does it unasked.
+#ifndef __clang__
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+static product_work product_of(const pointwise_work *w) {
+	product_work p = layer(w->in, w->out, w->kernel, NULL);
+	p.shared = w->panels;
+	return p;
+}
+
+static int64_t pointwise_panels(const pointwise_work *w) {
+	const product_work p = product_of(w);
+	return shared_size(&p);
+}
+
+static int64_t pointwise_share_units(const pointwise_work *w) {
+	const product_work p = product_of(w);
+	return product_share_units(&p);
+}
+
+static int pointwise_share(const void *work, int64_t unit) {
+	const product_work p = product_of(work);
+	return product_share(&p, unit);
+}
+
+// activate makes rows [channels] of y gelu(y + bias) scale + offset, and adds those of x, if any. Where channels are few,
+// its loop takes several rows, by copies of what there is for each channel.
+static void activate(float *restrict y, const float *x, int64_t rows, int64_t channels, const gelu_norm *by) {
+	float copies[3][repeated];
+	const float *given[3] = {by->bias, by->scale, by->offset};
+	const int64_t step = channels > repeated ? channels : repeated / channels * channels;
+	if (channels <= repeated)
+		for (int k = 0; k < 3; k++) {
+			for (int64_t at = 0; at < step; at += channels) memcpy(copies[k] + at, given[k], channels * sizeof(float));
+			given[k] = copies[k];
+		}
+	const float *const bias = given[0], *const scale = given[1], *const offset = given[2];
+	for (int64_t at = 0; at < rows * channels; at += step) {
+		const int64_t n = least(step, rows * channels - at);
+		for (int64_t i = 0; i < n; i++) {
+			const float u = y[at + i] + bias[i];
+			y[at + i] = u * normal(u) * scale[i] + offset[i];
+		}
+		for (int64_t i = 0; x != NULL && i < n; i++) y[at + i] += x[at + i];
+	}
+}
+
+// pointwise_rows does some rows, with room for product_panels.
+static int pointwise_rows(const pointwise_work *w, const float *x, float *y, int64_t rows, float *panels) {
+	const int done = on(product_of(w), rows, x, y, panels);
+	activate(y, NULL, rows, w->out, &w->norm);
+	return done;
+}
+
+static int64_t pointwise_units(const pointwise_work *w) { return divided(w->rows, rows_block_shared); }
+
+static int pointwise(const void *work, int64_t unit) {
+	const pointwise_work *w = work;
+	const int64_t row = unit * rows_block_shared;
+	float *const panels = room_for(product_panels(w->out, w->in));
+	if (panels == NULL) return 0;
+	const int done = pointwise_rows(w, w->x + row * w->in, w->y + row * w->out, least(rows_block_shared, w->rows - row), panels);
+	free(panels);
+	return done;
+}
+
+static int convmixer(const void *work, int64_t unit) {
+	const convmixer_work *w = work;
+	const int64_t channels = w->places.channels, rows = w->places.height * w->places.width, panels_count = product_panels(channels, channels);
+	float *const panels = room_for(panels_count + rows * channels);
+	if (panels == NULL) return 0;
+	depthwise_work image = w->places;
+	image.batch = 1;
+	image.x += unit * rows * channels;
+	image.y = panels + panels_count;
+	int done = 1;
+	for (int64_t i = 0; done && i < depthwise_units(&image); i++) done = depthwise(&image, i);
+	activate(image.y, image.x, rows, channels, &w->norm);
+	done = done && pointwise_rows(&w->channels, image.y, w->channels.y + unit * rows * channels, rows, panels);
+	free(panels);
+	return done;
+}
+
+#ifndef __clang__
+#pragma GCC pop_options
+#endif

@@ -1,0 +1,69 @@
+package models
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"patchlab/backend"
+)
+
+// whole is a network whose stem and layers are kernels outside training, its moving statistics no longer those of the start.
+func whole(t *testing.T) (Config, *model.Store) {
+	c := small()
+	c.ID, c.Dim = "whole", 40
+	c.Blocks = Stack{ConvMixer{Kernel: 4}, Mixer{SeparateNorms: true, TokenHidden: 6, ChannelHidden: 50}, ConvMixer{}, Mixer{}}
+	store := ready(t, c, 1)
+	for v := range store.IterVariables() {
+		if mean := strings.HasSuffix(v.Path(), "/moving_mean"); mean || strings.HasSuffix(v.Path(), "/moving_variance") {
+			values := make([]float32, c.Dim)
+			for i := range values {
+				values[i] = .5 + float32(i%7)/5
+			}
+			if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, c.Dim)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return c, store
+}
+
+// TestWholeLayers holds whole layers by kernels to the Go backend's, for images of the network's size and of half of it.
+func TestWholeLayers(t *testing.T) {
+	for _, size := range []int{12, 6} {
+		var logits [2][]float32
+		for i, b := range []func(testing.TB) compute.Backend{xlaBackend, goBackend} {
+			c, store := whole(t)
+			logits[i] = infer(t, b(t), store, c, pictures(5, size, 3))
+		}
+		if d := furthest(t, logits[0], logits[1]); !(d <= 1e-5) {
+			t.Errorf("images of %d pixels a side: logits differ by %g", size, d)
+		}
+	}
+}
+
+// TestWholeLayersHaveNoGradient: deriving by one fails, rather than giving none.
+func TestWholeLayersHaveNoGradient(t *testing.T) {
+	b := xlaBackend(t)
+	if !backend.Native(graph.NewGraph(b, "any")) {
+		t.Skip("XLA calls no kernels here")
+	}
+	for _, path := range []string{"/embedding/kernel", "/block_0/pointwise/kernel", "/block_1/token_mlp/dense_0/kernel"} {
+		c, store := whole(t)
+		exec, err := model.NewExec(b, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
+			logits := c.Logits(scope, images, Pass{Kernels: backend.Kernels(images.Graph())})
+			return graph.Gradient(entropy(logits), store.GetVariable(path).NodeValue(images))[0]
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := exec.Call1(pictures(2, 16, 3)); err == nil || !strings.Contains(err.Error(), "leave Pass.Kernels nil") {
+			t.Errorf("derivation by %s: %v", path, err)
+		}
+		exec.Finalize()
+	}
+}
