@@ -36,20 +36,13 @@ static int pointwise_share(const void *work, int64_t unit) {
 	return product_share(&p, unit);
 }
 
-// activate makes rows [channels] of y gelu(y + bias) scale + offset, and adds those of x, if any. Where channels are few,
-// its loop takes several rows, by copies of what there is for each channel.
+// activate makes rows [channels] of y gelu(y + bias) scale + offset, and adds those of x, if any.
 static void activate(float *restrict y, const float *x, int64_t rows, int64_t channels, const gelu_norm *by) {
 	float copies[3][repeated];
-	const float *given[3] = {by->bias, by->scale, by->offset};
-	const int64_t step = channels > repeated ? channels : repeated / channels * channels;
-	if (channels <= repeated)
-		for (int k = 0; k < 3; k++) {
-			for (int64_t at = 0; at < step; at += channels) memcpy(copies[k] + at, given[k], channels * sizeof(float));
-			given[k] = copies[k];
-		}
-	const float *const bias = given[0], *const scale = given[1], *const offset = given[2];
-	for (int64_t at = 0; at < rows * channels; at += step) {
-		const int64_t n = least(step, rows * channels - at);
+	const float *const bias = repeat(by->bias, channels, copies[0]), *const scale = repeat(by->scale, channels, copies[1]);
+	const float *const offset = repeat(by->offset, channels, copies[2]);
+	for (int64_t at = 0; at < rows * channels; at += chunk(channels)) {
+		const int64_t n = least(chunk(channels), rows * channels - at);
 		for (int64_t i = 0; i < n; i++) {
 			const float u = y[at + i] + bias[i];
 			y[at + i] = u * normal(u) * scale[i] + offset[i];
@@ -88,8 +81,8 @@ static int convmixer(const void *work, int64_t unit) {
 	image.y = panels + panels_count;
 	int done = 1;
 	for (int64_t i = 0; done && i < depthwise_units(&image); i++) done = depthwise(&image, i);
-	activate(image.y, image.x, rows, channels, &w->norm);
-	done = done && pointwise_rows(&w->channels, image.y, w->channels.y + unit * rows * channels, rows, panels);
+	if (done) activate(image.y, image.x, rows, channels, &w->norm);
+	done = done && pointwise_rows(&w->mixing, image.y, w->mixing.y + unit * rows * channels, rows, panels);
 	free(panels);
 	return done;
 }

@@ -22,7 +22,8 @@
 //
 // XLA's programs for Linux's CPU call kernels of the package's own (kernels_linux.h) by XLA's foreign function interface,
 // where the plugin has it: those that a graph names ([Call]), which are depthwise convolutions, dense layers, MLPs, norms,
-// GELU, attention, the loss and AdamW's updates; and unasked, products that are not small.
+// GELU, attention, whole layers of Mixers and ConvMixers where they do not train, the loss and AdamW's updates; and
+// unasked, products that are not small.
 //
 // Where glibc is the C library, the package replaces its functions for aligned memory: large buffers, which XLA takes
 // and gives back every step, come from a pool on huge pages (pool_linux.c).

@@ -13,15 +13,15 @@
 enum { portion = 1 << 14, repeated = 512 };
 
 // chunk is how many numbers one loop takes: whole rows, or one row.
-static int64_t chunk(const gelu_work *w) { return w->channels > repeated ? w->channels : repeated / w->channels * w->channels; }
+static int64_t chunk(int64_t channels) { return channels > repeated ? channels : repeated / channels * channels; }
 
 // unit_size is a multiple of that.
-static int64_t unit_size(const gelu_work *w) { return chunk(w) * (portion / chunk(w) > 0 ? portion / chunk(w) : 1); }
+static int64_t unit_size(const gelu_work *w) { return chunk(w->channels) * larger(portion / chunk(w->channels), 1); }
 
 static int64_t table_size(const gelu_work *w) { return w->rows * w->channels; }
 
 static int64_t gelu_units(const gelu_work *w) { return divided(table_size(w), unit_size(w)); }
-static int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w); }
+static int64_t gelu_sums(const gelu_work *w) { return gelu_units(w) * chunk(w->channels); }
 
 // normal is the normal distribution: 1/2 + u p(u²)/q(u²), fitted to 1e-8 of its distance from 1/2 where |u| is below
 // 5.3, and 0 or 1 in the tails, which are less than 6e-8.
@@ -36,18 +36,18 @@ INLINE float normal(float u) {
 // density is the normal density, exp(-u²/2)/sqrt(2π).
 INLINE float density(float u) { return exponential(u * u * -.5f) * .398942280f; }
 
-// repeat gives a loop its biases.
-INLINE const float *repeat(const gelu_work *w, float *to) {
-	if (w->channels > repeated) return w->bias;
-	for (int64_t i = 0; i < chunk(w); i += w->channels) memcpy(to + i, w->bias, w->channels * sizeof(float));
+// repeat gives a loop what there is for each channel, such as biases.
+INLINE const float *repeat(const float *given, int64_t channels, float *to) {
+	if (channels > repeated) return given;
+	for (int64_t i = 0; i < chunk(channels); i += channels) memcpy(to + i, given, channels * sizeof(float));
 	return to;
 }
 
 static int gelu(const void *work, int64_t unit) {
 	const gelu_work *w = work;
 	float copies[repeated];
-	const float *bias = repeat(w, copies);
-	const int64_t step = chunk(w), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
+	const float *bias = repeat(w->bias, w->channels, copies);
+	const int64_t step = chunk(w->channels), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
 	for (int64_t at = begin; at < end; at += step) {
 		const int64_t n = least(end - at, step);
 		const float *x = w->x + at;
@@ -63,10 +63,10 @@ static int gelu(const void *work, int64_t unit) {
 static int gelu_gradient(const void *work, int64_t unit) {
 	const gelu_work *w = work;
 	float copies[repeated];
-	const float *bias = repeat(w, copies);
-	float *restrict sums = w->sums + unit * chunk(w);
-	memset(sums, 0, chunk(w) * sizeof(float));
-	const int64_t step = chunk(w), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
+	const float *bias = repeat(w->bias, w->channels, copies);
+	float *restrict sums = w->sums + unit * chunk(w->channels);
+	memset(sums, 0, chunk(w->channels) * sizeof(float));
+	const int64_t step = chunk(w->channels), begin = unit * unit_size(w), end = least(begin + unit_size(w), table_size(w));
 	for (int64_t at = begin; at < end; at += step) {
 		const int64_t n = least(end - at, step);
 		const float *x = w->x + at, *dy = w->dy + at;

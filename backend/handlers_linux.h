@@ -407,7 +407,7 @@ static void *call_mixer(call *c) {
 	return failed;
 }
 
-// begin_gelu_norm reads what there is for each of so many channels.
+// begin_gelu_norm reads bias, scale and offset of so many channels.
 static int begin_gelu_norm(gelu_norm *n, int64_t channels, buffer **given) {
 	for (int i = 0; i < 3; i++)
 		if (size(given[i]) != channels) return 0;
@@ -452,10 +452,10 @@ static void *call_convmixer(call *c) {
 	const buffer *x = arguments[0], *kernel = arguments[1], *y = c->results.buffers[0];
 	convmixer_work w;
 	if (!begin_depthwise(&w.places, x, y, kernel, arguments[9]) || !alike(x, y) ||
-		!begin_gelu_norm(&w.norm, w.places.channels, arguments + 2) || !begin_pointwise(&w.channels, arguments[5], arguments + 6, y) ||
-		w.channels.in != w.places.channels) return unfit(c);
+		!begin_gelu_norm(&w.norm, w.places.channels, arguments + 2) || !begin_pointwise(&w.mixing, arguments[5], arguments + 6, y) ||
+		w.mixing.in != w.places.channels) return unfit(c);
 	w.places.kernel = kernel->data;
-	return do_pointwise(c, &w.channels, convmixer, &w, w.places.batch);
+	return do_pointwise(c, &w.mixing, convmixer, &w, w.places.batch);
 }
 
 // finalise is models.finalise: every bit of the result depends on every bit of x.

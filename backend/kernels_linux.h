@@ -1,8 +1,7 @@
 // Kernels that XLA's programs call (handlers_linux.h): depthwise convolutions,
-// normalisations, products, GELU, MLPs, layers of Mixers and ConvMixers, attention, the loss
-// and AdamW's update, of float32. Each
-// function does one of its units of work, which are independent of each other, and
-// returns 0 where there is no memory.
+// normalisations, products, GELU, MLPs, layers of Mixers and ConvMixers, attention, the
+// loss and AdamW's update, of float32. Each function does one of its units of work, which
+// are independent of each other, and returns 0 where there is no memory.
 #pragma once
 
 #include <stdint.h>
@@ -242,11 +241,11 @@ static int pointwise(const void *work, int64_t unit);
 //	u = x + gelu(depthwise(x) + bias) scale + offset
 //	y = pointwise(u)
 //
-// A unit is an image; pointwise_share's units, of channels, come before.
+// A unit is an image; pointwise_share's units come before.
 typedef struct {
 	depthwise_work places;
 	gelu_norm norm;
-	pointwise_work channels;
+	pointwise_work mixing; // of channels
 } convmixer_work;
 
 static int convmixer(const void *work, int64_t unit);

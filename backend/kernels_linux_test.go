@@ -126,17 +126,25 @@ func TestRefusedCalls(t *testing.T) {
 		t.Skip("XLA calls no kernels here")
 	}
 	table := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
-	mixer := func(x shapes.Shape, tokens, channels, norm int) []shapes.Shape {
-		return []shapes.Shape{
-			x, table(norm), table(norm), table(norm), table(norm),
-			table(tokens, 2), table(2), table(2, tokens), table(tokens), table(channels, 2), table(2), table(2, channels), table(channels), table(),
-		}
+	// These are inputs that go together, but for number wrong, which has that shape.
+	but := func(inputs []shapes.Shape, wrong int, shape shapes.Shape) []shapes.Shape {
+		inputs[wrong] = shape
+		return inputs
 	}
-	convmixer := func(x shapes.Shape, channels, norm int) []shapes.Shape {
-		return []shapes.Shape{
-			x, table(2, 2, 1, 3), table(3), table(norm), table(3),
-			table(channels, 3), table(3), table(3), table(3), shapes.Make(dtypes.Int32),
-		}
+	mixer := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		return but([]shapes.Shape{
+			table(2, 3, 4), table(4), table(4), table(4), table(4),
+			table(3, 2), table(2), table(2, 3), table(3), table(4, 5), table(5), table(5, 4), table(4), table(),
+		}, wrong, shape)
+	}
+	convmixer := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		return but([]shapes.Shape{
+			table(2, 4, 4, 3), table(2, 2, 1, 3), table(3), table(3), table(3),
+			table(3, 3), table(3), table(3), table(3), shapes.Make(dtypes.Int32),
+		}, wrong, shape)
+	}
+	pointwise := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		return but([]shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(4)}, wrong, shape)
 	}
 	for _, c := range []struct {
 		kernel  string
@@ -148,16 +156,30 @@ func TestRefusedCalls(t *testing.T) {
 		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(3, 4), table(4)}, []shapes.Shape{table(3, 4)}},
 		{"mlp", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(4)}, []shapes.Shape{table(3, 5)}},
 		{"mlp_gradient", []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(3, 5)}, []shapes.Shape{table(3, 4), table(4, 2), table(2), table(2, 4), table(4)}},
-		{"mixer", mixer(table(2, 3, 4), 3, 4, 4), []shapes.Shape{table(2, 3, 5)}},
-		{"mixer", mixer(table(3, 4), 3, 4, 4), []shapes.Shape{table(3, 4)}},
-		{"mixer", mixer(table(2, 3, 4), 2, 4, 4), []shapes.Shape{table(2, 3, 4)}},
-		{"mixer", mixer(table(2, 3, 4), 3, 4, 5), []shapes.Shape{table(2, 3, 4)}},
-		{"pointwise", []shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(5)}, []shapes.Shape{table(2, 4)}},
-		{"pointwise", []shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(4)}, []shapes.Shape{table(3, 4)}},
+		{"mixer", mixer(0, table(2, 3, 4)), []shapes.Shape{table(2, 3, 5)}},
+		{"mixer", mixer(0, table(6, 4)), []shapes.Shape{table(6, 4)}},
+		{"mixer", mixer(1, table(5)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(4, table(3)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(5, table(4, 2)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(6, table(1)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(7, table(3, 3)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(8, table(4)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(9, table(3, 5)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(11, table(5, 3)), []shapes.Shape{table(2, 3, 4)}},
+		{"mixer", mixer(13, table(1)), []shapes.Shape{table(2, 3, 4)}},
+		{"pointwise", pointwise(0, table(3, 3)), []shapes.Shape{table(2, 4)}},
+		{"pointwise", pointwise(1, table(3, 5)), []shapes.Shape{table(2, 4)}},
+		{"pointwise", pointwise(2, table(3)), []shapes.Shape{table(2, 4)}},
+		{"pointwise", pointwise(3, table(5)), []shapes.Shape{table(2, 4)}},
+		{"pointwise", pointwise(4, table(5)), []shapes.Shape{table(2, 4)}},
 		{"pointwise", []shapes.Shape{table(), table(1, 1), table(1), table(1), table(1)}, []shapes.Shape{table()}},
-		{"convmixer", convmixer(table(2, 4, 4, 3), 3, 3), []shapes.Shape{table(2, 4, 5, 3)}},
-		{"convmixer", convmixer(table(2, 4, 4, 3), 3, 2), []shapes.Shape{table(2, 4, 4, 3)}},
-		{"convmixer", convmixer(table(2, 4, 4, 3), 2, 3), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"convmixer", convmixer(0, table(2, 4, 4, 3)), []shapes.Shape{table(2, 4, 5, 3)}},
+		{"convmixer", convmixer(0, table(2, 4, 5, 3)), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"convmixer", convmixer(1, table(2, 3, 1, 3)), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"convmixer", convmixer(1, table(1, 1, 1, 3)), []shapes.Shape{table(2, 4, 4, 3)}}, // before is 1
+		{"convmixer", convmixer(3, table(2)), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"convmixer", convmixer(5, table(2, 3)), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"convmixer", convmixer(8, table(2)), []shapes.Shape{table(2, 4, 4, 3)}},
 		{"dense", []shapes.Shape{table(), table(1, 2), table(2)}, []shapes.Shape{table(2)}},
 		{"gelu", []shapes.Shape{table(), table(1)}, []shapes.Shape{table(1)}},
 		{"attention", []shapes.Shape{table(1, 2, 3, 4), table(1, 2, 3, 4), table(1, 2, 3, 5), table(), table(), table(), table()}, []shapes.Shape{table(1, 2, 3, 4)}},

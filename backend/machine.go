@@ -14,8 +14,8 @@ import (
 
 // Machine says what the program runs on, as far as it can be told without special rights.
 type Machine struct {
-	// CPU is the processor's model name, or its architecture where the name cannot be had, with the widest of the
-	// instruction sets that kernels use, such as "AMD EPYC (AVX-512)": clouds give one name to several generations.
+	// CPU is the processor's model name, or its architecture where the name cannot be had, with the widest set of vector
+	// instructions that it has, such as "AMD EPYC (AVX-512)": clouds give one name to several generations.
 	CPU string `json:"cpu"`
 	// Cores counts the cores that the process may use: those of its affinity mask, less where a control group
 	// allows less time (a limit of 1.5 cores counts as 2).

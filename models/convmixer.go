@@ -36,7 +36,7 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	if n.wholeLayers() && !n.ReLU && n.fuses(dim, dim) {
+	if n.wholeLayers(x) && !n.ReLU && n.fuses(dim, dim) {
 		scale, offset := n.movingNorm(path+"/depthwise/norm", dim, x)
 		pointwise, bias1 := n.denseWeights(path+"/pointwise", x, dim, dim)
 		scale1, offset1 := n.movingNorm(path+"/pointwise/norm", dim, x)

@@ -231,13 +231,12 @@ func (n *network) convStem(x *graph.Node) *graph.Node {
 	kernel := n.weight("embedding/kernel", glorot, p, p, n.Channels, n.Dim).NodeValue(x)
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
 	kernel = graph.Reshape(kernel, p*p*n.Channels, n.Dim)
-	if n.wholeLayers() && !n.ReLU && n.fuses(p*p*n.Channels, n.Dim) {
+	return n.project(x, kernel, bias, func(x, kernel, bias *graph.Node) *graph.Node {
+		if !n.wholeLayers(x) || n.ReLU || !n.fuses(kernel.Shape().Dim(0), n.Dim) {
+			return n.batchNorm("embedding/norm", n.linearConv(x, kernel, bias))
+		}
 		scale, offset := n.movingNorm("embedding/norm", n.Dim, x)
-		return n.project(x, kernel, bias, func(x, kernel, bias *graph.Node) *graph.Node {
-			shape := shapes.Make(dtypes.Float32, x.Shape().Dim(0), x.Shape().Dim(1), n.Dim)
-			return n.wholeLayer("pointwise", shape, []*graph.Node{x, kernel, bias, scale, offset})
-		})
-	}
-	x = n.project(x, kernel, bias, n.linearConv)
-	return n.batchNorm("embedding/norm", x)
+		shape := shapes.Make(dtypes.Float32, x.Shape().Dim(0), x.Shape().Dim(1), n.Dim)
+		return n.wholeLayer("pointwise", shape, []*graph.Node{x, kernel, bias, scale, offset})
+	})
 }

@@ -169,31 +169,37 @@ func (n *network) mlpWeights(path string, x *graph.Node, width, hidden int) []*g
 	return []*graph.Node{kernel0, bias0, kernel1, bias1}
 }
 
-// fuses reports whether an MLP is better done by one kernel: not with more weights than stay in the caches, and in training,
-// where hidden units are made again for the gradient, only if the layers are so narrow that the kernel of products leaves
-// them to XLA. The limits are those that were measured (results/speed-log.md).
+// fuses reports whether layers of weights [width, hidden] are better done by one kernel with what is around them: not with
+// more weights than stay in the caches, and in training, where an MLP's hidden units are made again for the gradient, only
+// if they are so narrow that the kernel of products leaves them to XLA. The limits are those that were measured
+// (results/speed-log.md).
 func (n *network) fuses(width, hidden int) bool {
 	return width*hidden <= 1<<16 && (!n.pass.Training || min(width, hidden) < leastTerms)
 }
 
 // nativeMLP is [network.mlp] by one of the pass's kernels, which keeps nothing of what lies between.
 func (n *network) nativeMLP(x *graph.Node, weights []*graph.Node) *graph.Node {
-	kernel0, bias0, kernel1, bias1 := weights[0], weights[1], weights[2], weights[3]
+	all := append([]*graph.Node{x}, weights...)
 	return withGradient(func(inputs []*graph.Node) *graph.Node {
 		return linked(n.pass.Kernels("mlp", inputs, x.Shape())[0], inputs...)
 	}, func(dy *graph.Node) []*graph.Node {
-		inputs := []*graph.Node{x, kernel0, bias0, kernel1, dy}
-		return n.pass.Kernels("mlp_gradient", inputs, x.Shape(), kernel0.Shape(), bias0.Shape(), kernel1.Shape(), bias1.Shape())
-	}, x, kernel0, bias0, kernel1, bias1)
+		var gradients []shapes.Shape
+		for _, input := range all {
+			gradients = append(gradients, input.Shape())
+		}
+		return n.pass.Kernels("mlp_gradient", append(slices.Clone(all[:4]), dy), gradients...)
+	}, all...)
 }
 
-// wholeLayers reports whether a whole layer may be one of the pass's kernels.
-func (n *network) wholeLayers() bool {
-	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && !n.pass.Training
+// wholeLayers reports whether a whole layer of tokens x [B, T, C] may be one of the pass's kernels, which have a unit of
+// work for each image: not of few images, nor where an image's table does not stay in the caches.
+func (n *network) wholeLayers(x *graph.Node) bool {
+	batch := x.Shape().Dim(0)
+	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && !n.pass.Training && batch >= 8 && x.Shape().Size()/batch <= 1<<16
 }
 
-// wholeLayer is a whole layer by one of the pass's kernels, outside training, of its tokens, its weights and numbers: an
-// image's table stays in the caches. Its result has that shape.
+// wholeLayer is a layer by one of the pass's kernels, outside training: of its tokens and weights, and numbers that are no
+// such, it makes a table of that shape.
 func (n *network) wholeLayer(kernel string, shape shapes.Shape, inputs []*graph.Node, numbers ...*graph.Node) *graph.Node {
 	return withGradient(func(tied []*graph.Node) *graph.Node {
 		return linked(n.pass.Kernels(kernel, slices.Concat(tied, numbers), shape)[0], tied...)

@@ -404,7 +404,7 @@ static void try_convmixer(int64_t batch, int64_t height, int64_t width, int64_t 
 	for (int i = 0; i < 6; i++) given[i] = filled(channels);
 	convmixer_work w = {.places = {.batch = batch, .height = height, .width = width, .channels = channels, .side = side, .before = before,
 		.x_height = height, .x_width = width, .x = x, .kernel = taps}, .norm = {given[0], given[1], given[2]},
-		.channels = {.rows = batch * rows, .in = channels, .out = channels, .kernel = kernel, .norm = {given[3], given[4], given[5]}, .y = y}};
+		.mixing = {.rows = batch * rows, .in = channels, .out = channels, .kernel = kernel, .norm = {given[3], given[4], given[5]}, .y = y}};
 	double *want = calloc(batch * table, sizeof(double)), *u = calloc(batch * table, sizeof(double));
 	for (int64_t i = 0; i < batch * table; i++) {
 		const int64_t c = i % channels, column = i / channels % width, row = i / channels / width % height, image = i / table;
@@ -416,10 +416,10 @@ static void try_convmixer(int64_t batch, int64_t height, int64_t width, int64_t 
 	}
 	for (int64_t i = 0; i < batch * table; i++) {
 		for (int64_t k = 0; k < channels; k++) want[i] += u[i / channels * channels + k] * kernel[k * channels + i % channels];
-		want[i] = activated(want[i], &w.channels.norm, i % channels);
+		want[i] = activated(want[i], &w.mixing.norm, i % channels);
 	}
 	const float y_end = y[batch * table];
-	with_panels(&w.channels, convmixer, &w, batch);
+	with_panels(&w.mixing, convmixer, &w, batch);
 	compare("ConvMixer's layer", y, want, batch * table, y_end);
 	for (int i = 0; i < 6; i++) free(given[i]);
 	free(x), free(taps), free(kernel), free(y), free(want), free(u);
@@ -589,11 +589,12 @@ int main(void) {
 	const int64_t mlps[][4] = {{1, 1, 1, 1}, {300, 16, 64, 16}, {1000, 16, 256, 16}, {95, 33, 20, 50}, {129, 64, 300, 10}, {50, 300, 7, 270}, {2000, 5, 9, 3}, {7, 20, 1100, 30},
 		{2501, 16, 300, 10}, {3300, 7, 40, 21}, {101, 1024, 9, 3}, {65, 3, 1024, 5}, {500, 1, 3, 1}};
 	for (int i = 0; i < (int)(sizeof mlps / sizeof *mlps); i++) try_mlp(mlps[i][0], mlps[i][1], mlps[i][2], mlps[i][3]);
-	const int64_t mixers[][5] = {{1, 1, 2, 1, 1}, {3, 16, 256, 16, 16}, {2, 64, 128, 64, 64}, {1, 256, 64, 256, 256}, {5, 7, 33, 5, 40}, {2, 300, 20, 9, 3}, {2, 49, 300, 24, 200}};
+	const int64_t mixers[][5] = {{1, 1, 2, 1, 1}, {3, 16, 256, 16, 16}, {2, 64, 128, 64, 64}, {1, 256, 64, 256, 256}, {5, 7, 33, 5, 40}, {2, 300, 20, 9, 3}, {2, 49, 300, 24, 200}, {2, 10, 300, 300, 7}, {1, 9, 20, 5, 600},
+		{1, 1024, 33, 4, 5}, {1, 3, 5, 1024, 2}};
 	for (int i = 0; i < (int)(sizeof mixers / sizeof *mixers); i++) try_mixer(mixers[i][0], mixers[i][1], mixers[i][2], mixers[i][3], mixers[i][4]);
 	const int64_t layers[][5] = {{1, 1, 1, 1, 1}, {3, 16, 16, 16, 5}, {2, 5, 9, 33, 4}, {1, 3, 20, 600, 3}, {2, 8, 8, 256, 9}, {4, 2, 2, 7, 7}};
 	for (int i = 0; i < (int)(sizeof layers / sizeof *layers); i++) try_convmixer(layers[i][0], layers[i][1], layers[i][2], layers[i][3], layers[i][4]);
-	const int64_t points[][3] = {{1, 1, 1}, {1000, 12, 16}, {193, 300, 7}, {5, 75, 600}, {384, 48, 256}};
+	const int64_t points[][3] = {{1, 1, 1}, {1000, 12, 16}, {193, 300, 7}, {5, 75, 600}, {384, 48, 256}, {3, 1024, 40}};
 	for (int i = 0; i < (int)(sizeof points / sizeof *points); i++) try_pointwise(points[i][0], points[i][1], points[i][2]);
 	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
 	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
