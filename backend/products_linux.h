@@ -13,8 +13,8 @@
 enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, units_wanted = 8, shared_most = 1 << 18 }; // rows: whole tiles
 
 // A tile of c has as many rows, and vectors in each, as fit into registers, of which AVX-512 has 32.
-// Its loop, where it is short, is unrolled.
-enum { height = LANES == 16 ? 8 : 6, tile_vectors = 2, tile_width = tile_vectors * lanes, unrolled = LANES == 16 ? 1 : 4 };
+// Its loop has the counting of so many turns in one.
+enum { height = LANES == 16 ? 8 : 6, tile_vectors = 2, tile_width = tile_vectors * lanes, turns = 4 };
 
 static int64_t groups(const product_work *w) { return w->groups[0] * w->groups[1]; }
 static int64_t column_blocks(const product_work *w) { return divided(w->columns, columns_block); }
@@ -129,7 +129,7 @@ INLINE void tile(const int vectors, const float *a, int64_t a_row, int64_t a_dep
 		UNROLL for (int j = 0; j < vectors; j++) __builtin_prefetch(c + (i < rows ? i : 0) * c_row + j * lanes, 1);
 		UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = start[j];
 	}
-	_Pragma("GCC unroll unrolled") for (int64_t k = 0, at = 0; k < depth; k++, at += a_depth, b += b_depth) {
+	_Pragma("GCC unroll turns") for (int64_t k = 0, at = 0; k < depth; k++, at += a_depth, b += b_depth) {
 		vec x[tile_vectors];
 		UNROLL for (int j = 0; j < vectors; j++) x[j] = AT(b + j * lanes);
 		UNROLL for (int i = 0; i < height; i++) UNROLL for (int j = 0; j < vectors; j++) sums[i][j] += row[i][at] * x[j];
