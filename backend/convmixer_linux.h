@@ -53,9 +53,9 @@ static void activate(float *restrict y, const float *x, int64_t rows, int64_t ch
 
 // pointwise_rows does some rows, with room for product_panels.
 static int pointwise_rows(const pointwise_work *w, const float *x, float *y, int64_t rows, float *panels) {
-	const int done = on(product_of(w), rows, x, y, panels);
+	if (!on(product_of(w), rows, x, y, panels)) return 0;
 	activate(y, NULL, rows, w->out, &w->norm);
-	return done;
+	return 1;
 }
 
 static int64_t pointwise_units(const pointwise_work *w) { return divided(w->rows, rows_block_shared); }
@@ -69,6 +69,8 @@ static int pointwise(const void *work, int64_t unit) {
 	free(panels);
 	return done;
 }
+
+static int convmixer_share(const void *work, int64_t unit) { return pointwise_share(&((const convmixer_work *)work)->mixing, unit); }
 
 static int convmixer(const void *work, int64_t unit) {
 	const convmixer_work *w = work;

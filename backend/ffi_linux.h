@@ -1,6 +1,7 @@
 #pragma once
 
 #include "calls_linux.h"
+#include "vectors_linux.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -213,5 +214,15 @@ static void *summed(const call *c, void *work, float **sums, int64_t count, int 
 		if (then != NULL) failed = parallel(c, then, work, units);
 	}
 	free(*sums);
+	return failed;
+}
+
+// with_panels does a kernel's units with room for so many panels, which units that share them write before.
+static void *with_panels(const call *c, const void *work, float **panels, int64_t count, int (*share)(const void *, int64_t), int64_t share_units, int (*run)(const void *, int64_t), int64_t units) {
+	*panels = room_for(count);
+	if (*panels == NULL) return no_memory(c);
+	void *failed = parallel(c, share, work, share_units);
+	if (failed == NULL) failed = parallel(c, run, work, units);
+	free(*panels);
 	return failed;
 }

@@ -323,13 +323,19 @@ static void *call_attention_gradient(call *c) {
 	return parallel(c, attention_gradient, &w, attention_gradient_units(&w));
 }
 
-// begin_mlp reads a table x and weights of two layers.
-static int begin_mlp(mlp_work *w, buffer **arguments) {
-	const buffer *x = arguments[0], *kernel0 = arguments[1], *bias0 = arguments[2], *kernel1 = arguments[3];
-	if (x->rank < 1 || kernel0->rank != 2 || kernel1->rank != 2 || size(kernel0) == 0 || size(kernel1) == 0 || size(x) == 0) return 0;
-	if (x->dims[x->rank - 1] != kernel0->dims[0] || size(bias0) != kernel0->dims[1] || kernel1->dims[0] != kernel0->dims[1]) return 0;
-	*w = (mlp_work){.in = kernel0->dims[0], .hidden = kernel0->dims[1], .out = kernel1->dims[1], .x = x->data,
+// begin_mlp reads weights of two layers: kernel0, bias0 and kernel1.
+static int begin_mlp(mlp_work *w, buffer **weights) {
+	const buffer *kernel0 = weights[0], *bias0 = weights[1], *kernel1 = weights[2];
+	if (kernel0->rank != 2 || kernel1->rank != 2 || size(kernel0) == 0 || size(kernel1) == 0) return 0;
+	*w = (mlp_work){.in = kernel0->dims[0], .hidden = kernel0->dims[1], .out = kernel1->dims[1],
 		.kernel0 = kernel0->data, .bias0 = bias0->data, .kernel1 = kernel1->data};
+	return size(bias0) == w->hidden && kernel1->dims[0] == w->hidden;
+}
+
+// mlp_of reads an MLP's table x.
+static int mlp_of(mlp_work *w, const buffer *x) {
+	if (x->rank < 1 || size(x) == 0 || x->dims[x->rank - 1] != w->in) return 0;
+	w->x = x->data;
 	w->rows = size(x) / w->in;
 	return 1;
 }
@@ -338,24 +344,19 @@ static int begin_mlp(mlp_work *w, buffer **arguments) {
 static void *call_mlp(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	mlp_work w;
-	if (!fits(c, "fffff", "f", 0) || !begin_mlp(&w, c->arguments.buffers)) return unfit(c);
+	if (!fits(c, "fffff", "f", 0) || !begin_mlp(&w, c->arguments.buffers + 1) || !mlp_of(&w, c->arguments.buffers[0])) return unfit(c);
 	const buffer *bias1 = c->arguments.buffers[4], *y = c->results.buffers[0];
 	if (size(bias1) != w.out || size(y) != w.rows * w.out) return unfit(c);
 	w.bias1 = bias1->data;
 	w.y = y->data;
-	w.panels = room_for(mlp_panels(&w));
-	if (w.panels == NULL) return no_memory(c);
-	void *failed = parallel(c, mlp_share, &w, mlp_share_units);
-	if (failed == NULL) failed = parallel(c, mlp, &w, mlp_units(&w));
-	free(w.panels);
-	return failed;
+	return with_panels(c, &w, &w.panels, mlp_panels(&w), mlp_share, mlp_share_units, mlp, mlp_units(&w));
 }
 
 // call_mlp_gradient is mlp_gradient(x, kernel0, bias0, kernel1, dy) -> those of x, kernel0, bias0, kernel1 and bias1.
 static void *call_mlp_gradient(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
 	mlp_work w;
-	if (!fits(c, "fffff", "fffff", 0) || !begin_mlp(&w, c->arguments.buffers)) return unfit(c);
+	if (!fits(c, "fffff", "fffff", 0) || !begin_mlp(&w, c->arguments.buffers + 1) || !mlp_of(&w, c->arguments.buffers[0])) return unfit(c);
 	const buffer *dy = c->arguments.buffers[4];
 	buffer **results = c->results.buffers;
 	if (size(dy) != w.rows * w.out || !alike(results[0], c->arguments.buffers[0])) return unfit(c);
@@ -379,11 +380,10 @@ static void *call_mlp_gradient(call *c) {
 }
 
 // begin_mixer_mlp reads weights of two layers and their biases, for tables of that width.
-static int begin_mixer_mlp(mixer_mlp *m, int64_t width, buffer **weights) {
-	const buffer *kernel0 = weights[0], *kernel1 = weights[2];
-	if (kernel0->rank != 2 || kernel1->rank != 2 || kernel0->dims[0] != width || kernel1->dims[1] != width) return 0;
-	*m = (mixer_mlp){kernel0->dims[1], kernel0->data, weights[1]->data, kernel1->data, weights[3]->data};
-	return m->hidden > 0 && kernel1->dims[0] == m->hidden && size(weights[1]) == m->hidden && size(weights[3]) == width;
+static int begin_mixer_mlp(mlp_work *w, int64_t width, buffer **weights) {
+	if (!begin_mlp(w, weights) || w->in != width || w->out != width || size(weights[3]) != width) return 0;
+	w->bias1 = weights[3]->data;
+	return 1;
 }
 
 // call_mixer is mixer(x, scale and offset of both norms, kernel0, bias0, kernel1 and bias1 of both MLPs, epsilon) -> y.
@@ -393,18 +393,18 @@ static void *call_mixer(call *c) {
 	buffer **arguments = c->arguments.buffers;
 	const buffer *x = arguments[0], *y = c->results.buffers[0];
 	if (x->rank != 3 || size(x) == 0 || !alike(x, y)) return unfit(c);
-	mixer_work w = {.batch = x->dims[0], .tokens = x->dims[1], .channels = x->dims[2], .x = x->data, .y = y->data,
-		.token_norm = {arguments[1]->data, arguments[2]->data}, .channel_norm = {arguments[3]->data, arguments[4]->data}};
+	const int64_t tokens = x->dims[1], channels = x->dims[2];
+	norm_work norm = {.rows = tokens, .channels = channels};
+	if (!number(arguments[13], &norm.epsilon)) return unfit(c);
 	for (int i = 1; i < 5; i++)
-		if (size(arguments[i]) != w.channels) return unfit(c);
-	if (!begin_mixer_mlp(&w.token_mlp, w.tokens, arguments + 5) || !begin_mixer_mlp(&w.channel_mlp, w.channels, arguments + 9) ||
-		!number(arguments[13], &w.epsilon)) return unfit(c);
-	w.panels = room_for(mixer_panels(&w));
-	if (w.panels == NULL) return no_memory(c);
-	void *failed = parallel(c, mixer_share, &w, mixer_share_units);
-	if (failed == NULL) failed = parallel(c, mixer, &w, w.batch);
-	free(w.panels);
-	return failed;
+		if (size(arguments[i]) != channels) return unfit(c);
+	mixer_work w = {.token_norm = norm, .channel_norm = norm, .x = x->data, .y = y->data};
+	w.token_norm.scale = arguments[1]->data;
+	w.token_norm.offset = arguments[2]->data;
+	w.channel_norm.scale = arguments[3]->data;
+	w.channel_norm.offset = arguments[4]->data;
+	if (!begin_mixer_mlp(&w.token_mlp, tokens, arguments + 5) || !begin_mixer_mlp(&w.channel_mlp, channels, arguments + 9)) return unfit(c);
+	return with_panels(c, &w, &w.channel_mlp.panels, mixer_panels(&w), mixer_share, mixer_share_units, mixer, x->dims[0]);
 }
 
 // begin_gelu_norm reads bias, scale and offset of so many channels.
@@ -423,16 +423,6 @@ static int begin_pointwise(pointwise_work *w, const buffer *kernel, buffer **nor
 	return begin_gelu_norm(&w->norm, w->out, norm);
 }
 
-// do_pointwise does a kernel's units with the panels of a pointwise convolution.
-static void *do_pointwise(call *c, pointwise_work *w, int (*run)(const void *, int64_t), const void *work, int64_t units) {
-	w->panels = room_for(pointwise_panels(w));
-	if (w->panels == NULL) return no_memory(c);
-	void *failed = parallel(c, pointwise_share, w, pointwise_share_units(w));
-	if (failed == NULL) failed = parallel(c, run, work, units);
-	free(w->panels);
-	return failed;
-}
-
 // call_pointwise is pointwise(x, kernel, bias, scale, offset) -> y.
 static void *call_pointwise(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
@@ -441,7 +431,7 @@ static void *call_pointwise(call *c) {
 	buffer **arguments = c->arguments.buffers;
 	if (!begin_pointwise(&w, arguments[1], arguments + 2, c->results.buffers[0]) || size(arguments[0]) != w.rows * w.in) return unfit(c);
 	w.x = arguments[0]->data;
-	return do_pointwise(c, &w, pointwise, &w, pointwise_units(&w));
+	return with_panels(c, &w, &w.panels, pointwise_panels(&w), pointwise_share, pointwise_share_units(&w), pointwise, pointwise_units(&w));
 }
 
 // call_convmixer is convmixer(x, kernel, bias, scale, offset, pointwise's kernel, bias, scale and offset, before) -> y.
@@ -455,7 +445,7 @@ static void *call_convmixer(call *c) {
 		!begin_gelu_norm(&w.norm, w.places.channels, arguments + 2) || !begin_pointwise(&w.mixing, arguments[5], arguments + 6, y) ||
 		w.mixing.in != w.places.channels) return unfit(c);
 	w.places.kernel = kernel->data;
-	return do_pointwise(c, &w.mixing, convmixer, &w, w.places.batch);
+	return with_panels(c, &w, &w.mixing.panels, pointwise_panels(&w.mixing), convmixer_share, pointwise_share_units(&w.mixing), convmixer, w.places.batch);
 }
 
 // finalise is models.finalise: every bit of the result depends on every bit of x.

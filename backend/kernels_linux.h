@@ -181,34 +181,22 @@ static int mlp_gradient(const void *work, int64_t unit);
 static int64_t mlp_total_units(const mlp_work *w);
 static int mlp_total(const void *work, int64_t unit);
 
-typedef struct {
-	const float *scale, *offset;
-} mixer_norm;
-
-typedef struct {
-	int64_t hidden;
-	const float *kernel0, *bias0, *kernel1, *bias1; // kernels [in, hidden] and [hidden, in]
-} mixer_mlp;
-
-// mixer_work is a layer of MLP-Mixer for tables x [batch, tokens, channels], with mlp_work's MLPs and norm_work's norms
-// over channels:
+// mixer_work is a layer of MLP-Mixer for tables x [tokens, channels], one a unit:
 //
 //	u = x + transposed(token_mlp(transposed(norm(x))))
 //	y = u + channel_mlp(norm(u))
 //
-// Panels are weights for all units, which mixer_share's units write before. A unit is an image.
+// The norms are those of a table's rows, without their tables; the MLPs have no tables either, and are as wide as tokens and
+// channels are many. mixer_share's units write panels before, in the channel MLP's.
 typedef struct {
-	int64_t batch, tokens, channels;
-	float epsilon;
-	mixer_norm token_norm, channel_norm;
-	mixer_mlp token_mlp, channel_mlp;
+	norm_work token_norm, channel_norm;
+	mlp_work token_mlp, channel_mlp;
 	const float *x;
 	float *y;
-	float *panels; // mixer_panels floats
 } mixer_work;
 
 enum { mixer_share_units = 4 };
-static int64_t mixer_panels(const mixer_work *w);
+static int64_t mixer_panels(const mixer_work *w); // floats
 static int mixer_share(const void *work, int64_t unit);
 static int mixer(const void *work, int64_t unit);
 
@@ -241,11 +229,12 @@ static int pointwise(const void *work, int64_t unit);
 //	u = x + gelu(depthwise(x) + bias) scale + offset
 //	y = pointwise(u)
 //
-// A unit is an image; pointwise_share's units come before.
+// A unit is an image; convmixer_share's units, as many as pointwise_share's, come before.
 typedef struct {
 	depthwise_work places;
 	gelu_norm norm;
 	pointwise_work mixing; // of channels
 } convmixer_work;
 
+static int convmixer_share(const void *work, int64_t unit);
 static int convmixer(const void *work, int64_t unit);

@@ -148,7 +148,7 @@ func (n *network) linearGELU(x, kernel, bias *graph.Node) *graph.Node {
 func (n *network) mlp(path string, x *graph.Node, hidden int, tap func(hidden *graph.Node)) *graph.Node {
 	batch, tokens, width := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	weights := n.mlpWeights(path, x, width, hidden)
-	if n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && n.fuses(width, hidden) {
+	if n.hides() && n.fuses(width, hidden) {
 		return n.nativeMLP(x, weights)
 	}
 	kernel0, bias0, kernel1, bias1 := weights[0], weights[1], weights[2], weights[3]
@@ -167,6 +167,11 @@ func (n *network) mlpWeights(path string, x *graph.Node, width, hidden int) []*g
 	kernel0, bias0 := n.denseWeights(path+"/dense_0", x, width, hidden)
 	kernel1, bias1 := n.denseWeights(path+"/dense_1", x, hidden, width)
 	return []*graph.Node{kernel0, bias0, kernel1, bias1}
+}
+
+// hides reports whether the pass's kernels may do several operations of the network at once, of which nothing is seen.
+func (n *network) hides() bool {
+	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16
 }
 
 // fuses reports whether layers of weights [width, hidden] are better done by one kernel with what is around them: not with
@@ -195,7 +200,7 @@ func (n *network) nativeMLP(x *graph.Node, weights []*graph.Node) *graph.Node {
 // work for each image: not of few images, nor where an image's table does not stay in the caches.
 func (n *network) wholeLayers(x *graph.Node) bool {
 	batch := x.Shape().Dim(0)
-	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16 && !n.pass.Training && batch >= 8 && x.Shape().Size()/batch <= 1<<16
+	return n.hides() && !n.pass.Training && batch >= 8 && x.Shape().Size()/batch <= 1<<16
 }
 
 // wholeLayer is a layer by one of the pass's kernels, outside training: of its tokens and weights, and numbers that are no
@@ -302,8 +307,7 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 	movingMean, movingVariance := n.movingMoments(path, width)
 
 	normalise := func(mean, variance *graph.Node) *graph.Node { // both [C]
-		scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, n.batchNormEpsilon())))
-		return graph.Add(graph.Mul(graph.Sub(x, channels(mean)), channels(scale)), channels(beta))
+		return graph.Add(graph.Mul(graph.Sub(x, channels(mean)), channels(n.batchNormScale(gamma, variance))), channels(beta))
 	}
 	if !n.pass.Training {
 		return normalise(movingMean.NodeValue(x), movingVariance.NodeValue(x))
@@ -324,6 +328,11 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 	return y
 }
 
+// batchNormScale is what a batchNorm multiplies each channel by, [C].
+func (n *network) batchNormScale(gamma, variance *graph.Node) *graph.Node {
+	return graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, n.batchNormEpsilon())))
+}
+
 // movingMoments are the statistics of a batchNorm, both [C].
 func (n *network) movingMoments(path string, width int) (mean, variance *model.Variable) {
 	return n.fixed(path+"/moving_mean", zeros, width), n.fixed(path+"/moving_variance", ones, width)
@@ -333,7 +342,7 @@ func (n *network) movingMoments(path string, width int) (mean, variance *model.V
 func (n *network) movingNorm(path string, width int, x *graph.Node) (scale, offset *graph.Node) {
 	gamma, beta := n.normWeights(path, width, x)
 	mean, variance := n.movingMoments(path, width)
-	scale = graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance.NodeValue(x), n.batchNormEpsilon())))
+	scale = n.batchNormScale(gamma, variance.NodeValue(x))
 	return scale, graph.Sub(beta, graph.Mul(mean.NodeValue(x), scale))
 }
 

@@ -316,15 +316,16 @@ static void try_mlp(int64_t rows, int64_t in, int64_t hidden, int64_t out) {
 }
 
 // norm_of_row is what a norm makes of a table's row.
-static void norm_of_row(const double *x, int64_t channels, double epsilon, const mixer_norm *by, double *y) {
+static void norm_of_row(const double *x, const norm_work *by, double *y) {
+	const int64_t channels = by->channels;
 	double mean = 0, variance = 0;
 	for (int64_t c = 0; c < channels; c++) mean += x[c] / channels;
 	for (int64_t c = 0; c < channels; c++) variance += (x[c] - mean) * (x[c] - mean) / channels;
-	for (int64_t c = 0; c < channels; c++) y[c] = (x[c] - mean) / sqrt(variance + epsilon) * by->scale[c] + by->offset[c];
+	for (int64_t c = 0; c < channels; c++) y[c] = (x[c] - mean) / sqrt(variance + by->epsilon) * by->scale[c] + by->offset[c];
 }
 
 // add_mlp adds an MLP of the numbers of a table that are a step apart.
-static void add_mlp(const double *x, int64_t step, int64_t count, const mixer_mlp *m, double *y) {
+static void add_mlp(const double *x, int64_t step, int64_t count, const mlp_work *m, double *y) {
 	double *hidden = calloc(m->hidden, sizeof(double));
 	for (int64_t k = 0; k < m->hidden; k++) {
 		double u = m->bias0[k];
@@ -343,26 +344,29 @@ static void try_mixer(int64_t batch, int64_t tokens, int64_t channels, int64_t t
 		channels * channel_hidden, channel_hidden, channel_hidden * channels, channels};
 	float *x = filled(batch * table), *y = filled(batch * table), *given[12];
 	for (int i = 0; i < 12; i++) given[i] = filled(sizes[i]);
-	mixer_work w = {.batch = batch, .tokens = tokens, .channels = channels, .epsilon = 1e-6f, .token_norm = {given[0], given[1]}, .channel_norm = {given[2], given[3]},
-		.token_mlp = {token_hidden, given[4], given[5], given[6], given[7]}, .channel_mlp = {channel_hidden, given[8], given[9], given[10], given[11]}, .x = x, .y = y};
+	mixer_work w = {.x = x, .y = y,
+		.token_norm = {.rows = tokens, .channels = channels, .epsilon = 1e-6f, .scale = given[0], .offset = given[1]},
+		.channel_norm = {.rows = tokens, .channels = channels, .epsilon = 1e-6f, .scale = given[2], .offset = given[3]},
+		.token_mlp = {.in = tokens, .hidden = token_hidden, .out = tokens, .kernel0 = given[4], .bias0 = given[5], .kernel1 = given[6], .bias1 = given[7]},
+		.channel_mlp = {.in = channels, .hidden = channel_hidden, .out = channels, .kernel0 = given[8], .bias0 = given[9], .kernel1 = given[10], .bias1 = given[11]}};
 	double *want = calloc(batch * table, sizeof(double)), *norm = calloc(table, sizeof(double));
 	for (int64_t i = 0; i < batch * table; i++) want[i] = x[i];
 	for (double *u = want; u < want + batch * table; u += table) {
-		for (int64_t t = 0; t < tokens; t++) norm_of_row(u + t * channels, channels, w.epsilon, &w.token_norm, norm + t * channels);
+		for (int64_t t = 0; t < tokens; t++) norm_of_row(u + t * channels, &w.token_norm, norm + t * channels);
 		for (int64_t c = 0; c < channels; c++) add_mlp(norm + c, channels, tokens, &w.token_mlp, u + c);
-		for (int64_t t = 0; t < tokens; t++) norm_of_row(u + t * channels, channels, w.epsilon, &w.channel_norm, norm + t * channels);
+		for (int64_t t = 0; t < tokens; t++) norm_of_row(u + t * channels, &w.channel_norm, norm + t * channels);
 		for (int64_t t = 0; t < tokens; t++) add_mlp(norm + t * channels, 1, channels, &w.channel_mlp, u + t * channels);
 	}
 	const float y_end = y[batch * table];
 	const int64_t panels = mixer_panels(&w);
-	w.panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
-	w.panels[panels] = 7;
+	w.channel_mlp.panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
+	w.channel_mlp.panels[panels] = 7;
 	each(mixer_share, &w, mixer_share_units);
 	each(mixer, &w, batch);
 	compare("Mixer's layer", y, want, batch * table, y_end);
-	if (w.panels[panels] != 7) failures++;
+	if (w.channel_mlp.panels[panels] != 7) failures++;
 	for (int i = 0; i < 12; i++) free(given[i]);
-	free(x), free(y), free(want), free(norm), free(w.panels);
+	free(x), free(y), free(want), free(norm), free(w.channel_mlp.panels);
 }
 
 // activated is what comes after a convolution.
@@ -372,11 +376,11 @@ static double activated(double u, const gelu_norm *by, int64_t channel) {
 }
 
 // with_panels gives a pointwise convolution its panels, and demands that they are all that was written.
-static void with_panels(pointwise_work *w, kernel_function *run, const void *work, int64_t units) {
+static void with_panels(pointwise_work *w, kernel_function *share, kernel_function *run, const void *work, int64_t units) {
 	const int64_t panels = pointwise_panels(w);
 	w->panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
 	w->panels[panels] = 7;
-	each(pointwise_share, w, pointwise_share_units(w));
+	each(share, work, pointwise_share_units(w));
 	each(run, work, units);
 	if (w->panels[panels] != 7) failures++;
 	free(w->panels);
@@ -392,7 +396,7 @@ static void try_pointwise(int64_t rows, int64_t in, int64_t out) {
 		want[i] = activated(want[i], &w.norm, i % out);
 	}
 	const float y_end = y[rows * out];
-	with_panels(&w, pointwise, &w, pointwise_units(&w));
+	with_panels(&w, pointwise_share, pointwise, &w, pointwise_units(&w));
 	compare("pointwise convolution", y, want, rows * out, y_end);
 	for (int i = 0; i < 3; i++) free(given[i]);
 	free(x), free(kernel), free(y), free(want);
@@ -419,7 +423,7 @@ static void try_convmixer(int64_t batch, int64_t height, int64_t width, int64_t 
 		want[i] = activated(want[i], &w.mixing.norm, i % channels);
 	}
 	const float y_end = y[batch * table];
-	with_panels(&w.mixing, convmixer, &w, batch);
+	with_panels(&w.mixing, convmixer_share, convmixer, &w, batch);
 	compare("ConvMixer's layer", y, want, batch * table, y_end);
 	for (int i = 0; i < 6; i++) free(given[i]);
 	free(x), free(taps), free(kernel), free(y), free(want), free(u);
