@@ -77,14 +77,11 @@ static int convmixer(const void *work, int64_t unit) {
 	const int64_t channels = w->places.channels, rows = w->places.height * w->places.width, panels_count = product_panels(channels, channels);
 	float *const panels = room_for(panels_count + rows * channels);
 	if (panels == NULL) return 0;
-	depthwise_work image = w->places;
-	image.batch = 1;
-	image.x += unit * rows * channels;
-	image.y = panels + panels_count;
-	int done = 1;
-	for (int64_t i = 0; done && i < depthwise_units(&image); i++) done = depthwise(&image, i);
-	if (done) activate(image.y, image.x, rows, channels, &w->norm);
-	done = done && pointwise_rows(&w->mixing, image.y, w->mixing.y + unit * rows * channels, rows, panels);
+	const float *const x = w->places.x + unit * rows * channels;
+	float *const u = panels + panels_count;
+	int done = depthwise_image(w->places, x, u);
+	if (done) activate(u, x, rows, channels, &w->norm);
+	done = done && pointwise_rows(&w->mixing, u, w->mixing.y + unit * rows * channels, rows, panels);
 	free(panels);
 	return done;
 }

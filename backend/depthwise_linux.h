@@ -75,6 +75,22 @@ static int depthwise(const void *work, int64_t unit) {
 	return 1;
 }
 
+// depthwise_image does a convolution for a single image.
+static int depthwise_image(depthwise_work image, const float *x, float *y) {
+	image.batch = 1;
+	image.x = x;
+	image.y = y;
+	for (int64_t i = 0; i < depthwise_units(&image); i++)
+		if (!depthwise(&image, i)) return 0;
+	return 1;
+}
+
+// flip_taps turns a kernel round, by which the gradient of x is a convolution.
+static void flip_taps(float *to, const float *kernel, int64_t side, int64_t channels) {
+	for (int64_t tap = 0, taps = side * side; tap < taps; tap++)
+		memcpy(to + tap * channels, kernel + (taps - 1 - tap) * channels, channels * sizeof *to);
+}
+
 // tapped adds to taps sums, the first at sums, the products of dy with x, shifted.
 INLINE void tapped(vec *sums, const vec *x, int64_t wide, const vec *dy, int64_t height, int64_t width, const int taps) {
 	vec sum[8];

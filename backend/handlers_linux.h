@@ -10,7 +10,9 @@
 
 #include "adamw_linux.h"
 #include "attention_linux.h"
+#include "average_linux.h"
 #include "convmixer_linux.h"
+#include "convnorm_linux.h"
 #include "depthwise_linux.h"
 #include "ffi_linux.h"
 #include "gelu_linux.h"
@@ -269,6 +271,16 @@ static void *call_gelu_gradient(call *c) {
 	return summed(c, &w, &w.sums, gelu_sums(&w), gelu_gradient, gelu_units(&w), gelu_gradient_total, NULL);
 }
 
+// call_average is average(x) -> the mean over x's middle axis.
+static void *call_average(call *c) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	if (!fits(c, "f", "f", 0)) return unfit(c);
+	const buffer *x = c->arguments.buffers[0], *y = c->results.buffers[0];
+	if (x->rank != 3 || size(x) == 0 || size(y) != x->dims[0] * x->dims[2]) return unfit(c);
+	const average_work w = {.rows = x->dims[1], .channels = x->dims[2], .x = x->data, .y = y->data};
+	return parallel(c, average, &w, x->dims[0]);
+}
+
 // call_score is score(logits, truth, target) -> total, gradient.
 static void *call_score(call *c) {
 	if (described(c) || c->stage != stage_execute) return NULL;
@@ -448,6 +460,101 @@ static void *call_convmixer(call *c) {
 	return with_panels(c, &w, &w.mixing.panels, pointwise_panels(&w.mixing), convmixer_share, pointwise_share_units(&w.mixing), convmixer, w.places.batch);
 }
 
+// begin_conv_norm reads x, kernel, bias, the norm's scale and, last, its epsilon and, if depthwise, before, for tables as
+// large as y.
+static int begin_conv_norm(conv_norm_work *w, const call *c, int depthwise, const buffer *scale, const buffer *y) {
+	buffer **arguments = c->arguments.buffers, **last = arguments + c->arguments.count - 1 - depthwise;
+	const buffer *x = arguments[0], *kernel = arguments[1], *bias = arguments[2];
+	if (y->rank < 1 || size(y) == 0 || y->rank != x->rank) return 0;
+	const int64_t channels = y->dims[y->rank - 1];
+	*w = (conv_norm_work){.x = x->data, .kernel = kernel->data, .bias = bias->data, .norm = {.channels = channels, .rows = size(y) / channels}};
+	if (depthwise) {
+		if (!begin_depthwise(&w->places, x, y, kernel, last[1]) || !alike(x, y)) return 0;
+		w->places.kernel = w->kernel;
+	} else {
+		if (kernel->rank != 2 || size(kernel) == 0 || kernel->dims[1] != channels || x->dims[x->rank - 1] != kernel->dims[0] ||
+			size(x) != w->norm.rows * kernel->dims[0]) return 0;
+		w->in = kernel->dims[0];
+	}
+	w->norm.piece = conv_norm_piece(w);
+	w->norm.scale = scale->data;
+	return size(bias) == channels && size(scale) == channels && number(last[0], &w->norm.epsilon);
+}
+
+static void *conv_norm_forward(call *c, int depthwise) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	conv_norm_work w;
+	buffer **arguments = c->arguments.buffers, **results = c->results.buffers;
+	const buffer *y = results[0];
+	if (!fits(c, depthwise ? "ffffffi" : "ffffff", "fffff", 0) || !begin_conv_norm(&w, c, depthwise, arguments[3], y) ||
+		size(arguments[4]) != w.norm.channels || !alike(results[1], y) || !alike(results[2], y) ||
+		size(results[3]) != w.norm.channels || size(results[4]) != w.norm.channels) return unfit(c);
+	w.norm.offset = arguments[4]->data;
+	w.norm.y = y->data;
+	w.linear = results[1]->data;
+	w.norm.x = w.active = results[2]->data;
+	w.norm.mean = results[3]->data;
+	w.norm.variance = results[4]->data;
+	const int64_t panels = conv_norm_panels(&w, 0);
+	w.panels = room_for(panels + norm_sums(&w.norm));
+	if (w.panels == NULL) return no_memory(c);
+	w.norm.sums = w.panels + panels;
+	conv_norm_share(&w, 0);
+	void *failed = parallel(c, conv_norm_active, &w, conv_norm_units(&w));
+	if (failed == NULL) {
+		norm_columns_total(&w.norm);
+		failed = parallel(c, conv_norm, &w, conv_norm_units(&w));
+	}
+	free(w.panels);
+	return failed;
+}
+
+static void *conv_norm_back(call *c, int depthwise) {
+	if (described(c) || c->stage != stage_execute) return NULL;
+	conv_norm_work w;
+	buffer **arguments = c->arguments.buffers, **results = c->results.buffers;
+	const int all = depthwise || c->results.count == 5;
+	if (!fits(c, depthwise ? "ffffffffffi" : "ffffffffff", all ? "fffff" : "ffff", 0)) return unfit(c);
+	const buffer *dy = arguments[8];
+	if (!begin_conv_norm(&w, c, depthwise, arguments[5], dy) || !alike(arguments[3], dy) || !alike(arguments[4], dy) ||
+		size(arguments[6]) != w.norm.channels || size(arguments[7]) != w.norm.channels) return unfit(c);
+	const buffer *like[] = {arguments[1], arguments[2], arguments[5], arguments[5], arguments[0]};
+	for (int i = 0; i < c->results.count; i++)
+		if (size(results[i]) != size(like[i])) return unfit(c);
+	w.linear = arguments[3]->data;
+	w.norm.x = arguments[4]->data;
+	w.norm.mean = arguments[6]->data;
+	w.norm.variance = arguments[7]->data;
+	w.norm.dy = dy->data;
+	w.dkernel = results[0]->data;
+	w.dbias = results[1]->data;
+	w.norm.dscale = results[2]->data;
+	w.norm.doffset = results[3]->data;
+	w.dx = all ? results[4]->data : NULL;
+	const int64_t panels = conv_norm_panels(&w, 1), sums = conv_norm_sums(&w);
+	w.panels = room_for(panels + sums + norm_sums(&w.norm));
+	if (w.panels == NULL) return no_memory(c);
+	w.sums = w.panels + panels;
+	w.norm.sums = w.sums + sums;
+	conv_norm_share(&w, 1);
+	void *failed = parallel(c, norm_columns_gradient_sums, &w.norm, norm_units(&w.norm));
+	if (failed == NULL) {
+		norm_columns_gradient_total(&w.norm);
+		failed = parallel(c, conv_norm_gradient, &w, conv_norm_gradient_units(&w));
+	}
+	if (failed == NULL) conv_norm_gradient_total(&w);
+	free(w.panels);
+	return failed;
+}
+
+// These are conv_norm(x, kernel, bias, scale, offset, epsilon[, before]) -> y, linear, active, mean, variance, and
+// conv_norm_gradient(x, kernel, bias, linear, active, scale, mean, variance, dy, epsilon[, before]) -> those of kernel, bias,
+// scale, offset and, where it is asked for, x; before is of depthwise ones.
+static void *call_pointwise_norm(call *c) { return conv_norm_forward(c, 0); }
+static void *call_pointwise_norm_gradient(call *c) { return conv_norm_back(c, 0); }
+static void *call_depthwise_norm(call *c) { return conv_norm_forward(c, 1); }
+static void *call_depthwise_norm_gradient(call *c) { return conv_norm_back(c, 1); }
+
 // finalise is models.finalise: every bit of the result depends on every bit of x.
 static uint32_t finalise(uint32_t x) {
 	x = (x ^ x >> 16) * 0x7feb352d;
@@ -496,6 +603,9 @@ int register_calls(const api_table *api) {
 		offer(api, add, "patchlab_mlp", call_mlp) && offer(api, add, "patchlab_mlp_gradient", call_mlp_gradient) &&
 		offer(api, add, "patchlab_mixer", call_mixer) && offer(api, add, "patchlab_convmixer", call_convmixer) &&
 		offer(api, add, "patchlab_pointwise", call_pointwise) &&
+		offer(api, add, "patchlab_pointwise_norm", call_pointwise_norm) && offer(api, add, "patchlab_pointwise_norm_gradient", call_pointwise_norm_gradient) &&
+		offer(api, add, "patchlab_depthwise_norm", call_depthwise_norm) && offer(api, add, "patchlab_depthwise_norm_gradient", call_depthwise_norm_gradient) &&
 		offer(api, add, "patchlab_attention", call_attention) && offer(api, add, "patchlab_attention_gradient", call_attention_gradient) &&
+		offer(api, add, "patchlab_average", call_average) &&
 		offer(api, add, "patchlab_score", call_score) && offer(api, add, "patchlab_dropout_keys", call_dropout_keys);
 }

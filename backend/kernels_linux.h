@@ -1,5 +1,5 @@
 // Kernels that XLA's programs call (handlers_linux.h): depthwise convolutions,
-// normalisations, products, GELU, MLPs, layers of Mixers and ConvMixers, attention, the
+// normalisations, products, GELU, MLPs, layers of Mixers and ConvMixers, averages, attention, the
 // loss and AdamW's update, of float32. Each function does one of its units of work, which
 // are independent of each other, and returns 0 where there is no memory.
 #pragma once
@@ -32,6 +32,7 @@ static void depthwise_total(const void *work);
 // number for each channel. Variances are the biased ones.
 typedef struct {
 	int64_t rows, channels;
+	int64_t piece; // rows that a unit has; 0: as many as suit
 	float epsilon;
 	const float *x, *scale, *offset, *dy;
 	float *mean, *variance; // results; arguments of the gradient
@@ -120,6 +121,15 @@ static int64_t gelu_sums(const gelu_work *w);
 static int gelu(const void *work, int64_t unit);
 static int gelu_gradient(const void *work, int64_t unit);
 static void gelu_gradient_total(const void *work);
+
+// average_work is y = the mean over the rows of each table of x [tables, rows, channels], one a unit.
+typedef struct {
+	int64_t rows, channels;
+	const float *x;
+	float *y;
+} average_work;
+
+static int average(const void *work, int64_t unit);
 
 // score_work is the mean cross-entropy of logits [rows, classes] against targets, its
 // gradient by them, and how many rows' true class, 1 in truth, has rank 1, and rank 5
@@ -238,3 +248,35 @@ typedef struct {
 
 static int convmixer_share(const void *work, int64_t unit);
 static int convmixer(const void *work, int64_t unit);
+
+// conv_norm_work is a convolution and what a ConvMixer puts after it in training, of y [rows, channels]:
+//
+//	linear = x kernel, x being [rows, in] and kernel [in, channels]; or depthwise(x) of x [rows, channels] where in is 0
+//	active = gelu(linear + bias)
+//	y      = norm(active), to which x is added after a depthwise one
+//
+// or its gradients by x, kernel, bias, scale and offset. conv_norm_share, of the gradient too, then units of
+// conv_norm_active, norm_columns_total, and conv_norm's; in the gradient norm_columns_gradient_sums' units,
+// norm_columns_gradient_total, conv_norm_gradient's units and conv_norm_gradient_total.
+typedef struct {
+	int64_t in;
+	depthwise_work places; // without its tables, its x as large as its result
+	const float *x, *kernel, *bias;
+	float *linear, *active;
+	norm_work norm; // of columns, x being active, piece conv_norm_piece
+	float *dx;     // NULL: not wanted, of a pointwise one
+	float *dkernel, *dbias;
+	float *panels; // conv_norm_panels floats
+	float *sums;   // of the gradient: conv_norm_sums floats
+} conv_norm_work;
+
+static int64_t conv_norm_piece(const conv_norm_work *w);
+static int64_t conv_norm_panels(const conv_norm_work *w, int gradient);
+static void conv_norm_share(const conv_norm_work *w, int gradient);
+static int64_t conv_norm_units(const conv_norm_work *w);
+static int conv_norm_active(const void *work, int64_t unit);
+static int conv_norm(const void *work, int64_t unit);
+static int64_t conv_norm_sums(const conv_norm_work *w);
+static int64_t conv_norm_gradient_units(const conv_norm_work *w);
+static int conv_norm_gradient(const void *work, int64_t unit);
+static void conv_norm_gradient_total(const void *work);

@@ -146,6 +146,20 @@ func TestRefusedCalls(t *testing.T) {
 	pointwise := func(wrong int, shape shapes.Shape) []shapes.Shape {
 		return but([]shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(4)}, wrong, shape)
 	}
+	pointwiseNorm := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		return but([]shapes.Shape{table(2, 3), table(3, 4), table(4), table(4), table(4), table()}, wrong, shape)
+	}
+	pointwiseNormGradient := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		return but([]shapes.Shape{
+			table(2, 3), table(3, 4), table(4), table(2, 4), table(2, 4), table(4), table(4), table(4), table(2, 4), table(),
+		}, wrong, shape)
+	}
+	depthwiseNorm := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		return but([]shapes.Shape{
+			table(2, 4, 4, 3), table(2, 2, 1, 3), table(3), table(3), table(3), table(), shapes.Make(dtypes.Int32),
+		}, wrong, shape)
+	}
+	five := func(y, moment shapes.Shape) []shapes.Shape { return []shapes.Shape{y, y, y, moment, moment} }
 	for _, c := range []struct {
 		kernel  string
 		inputs  []shapes.Shape
@@ -180,6 +194,25 @@ func TestRefusedCalls(t *testing.T) {
 		{"convmixer", convmixer(3, table(2)), []shapes.Shape{table(2, 4, 4, 3)}},
 		{"convmixer", convmixer(5, table(2, 3)), []shapes.Shape{table(2, 4, 4, 3)}},
 		{"convmixer", convmixer(8, table(2)), []shapes.Shape{table(2, 4, 4, 3)}},
+		{"pointwise_norm", pointwiseNorm(0, table(3, 3)), five(table(2, 4), table(4))},
+		{"pointwise_norm", pointwiseNorm(1, table(3, 5)), five(table(2, 4), table(4))},
+		{"pointwise_norm", pointwiseNorm(2, table(5)), five(table(2, 4), table(4))},
+		{"pointwise_norm", pointwiseNorm(3, table(3)), five(table(2, 4), table(4))},
+		{"pointwise_norm", pointwiseNorm(4, table(3)), five(table(2, 4), table(4))},
+		{"pointwise_norm", pointwiseNorm(5, table(1)), five(table(2, 4), table(4))},
+		{"pointwise_norm", pointwiseNorm(0, table(2, 3)), five(table(2, 4), table(3))},
+		{"pointwise_norm", pointwiseNorm(0, table(2, 3)), five(table(3, 4), table(4))},
+		{"pointwise_norm_gradient", pointwiseNormGradient(3, table(3, 4)), []shapes.Shape{table(3, 4), table(4), table(4), table(4)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(6, table(2)), []shapes.Shape{table(3, 4), table(4), table(4), table(4)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(8, table(3, 4)), []shapes.Shape{table(3, 4), table(4), table(4), table(4)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(8, table(2, 4)), []shapes.Shape{table(3, 4), table(4), table(4), table(3)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(8, table(2, 4)), []shapes.Shape{table(3, 4), table(4), table(4), table(4), table(3, 3)}},
+		{"depthwise_norm", depthwiseNorm(0, table(2, 4, 5, 3)), five(table(2, 4, 4, 3), table(3))},
+		{"depthwise_norm", depthwiseNorm(1, table(1, 1, 1, 3)), five(table(2, 4, 4, 3), table(3))}, // before is 1
+		{"depthwise_norm", depthwiseNorm(2, table(2)), five(table(2, 4, 4, 3), table(3))},
+		{"depthwise_norm", depthwiseNorm(5, table(3)), five(table(2, 4, 4, 3), table(3))},
+		{"average", []shapes.Shape{table(2, 3)}, []shapes.Shape{table(2, 3)}},
+		{"average", []shapes.Shape{table(2, 3, 4)}, []shapes.Shape{table(2, 3)}},
 		{"dense", []shapes.Shape{table(), table(1, 2), table(2)}, []shapes.Shape{table(2)}},
 		{"gelu", []shapes.Shape{table(), table(1)}, []shapes.Shape{table(1)}},
 		{"attention", []shapes.Shape{table(1, 2, 3, 4), table(1, 2, 3, 4), table(1, 2, 3, 5), table(), table(), table(), table()}, []shapes.Shape{table(1, 2, 3, 4)}},

@@ -30,14 +30,6 @@ static int64_t unit_rows_forward(const mlp_work *w) {
 	return rows;
 }
 
-// layer_back is a product of rows [out] by a kernel [in, out], transposed.
-static product_work layer_back(int64_t in, int64_t out, const float *kernel) {
-	product_work p = layer(out, in, kernel, NULL);
-	p.b_depth = 1;
-	p.b_column = out;
-	return p;
-}
-
 // mlp_products are those by weights, of which out is done forward alone, the last two in the gradient alone.
 typedef struct {
 	product_work hidden, out, hidden_back, in_back;
@@ -67,11 +59,6 @@ static int64_t mlp_gradient_panels(const mlp_work *w) {
 	return shared_size(&p.hidden) + shared_size(&p.hidden_back) + shared_size(&p.in_back);
 }
 
-static int share_all(const product_work *p) {
-	for (int64_t i = 0; i < product_share_units(p); i++) product_share(p, i);
-	return 1;
-}
-
 static int mlp_share(const void *work, int64_t unit) {
 	const mlp_products p = mlp_products_of(work);
 	return share_all(unit == 0 ? &p.hidden : &p.out);
@@ -86,26 +73,6 @@ static int mlp_gradient_share(const void *work, int64_t unit) {
 static int64_t mlp_room(const mlp_work *w, int64_t rows) {
 	const int64_t longest = larger(larger(w->in, w->hidden), larger(w->out, rows));
 	return product_panels(longest, longest);
-}
-
-// on does a product for rows of a, to rows of c.
-static int on(product_work p, int64_t rows, const float *a, float *c, float *panels) {
-	p.rows = rows;
-	p.a = a;
-	p.c = c;
-	p.panels = panels;
-	return product_whole(&p, 0);
-}
-
-// gather makes c [rows, columns] the product of a [depth, rows], transposed, and b [depth, columns], or adds that to it.
-static int gather(float *c, const float *a, int64_t rows, const float *b, int64_t columns, int64_t depth, int add, float *panels) {
-	return multiply(panels, c, columns, (matrix){a, 1, rows}, (matrix){b, columns, 1}, rows, depth, columns, add);
-}
-
-// add_rows adds to sums those of a table's columns.
-static void add_rows(float *restrict sums, const float *x, int64_t rows, int64_t columns) {
-	for (int64_t row = 0; row < rows; row++)
-		for (int64_t i = 0; i < columns; i++) sums[i] += x[row * columns + i];
 }
 
 static int64_t mlp_units(const mlp_work *w) { return divided(w->rows, unit_rows_forward(w)); }

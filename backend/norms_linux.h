@@ -6,20 +6,21 @@
 
 #include "vectors_linux.h"
 
-// Rows that one unit takes: few enough that what it reads twice stays in the cache.
+// Rows that one unit takes if nothing else is said: few enough that what it reads twice stays in the cache.
 enum { together = 128 };
 
-static int64_t norm_units(const norm_work *w) { return divided(w->rows, together); }
+static int64_t piece_of(const norm_work *w) { return w->piece > 0 ? w->piece : together; }
+static int64_t norm_units(const norm_work *w) { return divided(w->rows, piece_of(w)); }
 static int64_t norm_sums(const norm_work *w) { return norm_units(w) * 2 * w->channels; }
 
-static int64_t from(int64_t unit) { return unit * together; }
-static int64_t until(const norm_work *w, int64_t unit) { return least(from(unit + 1), w->rows); }
+static int64_t from(const norm_work *w, int64_t unit) { return unit * piece_of(w); }
+static int64_t until(const norm_work *w, int64_t unit) { return least(from(w, unit + 1), w->rows); }
 
 static int norm_rows(const void *work, int64_t unit) {
 	const norm_work *w = work;
 	const int64_t n = w->channels, whole = n - n % lanes;
 	const float *scale = w->scale, *offset = w->offset;
-	for (int64_t row = from(unit); row < until(w, unit); row++) {
+	for (int64_t row = from(w, unit); row < until(w, unit); row++) {
 		const float *x = w->x + row * n;
 		float *y = w->y + row * n;
 		vec sum = {0}, square = {0};
@@ -50,7 +51,7 @@ static int norm_rows_gradient(const void *work, int64_t unit) {
 	const float *scale = w->scale;
 	float *doffset = w->sums + unit * 2 * n, *dscale = doffset + n;
 	memset(doffset, 0, 2 * n * sizeof(float));
-	for (int64_t row = from(unit); row < until(w, unit); row++) {
+	for (int64_t row = from(w, unit); row < until(w, unit); row++) {
 		const float *x = w->x + row * n, *dy = w->dy + row * n, mean = w->mean[row], inverse = 1 / sqrtf(w->variance[row] + w->epsilon);
 		float *dx = w->y + row * n;
 		vec sum = {0}, product = {0};
@@ -75,6 +76,16 @@ static int norm_rows_gradient(const void *work, int64_t unit) {
 		for (int64_t i = whole; i < n; i++) dx[i] = (dy[i] * scale[i] - s - (x[i] - mean) * p) * inverse;
 	}
 	return 1;
+}
+
+// norm_part is a unit of a norm as a norm of one unit, without its y.
+static norm_work norm_part(const norm_work *w, int64_t unit) {
+	norm_work part = *w;
+	const int64_t row = from(w, unit);
+	part.piece = until(w, unit) - row;
+	part.x += row * w->channels;
+	part.dy += row * w->channels;
+	return part;
 }
 
 // sums_total adds up the two sums of all units for a channel.
@@ -105,7 +116,7 @@ static void norm_rows_gradient_total(const void *work) {
 
 // moments writes mean and sum of squares about it, of a unit's rows, for width vectors of channels.
 INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
-	const int64_t n = w->channels, first = from(unit), last = until(w, unit);
+	const int64_t n = w->channels, first = from(w, unit), last = until(w, unit);
 	float *means = w->sums + unit * 2 * n + c, *squares = means + n;
 	vec x, sum[4], square[4];
 	UNROLL for (int k = 0; k < width; k++) sum[k] = square[k] = (vec){0};
@@ -133,7 +144,7 @@ static void norm_columns_total(const void *work) {
 	for (int64_t c = 0; c < n; c++) {
 		float mean = 0, square = 0, count = 0;
 		for (int64_t unit = 0; unit < norm_units(w); unit++) {
-			const float more = until(w, unit) - from(unit), off = w->sums[unit * 2 * n + c] - mean;
+			const float more = until(w, unit) - from(w, unit), off = w->sums[unit * 2 * n + c] - mean;
 			square += w->sums[unit * 2 * n + n + c] + off * off * count * more / (count + more);
 			count += more;
 			mean += off * more / count;
@@ -153,7 +164,7 @@ INLINE void normalised(const norm_work *w, int64_t unit, int64_t c, const int wi
 		scale[k] = (vec){0};
 		for (int i = 0; i < count; i++) scale[k][i] = w->scale[c + k * lanes + i] / sqrtf(w->variance[c + k * lanes + i] + w->epsilon);
 	}
-	for (int64_t row = from(unit); row < until(w, unit); row++)
+	for (int64_t row = from(w, unit); row < until(w, unit); row++)
 		UNROLL for (int k = 0; k < width; k++) {
 			const int64_t i = row * n + c + k * lanes;
 			load(&x, w->x + i, count);
@@ -170,7 +181,7 @@ INLINE void slopes(const norm_work *w, int64_t unit, int64_t c, const int width,
 		load(mean + k, w->mean + c + k * lanes, count);
 		sum[k] = product[k] = (vec){0};
 	}
-	for (int64_t row = from(unit); row < until(w, unit); row++)
+	for (int64_t row = from(w, unit); row < until(w, unit); row++)
 		UNROLL for (int k = 0; k < width; k++) {
 			const int64_t i = row * n + c + k * lanes;
 			load(&x, w->x + i, count);
@@ -208,7 +219,7 @@ INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width,
 			product[k][i] = w->dscale[channel] * inverse / w->rows;
 		}
 	}
-	for (int64_t row = from(unit); row < until(w, unit); row++)
+	for (int64_t row = from(w, unit); row < until(w, unit); row++)
 		UNROLL for (int k = 0; k < width; k++) {
 			const int64_t i = row * n + c + k * lanes;
 			load(&x, w->x + i, count);

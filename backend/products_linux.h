@@ -10,7 +10,7 @@
 // copied into panels that stay in the caches, one of a only where its layout is bad,
 // few rows of a meet all panels before the next ones come, and the innermost loop keeps
 // a tile of c in registers.
-enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, units_wanted = 8, shared_most = 1 << 18 }; // rows: whole tiles
+enum { depth_block = 256, rows_block = 384, rows_block_shared = 192, rows_near = 48, columns_block = 256, units_wanted = 8, near_lines = 64, shared_most = 1 << 18 }; // rows: whole tiles
 
 // A tile of c has as many rows, and vectors in each, as fit into registers, of which AVX-512 has 32.
 // Its loop has the counting of so many turns in one.
@@ -95,7 +95,13 @@ INLINE void pack(float *to, const int width, const float *from, int64_t line, in
 				}
 			}
 		}
-		for (int64_t k = 0; k < depth && whole < count; k++) memcpy(to + whole * depth + k * width, from + k * step + whole, (count - whole) * sizeof(float));
+		for (int64_t k = 0; k < depth; k++) {
+			float *t = to + whole * depth + k * width;
+			const float *f = from + k * step + whole;
+			int64_t rest = count - whole;
+			for (; rest >= lanes; rest -= lanes, t += lanes, f += lanes) PUT(t, AT(f));
+			for (int64_t i = 0; i < rest; i++) t[i] = f[i];
+		}
 	}
 	for (int64_t l = line == 1 ? count : 0; l < count;) {
 		int64_t together = 1, k = 0;
@@ -188,9 +194,11 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 	const float *a = w->a + g0 * w->a_group[0] + g1 * w->a_group[1] + row * w->a_row;
 	const float *b = w->b + g0 * w->b_group[0] + g1 * w->b_group[1];
 	const float *bias = w->bias != NULL && begin == 0 ? w->bias + column : NULL;
-	const int copied = w->a_depth != 1 || w->a_row % 1024 == 0; // rows that would put each other out of the cache
+	const int lined = w->a_row == 1 && w->a_depth <= near_lines; // of a transposed, whose rows' numbers lie beside each other
+	const int copied = !lined && (w->a_depth != 1 || w->a_row % 1024 == 0); // or rows that would put each other out of the cache
+	const int direct = w->shared == NULL && w->b_column == 1 && w->b_depth <= near_lines && (columns == lanes || columns == tile_width);
 	float *a_panels = w->panels, *b_panels = NULL;
-	if (copied || w->shared == NULL) {
+	if (copied || (w->shared == NULL && !direct)) {
 		if (a_panels == NULL) a_panels = room_for(product_panels(columns, w->depth));
 		if (a_panels == NULL) return 0;
 		b_panels = a_panels + rows_near * least(w->depth, depth_block);
@@ -199,9 +207,14 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 	for (int64_t d = begin; d < end; d++) {
 		const int64_t o = d / blocks, k = d % blocks * depth_block, depth = least(depth_block, w->depth - k);
 		const float *ak = a + o * w->a_outer + k * w->a_depth;
-		if (w->shared == NULL) pack_block(w, b_panels, b, column, d);
-		else b_panels = w->shared + (d * column_blocks(w) + column / columns_block) * panels_size(w->columns, w->depth);
-		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : 1, step = copied ? depth : w->a_row;
+		const float *b_from = b_panels;
+		int64_t b_depth = tile_width;
+		if (direct) {
+			b_from = b + column + o * w->b_outer + k * w->b_depth;
+			b_depth = w->b_depth;
+		} else if (w->shared == NULL) pack_block(w, b_panels, b, column, d);
+		else b_from = w->shared + (d * column_blocks(w) + column / columns_block) * panels_size(w->columns, w->depth);
+		const int64_t a_row = copied ? 1 : w->a_row, a_depth = copied ? height : w->a_depth, step = copied ? depth : w->a_row;
 		const int first = d == begin && !add;
 		for (int64_t top = 0; top < rows; top += rows_near) {
 			const int64_t count = least(rows_near, rows - top);
@@ -218,8 +231,8 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 					float *to = c + (top + i) * c_row + j;
 					for (done++; fetched * tiles < next * done; fetched++) // the next rows, some with each tile
 						for (int64_t k = 0; k < depth; k += lanes) __builtin_prefetch(from + (count + fetched) * step + k);
-					if (columns - j > lanes) tile(tile_vectors, from + i * step, a_row, a_depth, b_panels + j * depth, tile_width, depth, to, c_row, count - i, columns - j, first, start);
-					else tile(1, from + i * step, a_row, a_depth, b_panels + j * depth, tile_width, depth, to, c_row, count - i, columns - j, first, start);
+					if (columns - j > lanes) tile(tile_vectors, from + i * step, a_row, a_depth, b_from + j * depth, b_depth, depth, to, c_row, count - i, columns - j, first, start);
+					else tile(1, from + i * step, a_row, a_depth, b_from + j * depth, b_depth, depth, to, c_row, count - i, columns - j, first, start);
 				}
 			}
 		}
@@ -271,6 +284,47 @@ static int multiply(float *panels, float *c, int64_t step, matrix a, matrix b, i
 static product_work layer(int64_t in, int64_t out, const float *kernel, const float *bias) {
 	return (product_work){.groups = {1, 1}, .columns = out, .outer = 1, .depth = in, .a_row = in, .a_depth = 1, .b_depth = out, .b_column = 1, .c_row = out,
 		.b = kernel, .bias = bias};
+}
+
+// layer_back is a product of rows [out] by a kernel [in, out], transposed.
+static product_work layer_back(int64_t in, int64_t out, const float *kernel) {
+	product_work p = layer(out, in, kernel, NULL);
+	p.b_depth = 1;
+	p.b_column = out;
+	return p;
+}
+
+// on does a product for rows of a, to rows of c.
+static int on(product_work p, int64_t rows, const float *a, float *c, float *panels) {
+	p.rows = rows;
+	p.a = a;
+	p.c = c;
+	p.panels = panels;
+	return product_whole(&p, 0);
+}
+
+// gather makes c [rows, columns] the product of a [depth, rows], transposed, and b [depth, columns], or adds that to it.
+static int gather(float *c, const float *a, int64_t rows, const float *b, int64_t columns, int64_t depth, int add, float *panels) {
+	return multiply(panels, c, columns, (matrix){a, 1, rows}, (matrix){b, columns, 1}, rows, depth, columns, add);
+}
+
+// add_rows adds to sums those of a table's columns.
+static void add_rows(float *sums, const float *x, int64_t rows, int64_t columns) {
+	for (int64_t i = 0; i < columns; i += lanes) {
+		vec sum, more;
+		load(&sum, sums + i, columns - i);
+		for (int64_t row = 0; row < rows; row++) {
+			load(&more, x + row * columns + i, columns - i);
+			sum += more;
+		}
+		store(sums + i, &sum, columns - i);
+	}
+}
+
+// share_all does all units of product_share.
+static int share_all(const product_work *p) {
+	for (int64_t i = 0; i < product_share_units(p); i++) product_share(p, i);
+	return 1;
 }
 
 static int product_total(const void *work, int64_t unit) {

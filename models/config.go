@@ -246,10 +246,7 @@ func (n *network) logits(images *graph.Node) *graph.Node {
 	case ClassPool:
 		x = graph.Squeeze(graph.Slice(x, graph.AxisRange(), graph.AxisElem(0)), 1)
 	default:
-		if !n.pass.Training {
-			x = opaque(x)
-		}
-		x = graph.ReduceMean(x, 1)
+		x = n.average(x)
 	}
 	x.AssertDims(batch, width) // [B, C], or [B, T*C] where flattened
 	n.pass.Training, n.frozen = training, false

@@ -36,13 +36,21 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 
 	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
 	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	if n.wholeLayers(x) && !n.ReLU && n.fuses(dim, dim) {
+	fused := n.wholeLayers(x) && !n.ReLU && inCaches(dim, dim)
+	before := graph.Scalar(x.Graph(), dtypes.Int32, (c.side()-1)/2) // zeros before rows and columns
+	if fused && n.pass.Training {
+		x = graph.Reshape(x, batch, grid, grid, dim)
+		x = n.depthwiseNorm(path+"/depthwise/norm", x, kernel, bias, before)
+		pointwise, bias1 := n.denseWeights(path+"/pointwise", x, dim, dim)
+		return n.pointwiseNorm(path+"/pointwise/norm", graph.Reshape(x, batch, tokens, dim), pointwise, bias1, false)
+	}
+	if fused {
 		scale, offset := n.movingNorm(path+"/depthwise/norm", dim, x)
 		pointwise, bias1 := n.denseWeights(path+"/pointwise", x, dim, dim)
 		scale1, offset1 := n.movingNorm(path+"/pointwise/norm", dim, x)
 		x = graph.Reshape(x, batch, grid, grid, dim)
 		inputs := []*graph.Node{x, kernel, bias, scale, offset, pointwise, bias1, scale1, offset1}
-		y := n.wholeLayer("convmixer", x.Shape(), inputs, graph.Scalar(x.Graph(), dtypes.Int32, (c.side()-1)/2))
+		y := n.wholeLayer("convmixer", x.Shape(), inputs, before)
 		return graph.Reshape(y, batch, tokens, dim)
 	}
 	y := graph.Reshape(x, batch, grid, grid, dim)

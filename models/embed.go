@@ -232,8 +232,11 @@ func (n *network) convStem(x *graph.Node) *graph.Node {
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
 	kernel = graph.Reshape(kernel, p*p*n.Channels, n.Dim)
 	return n.project(x, kernel, bias, func(x, kernel, bias *graph.Node) *graph.Node {
-		if !n.wholeLayers(x) || n.ReLU || !n.fuses(kernel.Shape().Dim(0), n.Dim) {
+		if !n.wholeLayers(x) || n.ReLU || !inCaches(kernel.Shape().Dim(0), n.Dim) {
 			return n.batchNorm("embedding/norm", n.linearConv(x, kernel, bias))
+		}
+		if n.pass.Training {
+			return n.pointwiseNorm("embedding/norm", x, kernel, bias, true)
 		}
 		scale, offset := n.movingNorm("embedding/norm", n.Dim, x)
 		shape := shapes.Make(dtypes.Float32, x.Shape().Dim(0), x.Shape().Dim(1), n.Dim)

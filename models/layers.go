@@ -174,12 +174,14 @@ func (n *network) hides() bool {
 	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16
 }
 
-// fuses reports whether layers of weights [width, hidden] are better done by one kernel with what is around them: not with
-// more weights than stay in the caches, and in training, where an MLP's hidden units are made again for the gradient, only
-// if they are so narrow that the kernel of products leaves them to XLA. The limits are those that were measured
-// (results/speed-log.md).
+// inCaches reports whether weights [width, hidden] stay in the caches: with more, a layer is not better done by one kernel
+// with what is around it. The limit is one that was measured (results/speed-log.md).
+func inCaches(width, hidden int) bool { return width*hidden <= 1<<16 }
+
+// fuses reports whether an MLP of weights [width, hidden] is better done by one kernel: in training, where its hidden units
+// are made again for the gradient, only if they are so narrow that the kernel of products leaves them to XLA.
 func (n *network) fuses(width, hidden int) bool {
-	return width*hidden <= 1<<16 && (!n.pass.Training || min(width, hidden) < leastTerms)
+	return inCaches(width, hidden) && (!n.pass.Training || min(width, hidden) < leastTerms)
 }
 
 // nativeMLP is [network.mlp] by one of the pass's kernels, which keeps nothing of what lies between.
@@ -196,11 +198,12 @@ func (n *network) nativeMLP(x *graph.Node, weights []*graph.Node) *graph.Node {
 	}, all...)
 }
 
-// wholeLayers reports whether a whole layer of tokens x [B, T, C] may be one of the pass's kernels, which have a unit of
-// work for each image: not of few images, nor where an image's table does not stay in the caches.
+// wholeLayers reports whether a whole layer of tokens x [B, T, C], or in training a convolution with all that follows it, may
+// be one of the pass's kernels, which have a unit of work for each image: not of few images, nor where an image's table does
+// not stay in the caches.
 func (n *network) wholeLayers(x *graph.Node) bool {
 	batch := x.Shape().Dim(0)
-	return n.hides() && !n.pass.Training && batch >= 8 && x.Shape().Size()/batch <= 1<<16
+	return n.hides() && batch >= 8 && x.Shape().Size()/batch <= 1<<16
 }
 
 // wholeLayer is a layer by one of the pass's kernels, outside training: of its tokens and weights, and numbers that are no
@@ -319,13 +322,15 @@ func (n *network) batchNorm(path string, x *graph.Node) *graph.Node {
 		mean, variance = moments(x)
 		y = normalise(mean, variance)
 	}
-	move := func(v *model.Variable, batch *graph.Node) {
-		old := v.NodeValue(x)
-		v.SetNodeValue(graph.StopGradient(graph.Add(graph.MulScalar(old, batchNormMomentum), graph.MulScalar(batch, 1-batchNormMomentum))))
-	}
 	move(movingMean, mean)
 	move(movingVariance, variance)
 	return y
+}
+
+// move brings a moving statistic nearer to a batch's.
+func move(v *model.Variable, batch *graph.Node) {
+	old := v.NodeValue(batch)
+	v.SetNodeValue(graph.StopGradient(graph.Add(graph.MulScalar(old, batchNormMomentum), graph.MulScalar(batch, 1-batchNormMomentum))))
 }
 
 // batchNormScale is what a batchNorm multiplies each channel by, [C].
@@ -356,6 +361,23 @@ func moments(x *graph.Node) (mean, variance *graph.Node) {
 	mean = graph.ReduceMean(x, 0, 1)
 	centred := graph.Sub(x, graph.Reshape(mean, 1, 1, x.Shape().Dim(-1)))
 	return mean, graph.ReduceMean(graph.Square(centred), 0, 1)
+}
+
+// average is the mean over the tokens: [B, T, C] -> [B, C].
+func (n *network) average(x *graph.Node) *graph.Node {
+	switch {
+	case n.pass.Kernels != nil:
+		shape := shapes.Make(x.DType(), x.Shape().Dim(0), x.Shape().Dim(2))
+		return withGradient(func(inputs []*graph.Node) *graph.Node {
+			return linked(n.pass.Kernels("average", inputs, shape)[0], inputs...)
+		}, func(dy *graph.Node) []*graph.Node {
+			each := graph.ExpandAxes(graph.DivScalar(dy, float64(x.Shape().Dim(1))), 1) // [B, 1, C]
+			return []*graph.Node{graph.BroadcastToShape(each, x.Shape())}
+		}, x)
+	case !n.pass.Training:
+		x = opaque(x)
+	}
+	return graph.ReduceMean(x, 1)
 }
 
 // opaque returns x, NaN included, in a way that the compiler does not see through. Before a reduction

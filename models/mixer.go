@@ -47,7 +47,7 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 		tokenNorm, channelNorm = path+"/token_norm", path+"/channel_norm"
 	}
 
-	if n.wholeLayers(x) && dim >= leastChannels && n.fuses(tokens, tokenHidden) && n.fuses(dim, channelHidden) {
+	if n.wholeLayers(x) && !n.pass.Training && dim >= leastChannels && n.fuses(tokens, tokenHidden) && n.fuses(dim, channelHidden) {
 		n.sites += 2 // of the dropouts that are not there: those behind keep their masks where all but the head is frozen
 		inputs := []*graph.Node{x}
 		for _, norm := range []string{tokenNorm, channelNorm} {

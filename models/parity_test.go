@@ -73,7 +73,7 @@ func callKernels(t *testing.T, programs string) {
 		}
 		all = append(all, program...)
 	}
-	for _, kernel := range []string{"product", "adamw", "depthwise", "depthwise_gradient", "batch_norm", "batch_norm_gradient", "layer_norm", "layer_norm_gradient", "gelu", "gelu_gradient", "attention", "attention_gradient", "dense", "mlp", "mlp_gradient", "mixer", "convmixer", "pointwise"} {
+	for _, kernel := range []string{"product", "adamw", "pointwise_norm", "pointwise_norm_gradient", "depthwise_norm", "depthwise_norm_gradient", "average", "layer_norm", "layer_norm_gradient", "gelu", "gelu_gradient", "attention", "attention_gradient", "dense", "mlp", "mlp_gradient", "mixer", "convmixer", "pointwise"} {
 		if !regexp.MustCompile(`patchlab_` + kernel + `\b`).Match(all) {
 			t.Errorf("none of %d programs calls %s", len(files), kernel)
 		}

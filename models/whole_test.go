@@ -96,3 +96,24 @@ func TestWholeLayersHaveNoGradient(t *testing.T) {
 		exec.Finalize()
 	}
 }
+
+// TestStemHasNoGradientByImages: the kernel of a stem in training makes none, and says so, rather than giving none.
+func TestStemHasNoGradientByImages(t *testing.T) {
+	b := xlaBackend(t)
+	if !backend.Native(graph.NewGraph(b, "any")) {
+		t.Skip("XLA calls no kernels here")
+	}
+	c, store := whole(t, ConvMixer{})
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, images *graph.Node) *graph.Node {
+		images = graph.ConvertDType(images, dtypes.Float32)
+		pass := Pass{Training: true, Seed: graph.Scalar(images.Graph(), dtypes.Uint32, 11), Kernels: backend.Kernels(images.Graph())}
+		return graph.Gradient(entropy(c.Logits(scope, images, pass)), images)[0]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	if _, err := exec.Call1(pictures(9, 12, 3)); err == nil || !strings.Contains(err.Error(), "has no gradient by its input 0") {
+		t.Errorf("derivation by images: %v", err)
+	}
+}

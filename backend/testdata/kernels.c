@@ -2,7 +2,9 @@
 // this is compiled for, beside plain loops in double precision: run by TestKernels.
 #include "../adamw_linux.h"
 #include "../attention_linux.h"
+#include "../average_linux.h"
 #include "../convmixer_linux.h"
+#include "../convnorm_linux.h"
 #include "../depthwise_linux.h"
 #include "../gelu_linux.h"
 #include "../mixer_linux.h"
@@ -174,7 +176,7 @@ static void try_product(product_work w) {
 		if (product_shared(&w) > 0) {
 			for (int64_t i = 0; i < size; i++) c[i] = NAN;
 			product_work sharing = w;
-			sharing.shared = aligned_alloc(64, (product_shared(&w) + 16) * sizeof(float));
+			sharing.shared = room_for(product_shared(&w) + 1);
 			sharing.shared[product_shared(&w)] = 7;
 			each(product_share, &sharing, product_share_units(&sharing));
 			each(product, &sharing, product_units(&sharing));
@@ -184,7 +186,7 @@ static void try_product(product_work w) {
 		}
 		if (sums[product_sums(&w)] != sums_end) failures++;
 		// The whole at once, into rows with a gap after each, which stays as it is.
-		float *wide = filled((w.columns + 3) * w.rows), *panels = aligned_alloc(64, (room + 16) * sizeof(float)), *rows = filled(size);
+		float *wide = filled((w.columns + 3) * w.rows), *panels = room_for(room + 1), *rows = filled(size);
 		const float gap = wide[w.columns], panels_end = panels[room] = 7;
 		product_work one = w;
 		one.c = wide, one.c_row = w.columns + 3, one.bias = NULL;
@@ -292,7 +294,7 @@ static void try_mlp(int64_t rows, int64_t in, int64_t hidden, int64_t out) {
 	}
 	w.x = x, w.dy = dy, w.y = y, w.dx = dx, w.kernel0 = weights[0], w.bias0 = weights[1], w.kernel1 = weights[2], w.bias1 = weights[3];
 	const int64_t panels = mlp_panels(&w), gradient_panels = mlp_gradient_panels(&w), most = panels > gradient_panels ? panels : gradient_panels;
-	w.panels = aligned_alloc(64, (most + 16) * sizeof(float));
+	w.panels = room_for(most + 1);
 	w.sums = filled(mlp_sums(&w));
 	const float y_end = y[rows * out], dx_end = dx[rows * in], sums_end = w.sums[mlp_sums(&w)];
 	w.panels[panels] = 7;
@@ -359,7 +361,7 @@ static void try_mixer(int64_t batch, int64_t tokens, int64_t channels, int64_t t
 	}
 	const float y_end = y[batch * table];
 	const int64_t panels = mixer_panels(&w);
-	w.channel_mlp.panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
+	w.channel_mlp.panels = room_for(panels + 1);
 	w.channel_mlp.panels[panels] = 7;
 	each(mixer_share, &w, mixer_share_units);
 	each(mixer, &w, batch);
@@ -378,7 +380,7 @@ static double activated(double u, const gelu_norm *by, int64_t channel) {
 // with_panels gives a pointwise convolution its panels, and demands that they are all that was written.
 static void with_panels(pointwise_work *w, kernel_function *share, kernel_function *run, const void *work, int64_t units) {
 	const int64_t panels = pointwise_panels(w);
-	w->panels = aligned_alloc(64, (panels + 16) / 16 * 16 * sizeof(float));
+	w->panels = room_for(panels + 1);
 	w->panels[panels] = 7;
 	each(share, work, pointwise_share_units(w));
 	each(run, work, units);
@@ -564,6 +566,102 @@ static void try_score(int64_t rows, int64_t classes) {
 	free(logits), free(truth), free(target), free(gradient), free(total), free(want), free(w.sums);
 }
 
+// try_conv_norm takes a depthwise convolution of images of height and width where in is 0, else a pointwise one.
+static void try_conv_norm(int64_t batch, int64_t height, int64_t width, int64_t in, int64_t channels, int64_t side) {
+	const int64_t rows = batch * height * width, size = rows * channels, from_channels = in > 0 ? in : channels, before = (side - 1) / 2;
+	const int64_t kernel_size = in > 0 ? in * channels : side * side * channels, x_size = rows * from_channels;
+	float *x = filled(x_size), *kernel = filled(kernel_size), *bias = filled(channels), *scale = filled(channels), *offset = filled(channels), *dy = filled(size);
+	float *y = filled(size), *linear = filled(size), *active = filled(size), *mean = filled(channels), *variance = filled(channels);
+	float *dx = filled(x_size), *dkernel = filled(kernel_size), *dbias = filled(channels), *dscale = filled(channels), *doffset = filled(channels);
+	double *want = calloc(3 * size + 2 * channels, sizeof(double)), *want_linear = want + size, *want_active = want_linear + size, *want_mean = want_active + size, *want_variance = want_mean + channels;
+	double *want_dx = calloc(x_size + kernel_size + 3 * channels, sizeof(double)), *want_dkernel = want_dx + x_size, *want_dbias = want_dkernel + kernel_size;
+	double *want_dscale = want_dbias + channels, *want_doffset = want_dscale + channels;
+	const int64_t terms = in > 0 ? in : side * side;
+	// source is the number of x that is a result's term k; -1: beyond the border.
+#define SOURCE(i, k) ({ \
+	const int64_t c_ = (i) % channels, row_ = (i) / channels, column_ = row_ % width, line_ = row_ / width % height, image_ = row_ / width / height; \
+	const int64_t h_ = line_ + (k) / side - before, v_ = column_ + (k) % side - before; \
+	in > 0 ? row_ * in + (k) : h_ < 0 || h_ >= height || v_ < 0 || v_ >= width ? -1 : ((image_ * height + h_) * width + v_) * channels + c_; })
+	for (int64_t i = 0; i < size; i++) {
+		for (int64_t k = 0; k < terms; k++) {
+			const int64_t s = SOURCE(i, k);
+			if (s >= 0) want_linear[i] += (double)x[s] * kernel[k * channels + i % channels];
+		}
+		const double u = want_linear[i] + bias[i % channels];
+		want_active[i] = u * erfc(-u / sqrt(2)) / 2;
+		want_mean[i % channels] += want_active[i] / rows;
+	}
+	for (int64_t i = 0; i < size; i++) want_variance[i % channels] += pow(want_active[i] - want_mean[i % channels], 2) / rows;
+	for (int64_t i = 0; i < size; i++) {
+		const int64_t c = i % channels;
+		const double unit = (want_active[i] - want_mean[c]) / sqrt(want_variance[c] + 1e-3f);
+		want[i] = unit * scale[c] + offset[c] + (in > 0 ? 0 : x[i]);
+		want_dscale[c] += dy[i] * unit;
+		want_doffset[c] += dy[i];
+	}
+	for (int64_t i = 0; i < size; i++) {
+		const int64_t c = i % channels;
+		const double inverse = 1 / sqrt(want_variance[c] + 1e-3f), unit = (want_active[i] - want_mean[c]) * inverse, u = want_linear[i] + bias[c];
+		const double d = scale[c] * inverse * (dy[i] - want_doffset[c] / rows - unit * want_dscale[c] / rows) * (erfc(-u / sqrt(2)) / 2 + u * exp(-u * u / 2) / sqrt(2 * M_PI));
+		want_dbias[c] += d;
+		for (int64_t k = 0; k < terms; k++) {
+			const int64_t s = SOURCE(i, k);
+			if (s < 0) continue;
+			want_dkernel[k * channels + c] += d * x[s];
+			want_dx[s] += d * kernel[k * channels + c];
+		}
+		if (in == 0) want_dx[i] += dy[i];
+	}
+	const float *tables[] = {y, linear, active, dx, dkernel, dbias, dscale, doffset, mean, variance};
+	const int64_t sizes_of[] = {size, size, size, x_size, kernel_size, channels, channels, channels, channels, channels};
+	float ends[10];
+	for (int i = 0; i < 10; i++) ends[i] = tables[i][sizes_of[i]];
+	conv_norm_work w = {.in = in, .x = x, .kernel = kernel, .bias = bias, .linear = linear, .active = active, .dx = dx, .dkernel = dkernel, .dbias = dbias,
+		.norm = {.rows = rows, .channels = channels, .epsilon = 1e-3f, .x = active, .scale = scale, .offset = offset, .dy = dy, .mean = mean, .variance = variance, .y = y, .dscale = dscale, .doffset = doffset}};
+	if (in == 0) w.places = (depthwise_work){.batch = batch, .height = height, .width = width, .channels = channels, .side = side, .before = before, .x_height = height, .x_width = width, .kernel = kernel};
+	w.norm.piece = conv_norm_piece(&w);
+	const int64_t sums = norm_sums(&w.norm), all_sums = conv_norm_sums(&w);
+	w.norm.sums = filled(sums);
+	w.sums = filled(all_sums);
+	const float sums_end = w.norm.sums[sums], all_sums_end = w.sums[all_sums];
+	for (int gradient = 0; gradient < 2; gradient++) {
+		const int64_t panels = conv_norm_panels(&w, gradient);
+		w.panels = room_for(panels + 1);
+		w.panels[panels] = 7;
+		conv_norm_share(&w, gradient);
+		if (gradient) {
+			each(norm_columns_gradient_sums, &w.norm, norm_units(&w.norm));
+			norm_columns_gradient_total(&w.norm);
+			each(conv_norm_gradient, &w, conv_norm_gradient_units(&w));
+			conv_norm_gradient_total(&w);
+		} else {
+			each(conv_norm_active, &w, conv_norm_units(&w));
+			norm_columns_total(&w.norm);
+			each(conv_norm, &w, conv_norm_units(&w));
+		}
+		if (w.panels[panels] != 7) failures++;
+		free(w.panels);
+	}
+	const char *names[] = {"convolution and norm", "convolution before its norm", "GELU before its norm", "gradient of x", "gradient of a kernel", "gradient of a bias", "gradient of a scale", "gradient of an offset", "mean", "variance"};
+	const double *wanted[] = {want, want_linear, want_active, want_dx, want_dkernel, want_dbias, want_dscale, want_doffset, want_mean, want_variance};
+	for (int i = 0; i < 10; i++) compare(names[i], tables[i], wanted[i], sizes_of[i], ends[i]);
+	if (w.norm.sums[sums] != sums_end || w.sums[all_sums] != all_sums_end) failures++;
+	free(x), free(kernel), free(bias), free(scale), free(offset), free(dy), free(w.norm.sums), free(w.sums), free(want), free(want_dx);
+	for (int i = 0; i < 10; i++) free((void *)tables[i]);
+#undef SOURCE
+}
+
+static void try_average(int64_t tables, int64_t rows, int64_t channels) {
+	float *x = filled(tables * rows * channels), *y = filled(tables * channels);
+	double *want = calloc(tables * channels, sizeof(double));
+	for (int64_t i = 0; i < tables * rows * channels; i++) want[i / channels / rows * channels + i % channels] += x[i] / (double)rows;
+	const float end = y[tables * channels];
+	const average_work w = {.rows = rows, .channels = channels, .x = x, .y = y};
+	each(average, &w, tables);
+	compare("average", y, want, tables * channels, end);
+	free(x), free(y), free(want);
+}
+
 int main(void) {
 	const depthwise_work shapes[] = {
 		{3, 16, 16, 16, 5, 2, 16, 16}, {9, 7, 5, 19, 3, 1, 7, 5}, {2, 9, 8, 33, 9, 4, 9, 8}, {2, 9, 8, 3, 4, 1, 9, 8}, {2, 9, 8, 3, 4, 2, 9, 8},
@@ -577,7 +675,7 @@ int main(void) {
 	}
 	const int64_t products[][6] = { // groups, rows, columns, outer, depth
 		{1, 1, 64, 64, 1, 64}, {2, 3, 17, 35, 1, 20}, {1, 2, 9, 100, 3, 33}, {1, 1, 33, 65, 5, 100}, {1, 1, 40, 33, 1, 2100},
-		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {1, 1, 1030, 40, 1, 9}, {1, 1, 1500, 300, 1, 270}, {4, 1, 50, 33, 2, 20}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300},
+		{1, 1, 8, 16, 300, 4}, {2, 1, 300, 7, 1, 40}, {1, 1, 5, 300, 2, 17}, {1, 1, 1, 1, 1, 1}, {1, 1, 1030, 40, 1, 9}, {1, 1, 1500, 300, 1, 270}, {4, 1, 50, 33, 2, 20}, {3, 2, 16, 48, 1, 1024}, {3, 3, 9, 20, 2, 300}, {1, 1, 16, 16, 1, 400}, {1, 2, 40, 32, 2, 300}, {1, 1, 12, 2 * lanes, 1, 7}, {2, 1, 20, lanes, 1, 50},
 	};
 	for (int i = 0; i < (int)(sizeof products / sizeof *products); i++) {
 		const int64_t *p = products[i];
@@ -600,6 +698,16 @@ int main(void) {
 	for (int i = 0; i < (int)(sizeof layers / sizeof *layers); i++) try_convmixer(layers[i][0], layers[i][1], layers[i][2], layers[i][3], layers[i][4]);
 	const int64_t points[][3] = {{1, 1, 1}, {1000, 12, 16}, {193, 300, 7}, {5, 75, 600}, {384, 48, 256}, {3, 1024, 40}};
 	for (int i = 0; i < (int)(sizeof points / sizeof *points); i++) try_pointwise(points[i][0], points[i][1], points[i][2]);
+	const int64_t convolutions[][6] = { // images, height, width, channels of x where pointwise, channels, side where depthwise
+		{2, 1, 1, 0, 1, 1}, {3, 16, 16, 0, 16, 5}, {2, 5, 9, 0, 33, 4}, {1, 3, 20, 0, 600, 3}, {20, 8, 8, 0, 40, 9}, {1, 2, 1, 1, 1, 0}, {17, 16, 16, 12, 16, 0}, {1, 193, 1, 300, 7, 0}, {5, 3, 3, 75, 600, 0}, {40, 8, 8, 48, 48, 0}, {30, 2, 10, 7, 40, 0},
+		{1, 16, 3, 20, 70, 0},
+	};
+	for (int i = 0; i < (int)(sizeof convolutions / sizeof *convolutions); i++) {
+		const int64_t *s = convolutions[i];
+		try_conv_norm(s[0], s[1], s[2], s[3], s[4], larger(s[5], 1));
+	}
+	const int64_t averages[][3] = {{1, 1, 1}, {3, 256, 16}, {2, 64, 100}, {5, 7, 3}};
+	for (int i = 0; i < (int)(sizeof averages / sizeof *averages); i++) try_average(averages[i][0], averages[i][1], averages[i][2]);
 	const int64_t scores[][2] = {{1, 1}, {300, 64}, {7, 65}, {1000, 17}, {3, 300}, {2, 20000}};
 	for (int i = 0; i < (int)(sizeof scores / sizeof *scores); i++) {
 		try_softmax(scores[i][0], scores[i][1], 1);
