@@ -3,7 +3,6 @@ package models
 import (
 	"fmt"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -33,28 +32,11 @@ func (c ConvMixer) side() int { return orDefault(c.Kernel, 5) }
 func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	grid := n.Grid()
-
-	kernel := n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
-	bias := n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
-	fused := n.wholeLayers(x) && !n.ReLU && inCaches(dim, dim)
-	before := graph.Scalar(x.Graph(), dtypes.Int32, (c.side()-1)/2) // zeros before rows and columns
-	if fused && n.pass.Training {
-		x = graph.Reshape(x, batch, grid, grid, dim)
-		x = n.depthwiseNorm(path+"/depthwise/norm", x, kernel, bias, before)
-		pointwise, bias1 := n.denseWeights(path+"/pointwise", x, dim, dim)
-		return n.pointwiseNorm(path+"/pointwise/norm", graph.Reshape(x, batch, tokens, dim), pointwise, bias1, false)
+	if y := c.whole(n, path, x); y != nil {
+		return y
 	}
-	if fused {
-		scale, offset := n.movingNorm(path+"/depthwise/norm", dim, x)
-		pointwise, bias1 := n.denseWeights(path+"/pointwise", x, dim, dim)
-		scale1, offset1 := n.movingNorm(path+"/pointwise/norm", dim, x)
-		x = graph.Reshape(x, batch, grid, grid, dim)
-		inputs := []*graph.Node{x, kernel, bias, scale, offset, pointwise, bias1, scale1, offset1}
-		y := n.wholeLayer("convmixer", x.Shape(), inputs, before)
-		return graph.Reshape(y, batch, tokens, dim)
-	}
-	y := graph.Reshape(x, batch, grid, grid, dim)
-	y = n.depthwise(y, kernel)
+	kernel, bias := c.depthwiseWeights(n, path, x, dim)
+	y := n.depthwise(graph.Reshape(x, batch, grid, grid, dim), kernel)
 	y.AssertDims(batch, grid, grid, dim)
 	y = n.biasedConv(graph.Reshape(y, batch, tokens, dim), bias)
 	x = n.skip(x, n.batchNorm(path+"/depthwise/norm", y)) // [B, T, C]
@@ -62,6 +44,13 @@ func (c ConvMixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	// A 1 x 1 convolution is Dense over each token.
 	kernel, bias = n.denseWeights(path+"/pointwise", x, dim, dim)
 	return n.batchNorm(path+"/pointwise/norm", n.linearConv(x, kernel, bias))
+}
+
+// depthwiseWeights are a kernel [k, k, 1, C] and a bias [C].
+func (c ConvMixer) depthwiseWeights(n *network, path string, x *graph.Node, dim int) (kernel, bias *graph.Node) {
+	kernel = n.weight(path+"/depthwise/kernel", depthwiseGlorot, c.side(), c.side(), 1, dim).NodeValue(x)
+	bias = n.weight(path+"/depthwise/bias", zeros, dim).NodeValue(x)
+	return kernel, bias
 }
 
 // depthwiseGlorot is glorot of Keras's depthwise kernel, whose axes are [k, k, C, 1] where ours are

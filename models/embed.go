@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -232,14 +231,9 @@ func (n *network) convStem(x *graph.Node) *graph.Node {
 	bias := n.weight("embedding/bias", zeros, n.Dim).NodeValue(x)
 	kernel = graph.Reshape(kernel, p*p*n.Channels, n.Dim)
 	return n.project(x, kernel, bias, func(x, kernel, bias *graph.Node) *graph.Node {
-		if !n.wholeLayers(x) || n.ReLU || !inCaches(kernel.Shape().Dim(0), n.Dim) {
-			return n.batchNorm("embedding/norm", n.linearConv(x, kernel, bias))
+		if y := n.wholeStem("embedding/norm", x, kernel, bias); y != nil {
+			return y
 		}
-		if n.pass.Training {
-			return n.pointwiseNorm("embedding/norm", x, kernel, bias, true)
-		}
-		scale, offset := n.movingNorm("embedding/norm", n.Dim, x)
-		shape := shapes.Make(dtypes.Float32, x.Shape().Dim(0), x.Shape().Dim(1), n.Dim)
-		return n.wholeLayer("pointwise", shape, []*graph.Node{x, kernel, bias, scale, offset})
+		return n.batchNorm("embedding/norm", n.linearConv(x, kernel, bias))
 	})
 }

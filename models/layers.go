@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -86,31 +85,6 @@ func (n *network) linear(x, kernel, bias *graph.Node) *graph.Node {
 	return y
 }
 
-// worthwhile reports whether a layer's product with its bias is better done by a kernel: not a small one, which XLA does
-// with what is around it. The limits are those of package backend for products without one.
-func worthwhile(x, kernel shapes.Shape) bool {
-	in, out := kernel.Dim(0), kernel.Dim(1)
-	return in >= leastTerms && min(out, x.Size()/in) >= 32
-}
-
-// leastTerms is how many terms the sums of a product have for which the kernel pays.
-const leastTerms = 48
-
-// nativeLinear is [network.linear] by one of the pass's kernels.
-func (n *network) nativeLinear(x, kernel, bias *graph.Node) *graph.Node {
-	var rows []int // axes
-	for axis := range x.Rank() - 1 {
-		rows = append(rows, axis)
-	}
-	shape := shapes.Make(x.DType(), append(slices.Clone(x.Shape().Dimensions[:len(rows)]), kernel.Shape().Dim(1))...) // of y
-	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		return linked(n.pass.Kernels("dense", inputs, shape)[0], inputs...)
-	}, func(dy *graph.Node) []*graph.Node {
-		dx := graph.DotGeneral(dy, []int{len(rows)}, nil, kernel, []int{1}, nil)
-		return []*graph.Node{dx, graph.DotGeneral(x, rows, nil, dy, rows, nil), graph.ReduceSum(dy, rows...)}
-	}, x, kernel, bias)
-}
-
 // product multiplies a and b, in the pass's precision.
 func (n *network) product(a, b *graph.Node, multiply func(a, b *graph.Node) *graph.Node) *graph.Node {
 	if !n.pass.BFloat16 {
@@ -169,53 +143,6 @@ func (n *network) mlpWeights(path string, x *graph.Node, width, hidden int) []*g
 	return []*graph.Node{kernel0, bias0, kernel1, bias1}
 }
 
-// hides reports whether the pass's kernels may do several operations of the network at once, of which nothing is seen.
-func (n *network) hides() bool {
-	return n.pass.Kernels != nil && n.pass.Taps == nil && !n.pass.BFloat16
-}
-
-// inCaches reports whether weights [width, hidden] stay in the caches: with more, a layer is not better done by one kernel
-// with what is around it. The limit is one that was measured (results/speed-log.md).
-func inCaches(width, hidden int) bool { return width*hidden <= 1<<16 }
-
-// fuses reports whether an MLP of weights [width, hidden] is better done by one kernel: in training, where its hidden units
-// are made again for the gradient, only if they are so narrow that the kernel of products leaves them to XLA.
-func (n *network) fuses(width, hidden int) bool {
-	return inCaches(width, hidden) && (!n.pass.Training || min(width, hidden) < leastTerms)
-}
-
-// nativeMLP is [network.mlp] by one of the pass's kernels, which keeps nothing of what lies between.
-func (n *network) nativeMLP(x *graph.Node, weights []*graph.Node) *graph.Node {
-	all := append([]*graph.Node{x}, weights...)
-	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		return linked(n.pass.Kernels("mlp", inputs, x.Shape())[0], inputs...)
-	}, func(dy *graph.Node) []*graph.Node {
-		var gradients []shapes.Shape
-		for _, input := range all {
-			gradients = append(gradients, input.Shape())
-		}
-		return n.pass.Kernels("mlp_gradient", append(slices.Clone(all[:4]), dy), gradients...)
-	}, all...)
-}
-
-// wholeLayers reports whether a whole layer of tokens x [B, T, C], or in training a convolution with all that follows it, may
-// be one of the pass's kernels, which have a unit of work for each image: not of few images, nor where an image's table does
-// not stay in the caches.
-func (n *network) wholeLayers(x *graph.Node) bool {
-	batch := x.Shape().Dim(0)
-	return n.hides() && batch >= 8 && x.Shape().Size()/batch <= 1<<16
-}
-
-// wholeLayer is a layer by one of the pass's kernels, outside training: of its tokens and weights, and numbers that are no
-// such, it makes a table of that shape.
-func (n *network) wholeLayer(kernel string, shape shapes.Shape, inputs []*graph.Node, numbers ...*graph.Node) *graph.Node {
-	return withGradient(func(tied []*graph.Node) *graph.Node {
-		return linked(n.pass.Kernels(kernel, slices.Concat(tied, numbers), shape)[0], tied...)
-	}, func(*graph.Node) []*graph.Node {
-		panic(fmt.Errorf("a %s layer by a kernel has no gradient outside training: leave Pass.Kernels nil", kernel))
-	}, inputs...)
-}
-
 // linearConv is a convolution whose kernel sees each place once, [network.linear], and what follows a convolution: GELU,
 // or max(x, 0).
 func (n *network) linearConv(x, kernel, bias *graph.Node) *graph.Node {
@@ -233,24 +160,11 @@ func (n *network) biasedConv(x, bias *graph.Node) *graph.Node {
 	return n.convActivation(graph.Add(x, channels(bias)))
 }
 
-// nativeConv reports whether GELU after a convolution is the backend's own: outside training XLA does it in one pass with
-// the BatchNorm that follows.
-func (n *network) nativeConv() bool { return !n.ReLU && n.pass.Training && n.pass.Kernels != nil }
-
 func (n *network) convActivation(x *graph.Node) *graph.Node {
 	if n.ReLU {
 		return activation.Relu(x)
 	}
 	return gelu(x)
-}
-
-// nativeGELU is gelu(x + bias), the bias [C] being added to each row of x [..., C], by the pass's kernels.
-func (n *network) nativeGELU(x, bias *graph.Node) *graph.Node {
-	return withGradient(func(inputs []*graph.Node) *graph.Node {
-		return linked(n.pass.Kernels("gelu", inputs, x.Shape())[0], inputs...)
-	}, func(dy *graph.Node) []*graph.Node {
-		return n.pass.Kernels("gelu_gradient", []*graph.Node{x, bias, dy}, x.Shape(), bias.Shape())
-	}, x, bias)
 }
 
 // layerNorm is γ (x - mean)/sqrt(variance + ε) + β over the channels of each token: [B, T, C] -> [B, T, C]
@@ -280,20 +194,6 @@ func (n *network) layerNorm(path string, x *graph.Node) *graph.Node {
 // normWeights are γ and β of so many channels, in x's graph.
 func (n *network) normWeights(path string, width int, x *graph.Node) (gamma, beta *graph.Node) {
 	return n.weight(path+"/gamma", ones, width).NodeValue(x), n.weight(path+"/beta", zeros, width).NodeValue(x)
-}
-
-// nativeNorm is γ (x - mean)/sqrt(variance + ε) + β by the pass's kernels "layer_norm" or "batch_norm", with
-// the moments, of the shape given, [B, T] or [C].
-func (n *network) nativeNorm(kernel string, x, gamma, beta *graph.Node, epsilon float64, moments shapes.Shape) (y, mean, variance *graph.Node) {
-	limit := graph.Scalar(x.Graph(), dtypes.Float32, epsilon)
-	y = withGradient(func(inputs []*graph.Node) *graph.Node {
-		results := n.pass.Kernels(kernel, append(slices.Clone(inputs), limit), x.Shape(), moments, moments)
-		mean, variance = results[1], results[2]
-		return linked(results[0], inputs...)
-	}, func(dy *graph.Node) []*graph.Node {
-		return n.pass.Kernels(kernel+"_gradient", []*graph.Node{x, gamma, mean, variance, dy, limit}, x.Shape(), gamma.Shape(), beta.Shape())
-	}, x, gamma, beta)
-	return y, mean, variance
 }
 
 // batchNorm is γ (x - mean)/sqrt(variance + ε) + β for each channel over batch and tokens:
@@ -367,13 +267,7 @@ func moments(x *graph.Node) (mean, variance *graph.Node) {
 func (n *network) average(x *graph.Node) *graph.Node {
 	switch {
 	case n.pass.Kernels != nil:
-		shape := shapes.Make(x.DType(), x.Shape().Dim(0), x.Shape().Dim(2))
-		return withGradient(func(inputs []*graph.Node) *graph.Node {
-			return linked(n.pass.Kernels("average", inputs, shape)[0], inputs...)
-		}, func(dy *graph.Node) []*graph.Node {
-			each := graph.ExpandAxes(graph.DivScalar(dy, float64(x.Shape().Dim(1))), 1) // [B, 1, C]
-			return []*graph.Node{graph.BroadcastToShape(each, x.Shape())}
-		}, x)
+		return n.nativeAverage(x)
 	case !n.pass.Training:
 		x = opaque(x)
 	}

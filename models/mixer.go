@@ -3,7 +3,6 @@ package models
 import (
 	"fmt"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -39,24 +38,20 @@ func (m Mixer) widths(tokens int) (token, channel int) {
 	return orDefault(m.TokenHidden, tokens), orDefault(m.ChannelHidden, tokens)
 }
 
+// norms returns where both norms' weights are.
+func (m Mixer) norms(path string) (token, channel string) {
+	if m.SeparateNorms {
+		return path + "/token_norm", path + "/channel_norm"
+	}
+	return path + "/norm", path + "/norm"
+}
+
 func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	tokenHidden, channelHidden := m.widths(tokens)
-	tokenNorm, channelNorm := path+"/norm", path+"/norm"
-	if m.SeparateNorms {
-		tokenNorm, channelNorm = path+"/token_norm", path+"/channel_norm"
-	}
-
-	if n.wholeLayers(x) && !n.pass.Training && dim >= leastChannels && n.fuses(tokens, tokenHidden) && n.fuses(dim, channelHidden) {
-		n.sites += 2 // of the dropouts that are not there: those behind keep their masks where all but the head is frozen
-		inputs := []*graph.Node{x}
-		for _, norm := range []string{tokenNorm, channelNorm} {
-			gamma, beta := n.normWeights(norm, dim, x)
-			inputs = append(inputs, gamma, beta)
-		}
-		inputs = append(inputs, n.mlpWeights(path+"/token_mlp", x, tokens, tokenHidden)...)
-		inputs = append(inputs, n.mlpWeights(path+"/channel_mlp", x, dim, channelHidden)...)
-		return n.wholeLayer("mixer", x.Shape(), inputs, graph.Scalar(x.Graph(), dtypes.Float32, layerNormEpsilon))
+	tokenNorm, channelNorm := m.norms(path)
+	if y := m.whole(n, path, x); y != nil {
+		return y
 	}
 	y := n.layerNorm(tokenNorm, x)
 	y = graph.Transpose(y, 1, 2)
@@ -70,10 +65,6 @@ func (m Mixer) build(n *network, path string, x *graph.Node) *graph.Node {
 	y = n.dropout(y, n.Dropout)
 	return n.skip(x, y) // [B, T, C]
 }
-
-// leastChannels is how many there are in a row of a product that fills vectors: with fewer, tokens are mixed faster where
-// the table is transposed (results/speed-log.md).
-const leastChannels = 32
 
 func (m Mixer) flops(tokens, dim int) int64 {
 	tokenHidden, channelHidden := m.widths(tokens)
