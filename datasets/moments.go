@@ -34,7 +34,7 @@ func (s Split) ChannelMoments() (mean, variance []float32) {
 	return mean, variance
 }
 
-// channelSums are each channel's sums of values and of their squares, by counting each value.
+// channelSums are each channel's sums of values and of their squares.
 func (s Split) channelSums() (sums, squares []uint64) {
 	workers := runtime.GOMAXPROCS(0)
 	pixels := len(s.Images) / s.Channels
@@ -47,15 +47,15 @@ func (s Split) channelSums() (sums, squares []uint64) {
 		wait.Go(func() {
 			part := s.Images[pixels*w/workers*s.Channels : pixels*(w+1)/workers*s.Channels]
 			for c := range s.Channels {
-				var counts [256]uint64
+				var sum, square uint64
 				for i := c; i < len(part); i += s.Channels {
-					counts[part[i]]++
+					v := uint64(part[i])
+					sum += v
+					square += v * v
 				}
 				lock.Lock()
-				for v, n := range counts {
-					sums[c] += n * uint64(v)
-					squares[c] += n * uint64(v*v)
-				}
+				sums[c] += sum
+				squares[c] += square
 				lock.Unlock()
 			}
 		})
