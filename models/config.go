@@ -98,7 +98,8 @@ type Pass struct {
 	BFloat16 bool
 	// Kernels, if not nil, returns what the kernel of a name makes of inputs, results of these shapes without a gradient
 	// (patchlab/backend's Kernels gives it, and its handlers_linux.h tells their names). nil: GoMLX's operations do all.
-	// Outside training whole layers are kernels without a gradient: whoever derives there leaves Kernels nil.
+	// Outside training whole layers are kernels without a gradient, and in training a convolutional stem's has none by the
+	// images: whoever derives there leaves Kernels nil.
 	Kernels func(name string, inputs []*graph.Node, results ...shapes.Shape) []*graph.Node
 	// Taps, if not nil, collects intermediates while the graph is built.
 	Taps *Taps
