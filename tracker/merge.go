@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 )
 
 // Merged says what Merge did.
@@ -49,10 +48,15 @@ func (db *DB) Merge(ctx context.Context, from *DB, ids ...string) (Merged, error
 	}
 	if len(ids) == 0 {
 		ids = there
-	}
-	for _, id := range ids {
-		if !slices.Contains(there, id) {
-			return merged, fmt.Errorf("merging run %s of %s: %w", printable(id), from.path, ErrNotFound)
+	} else {
+		known := make(map[string]bool, len(there))
+		for _, id := range there {
+			known[id] = true
+		}
+		for _, id := range ids {
+			if !known[id] {
+				return merged, fmt.Errorf("merging run %s of %s: %w", printable(id), from.path, ErrNotFound)
+			}
 		}
 	}
 	var refused []error
