@@ -3,6 +3,7 @@ package experiments_test
 import (
 	"errors"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,5 +70,9 @@ func TestProbe(t *testing.T) {
 	job.Dataset = shapes(t, 15, 30)
 	if cost, err := experiments.Probe(t.Context(), job, time.Millisecond); err == nil {
 		t.Errorf("a dataset smaller than a batch costs %+v", cost)
+	}
+	job.Dataset = nil
+	if _, err := experiments.Probe(t.Context(), job, time.Millisecond); err == nil || !strings.Contains(err.Error(), "lacks its Dataset") {
+		t.Errorf("without a dataset: %v", err)
 	}
 }

@@ -33,10 +33,7 @@ func (c Cost) Seconds(epochs int) float64 {
 // no checkpoint. Memory is the whole process's, so a fresh one tells it best.
 func Probe(ctx context.Context, job Job, limit time.Duration) (Cost, error) {
 	job.Recorder, job.CheckpointDir, job.Report = nowhere{}, "", nil
-	if err := job.Recipe.Validate(); err != nil {
-		return Cost{}, fmt.Errorf("probe: %w", err)
-	}
-	if err := checkDataset(job.Recipe.Model, job.Dataset); err != nil {
+	if err := job.Check(); err != nil {
 		return Cost{}, fmt.Errorf("probe: %w", err)
 	}
 	t, err := newTrainer(job)
