@@ -37,28 +37,12 @@ func CheckpointDir(db, run string) string {
 
 // Carry trains what a run was started or resumed for, samples the machine
 // meanwhile, and ends the run by what becomes of it: finished, killed where ctx
-// is cancelled or the job pauses, else failed, which its tags explain. The run is
-// the job's Recorder; the checkpoints of a finished run are removed.
+// ends (by its deadline too) or the job pauses, else failed, which its tags explain.
+// The run is the job's Recorder; the checkpoints of a finished run are removed.
 func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiments.Job) (*experiments.Result, error) {
-	before, err := db.Find(ctx, run.ID()) // what a resumed run has already
-	if err != nil {
-		return nil, errors.Join(err, run.Finish(tracker.Failed))
-	}
-	job.Recorder = run
-	backend.UseTF32(job.Backend, job.Recipe.Precision == experiments.TF32)
-	init, err := openInit(ctx, db, run.ID(), job.Recipe)
-	if err != nil {
-		return nil, errors.Join(err, run.Finish(tracker.Failed))
-	}
-	if init != nil {
-		defer init.Close()
-		job.Weights = init
-	}
-	stop := system.Watch(run, before.Metrics, 10*time.Second)
-	result, err := experiments.Train(ctx, job)
-	stop()
+	result, err := carry(ctx, db, run, job)
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, experiments.ErrPaused):
+	case err != nil && (ctx.Err() != nil || errors.Is(err, experiments.ErrPaused)):
 		return nil, errors.Join(err, run.Finish(tracker.Killed))
 	case err != nil:
 		return nil, errors.Join(err, run.SetTags(failure(err)), run.Finish(tracker.Failed))
@@ -70,6 +54,26 @@ func Carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiment
 		return result, fmt.Errorf("the run is finished, but its checkpoints are still there: %w", err)
 	}
 	return result, nil
+}
+
+// carry does what [Carry] says, but for the run's end.
+func carry(ctx context.Context, db *tracker.DB, run *tracker.Run, job experiments.Job) (*experiments.Result, error) {
+	before, err := db.Find(ctx, run.ID()) // what a resumed run has already
+	if err != nil {
+		return nil, err
+	}
+	job.Recorder = run
+	backend.UseTF32(job.Backend, job.Recipe.Precision == experiments.TF32)
+	init, err := openInit(ctx, db, run.ID(), job.Recipe)
+	if err != nil {
+		return nil, err
+	}
+	if init != nil {
+		defer init.Close()
+		job.Weights = init
+	}
+	defer system.Watch(run, before.Metrics, 10*time.Second)()
+	return experiments.Train(ctx, job)
 }
 
 // Tags of a failed run.
