@@ -13,11 +13,12 @@ import (
 	"patchlab/tracker"
 )
 
-// Build reads the runs that the options choose and compares them.
+// Build reads the runs that the options choose and compares them. Options that
+// cannot be are an [OptionsError], a wrong filter is a [tracker.SyntaxError].
 func Build(ctx context.Context, src Source, o Options) (*Report, error) {
 	o, err := o.withDefaults()
 	if err != nil {
-		return nil, err
+		return nil, &OptionsError{err}
 	}
 	runs, err := src.Runs(ctx, tracker.Query{Filter: o.Filter})
 	if err != nil {
@@ -25,7 +26,7 @@ func Build(ctx context.Context, src Source, o Options) (*Report, error) {
 	}
 	if len(runs) > 0 {
 		if err := checkBy(runs, o.By); err != nil {
-			return nil, err
+			return nil, &OptionsError{err}
 		}
 	}
 	slices.SortStableFunc(runs, func(a, b tracker.RunInfo) int { // the oldest first, whatever the source's order

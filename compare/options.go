@@ -27,6 +27,9 @@ type Options struct {
 	Name    string // of what Against is, such as "reference"
 }
 
+// OptionsError is an error of the options themselves, not of what was to be read.
+type OptionsError struct{ error }
+
 // Reference is what somebody else measured of a configuration. Accuracies are
 // fractions, 0 where unknown.
 type Reference struct {

@@ -69,6 +69,9 @@ func (h *Handler) artifact(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if _, err := io.Copy(w, content); err != nil {
+		if r.Context().Err() == nil { // else the reader is gone
+			h.logged(fmt.Errorf("artifact %q of run %s: %w", name, run.ID, err))
+		}
 		panic(http.ErrAbortHandler) // so that a damaged content does not look whole
 	}
 	return nil

@@ -55,13 +55,13 @@ func (h *Handler) chart(ctx context.Context, r *tracker.RunInfo, g group, c cont
 	}
 	c.From, c.To = places.within(c)
 	traces := figure.Traces{XTitle: places.axis.Title, LogY: c.Log, From: c.From, To: c.To}
-	if ctx.Err() != nil {
-		return view, ctx.Err()
-	}
 	for _, key := range g.keys {
 		points, err := h.db.History(ctx, r.ID, key)
+		if ctx.Err() != nil {
+			return view, ctx.Err()
+		}
 		if err != nil {
-			view.Notes = append(view.Notes, sentence(err.Error()))
+			view.Notes = append(view.Notes, fmt.Sprintf("%s cannot be read; %s.", key, h.logged(err)))
 		}
 		m := r.Metrics[key]
 		line, lost := newTrace(key, points, c, places)

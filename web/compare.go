@@ -3,7 +3,10 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,27 +42,32 @@ func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) error {
 		o.By = []string{by}
 	}
 	o.Across = slices.DeleteFunc(values["across"], func(s string) bool { return s == "" })
-	built, err := compare.Build(r.Context(), chosen{h.db, len(ids) > 0}, o)
-	if err != nil {
-		return asked(err)
-	}
-	var out bytes.Buffer
 	shown := report.Options{Command: command(o, h.options.Name), Chosen: len(ids), Back: "/"}
 	if q := strings.TrimSpace(values.Get("q")); q != "" {
 		shown.Back = "/?" + url.Values{"q": {q}}.Encode()
 	}
+	built, err := compare.Build(r.Context(), chosen{h.db, h, len(ids) > 0}, o)
+	if errors.Is(err, tracker.ErrNotFound) { // part of a run, not what the address names
+		return fmt.Errorf("comparing: %v", err)
+	}
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
 	if err := report.Write(&out, report.HTML, built, shown); err != nil {
 		return fmt.Errorf("writing the comparison: %w", err)
 	}
 	w.Header().Set("Content-Security-Policy", report.Policy()+"; frame-ancestors 'none'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, err = w.Write(out.Bytes())
-	return err
+	_, _ = w.Write(out.Bytes()) // else the reader is gone
+	return nil
 }
 
-// chosen reads archived runs too, where runs were chosen one by one.
+// chosen is what a comparison reads from: archived runs too, where runs were
+// chosen one by one.
 type chosen struct {
 	*tracker.DB
+	h        *Handler
 	archived bool
 }
 
@@ -67,6 +75,16 @@ type chosen struct {
 func (c chosen) Runs(ctx context.Context, query tracker.Query) ([]tracker.RunInfo, error) {
 	query.IncludeArchived = c.archived
 	return c.DB.Runs(ctx, query)
+}
+
+// OpenArtifact opens an artifact's content. The report says of what it cannot
+// read why, so that is in words for any reader.
+func (c chosen) OpenArtifact(ctx context.Context, id, name string) (io.ReadCloser, error) {
+	content, err := c.DB.OpenArtifact(ctx, id, name)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
+		err = errors.New(c.h.logged(err))
+	}
+	return content, err
 }
 
 // command is the command that writes the same report.

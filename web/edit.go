@@ -21,16 +21,16 @@ func edits() map[string]change {
 	return map[string]change{
 		"note": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
 			if !form.Has("note") {
-				return asked(errors.New("the form has no note: to clear the note, send an empty one"))
+				return &problem{http.StatusBadRequest, "the form has no note: to clear the note, send an empty one"}
 			}
 			return db.SetNote(ctx, id, strings.ReplaceAll(form.Get("note"), "\r\n", "\n"))
 		},
 		"name": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
-			return asked(db.Rename(ctx, id, strings.TrimSpace(form.Get("name"))))
+			return db.Rename(ctx, id, strings.TrimSpace(form.Get("name")))
 		},
 		"tag": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
 			key := strings.TrimSpace(form.Get("key"))
-			return asked(db.SetTags(ctx, id, map[string]string{key: strings.TrimSpace(form.Get("value"))}))
+			return db.SetTags(ctx, id, map[string]string{key: strings.TrimSpace(form.Get("value"))})
 		},
 		"untag": func(ctx context.Context, db *tracker.DB, id string, form url.Values) error {
 			return db.RemoveTag(ctx, id, form.Get("key"))
@@ -50,14 +50,6 @@ func edits() map[string]change {
 	}
 }
 
-// asked marks an error as the form's.
-func asked(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &problem{http.StatusBadRequest, err.Error()}
-}
-
 // edit does what a form asks for and returns to the run's page.
 func (h *Handler) edit(w http.ResponseWriter, r *http.Request, do change) error {
 	if h.options.ReadOnly {
@@ -68,7 +60,11 @@ func (h *Handler) edit(w http.ResponseWriter, r *http.Request, do change) error 
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, formMost)
 	if err := r.ParseForm(); err != nil {
-		return err
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return &problem{http.StatusRequestEntityTooLarge, "the form holds more than " + size(large.Limit)}
+		}
+		return &problem{http.StatusBadRequest, "the form cannot be read: " + err.Error()}
 	}
 	run, err := h.find(r)
 	if err != nil {

@@ -111,7 +111,7 @@ func (h *Handler) runsEvents(w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	wanted, err := tracker.ParseFilter(values.Get("q"))
 	if err != nil {
-		return asked(err)
+		return err
 	}
 	l := follower{h: h, r: r, s: newStream(w), wanted: wanted, states: map[string]string{}, known: map[string]bool{}, fresh: values.Get("new") == "1"}
 	for _, id := range namedRuns(values["run"], followedMost) {

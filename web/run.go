@@ -115,8 +115,11 @@ func (h *Handler) runView(r *http.Request) (runView, error) {
 		view.Metrics = append(view.Metrics, metricView{key, number(m.Value), number(m.Min), number(m.Max), number(float64(m.Step)), number(float64(m.Count))})
 	}
 	artifacts, err := h.db.Artifacts(r.Context(), run.ID)
+	if r.Context().Err() != nil {
+		return view, err
+	}
 	if err != nil {
-		view.Lost = sentence(err.Error())
+		view.Lost = sentence("the artifacts cannot be listed; " + h.logged(err))
 	}
 	for _, a := range artifacts {
 		view.Files = append(view.Files, fileView{a, size(a.Size), pictureKind(a.Name) != "" && a.Size <= pictureMost, textual(a.Name) && a.Size <= textMost})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"log"
 	"math"
 	"net/http"
 	"net/url"
@@ -193,6 +194,9 @@ func TestEdits(t *testing.T) {
 	if code := l.post(at+"/note", url.Values{"text": {"misspelt"}}); code != http.StatusBadRequest {
 		t.Errorf("a form without a note: %d", code)
 	}
+	if status, page := l.send(at+"/name", url.Values{"name": {strings.Repeat("x", 2000)}}); status != http.StatusBadRequest || !strings.Contains(page, "at most 1000 are allowed") {
+		t.Errorf("a name without end: %d %s", status, page)
+	}
 	if code := l.post(at+"/note", url.Values{"note": {strings.Repeat("x", 2<<20)}}); code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a note without end: status %d", code)
 	}
@@ -271,7 +275,8 @@ func TestArtifacts(t *testing.T) {
 		}
 		return err
 	}))
-	answer, err := http.Get(l.url + at + "damaged.png?view=1")
+	var logged bytes.Buffer
+	answer, err := http.Get(openLab(t, l.path, web.Options{ErrorLog: log.New(&logged, "", 0)}).url + at + "damaged.png?view=1")
 	if err == nil {
 		_, err = bytes.NewBuffer(nil).ReadFrom(answer.Body)
 		answer.Body.Close()
@@ -279,10 +284,12 @@ func TestArtifacts(t *testing.T) {
 	if err == nil {
 		t.Error("a damaged artifact looked whole")
 	}
+	wants(t, logged.String(), `artifact "damaged.png" of run `+run.ID()+": the content is damaged")
 }
 
 func TestDamageCostsNoPage(t *testing.T) {
-	l := newLab(t, web.Options{})
+	var logged bytes.Buffer
+	l := newLab(t, web.Options{ErrorLog: log.New(&logged, "", 0)})
 	good := l.start(tracker.Spec{Name: "good"})
 	l.train(good, 1, 3)
 	must(t, good.Finish(tracker.Finished))
@@ -309,7 +316,8 @@ func TestDamageCostsNoPage(t *testing.T) {
 	}
 	wants(t, page, "damaged")
 	page = l.get("/runs/"+bad[1].ID(), 200)
-	wants(t, page, "History of &#34;val_accuracy&#34;", "train_accuracy <b>0.1800</b>")
+	wants(t, page, "val_accuracy cannot be read; the server&#39;s log says why.", "train_accuracy <b>0.1800</b>")
+	wants(t, logged.String(), `history of "val_accuracy" in run `+bad[1].ID())
 	wants(t, l.get("/runs/"+good.ID(), 200), "val_accuracy <b>0.1500</b>")
 	l.get("/compare?by=run", 200)
 }

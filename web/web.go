@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
+	"log"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
+	"patchlab/compare"
 	"patchlab/compare/report"
 	"patchlab/tracker"
 )
@@ -26,6 +29,10 @@ type Options struct {
 	Interval time.Duration   // between two looks at what is running; a second where 0
 	Stop     <-chan struct{} // ends the streams of events when closed, so that the server can stop
 	Now      func() time.Time
+
+	// ErrorLog takes what goes wrong in the server itself, of which readers are
+	// told only that it did; the log package's logger where nil.
+	ErrorLog *log.Logger
 }
 
 // Handler answers with the pages.
@@ -45,6 +52,9 @@ func New(db *tracker.DB, o Options) *Handler {
 	o.Interval = cmp.Or(o.Interval, time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.ErrorLog == nil {
+		o.ErrorLog = log.Default()
 	}
 	h := &Handler{db: db, options: o, mux: http.NewServeMux(), sparks: sparks{known: map[sparkKey]template.HTML{}},
 		orders: orders{known: map[orderKey]order{}}}
@@ -111,26 +121,38 @@ type problem struct {
 
 func (p *problem) Error() string { return p.text }
 
-// fail answers with an error page where there is an error.
+// fail answers with an error page where there is an error. Of what goes wrong in
+// the server itself, readers learn only that it did: the words of the tracker and
+// of the system name files.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if err == nil || r.Context().Err() != nil {
 		return
 	}
-	status := http.StatusInternalServerError
+	status, text := http.StatusInternalServerError, err.Error()
 	var said *problem
-	var large *http.MaxBytesError
+	var syntax *tracker.SyntaxError
+	var options *compare.OptionsError
 	switch {
 	case errors.As(err, &said):
 		status = said.status
 	case errors.Is(err, tracker.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.As(err, &large):
-		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("the form holds more than %s", size(large.Limit))
+	case errors.As(err, &syntax), errors.As(err, &options), errors.Is(err, tracker.ErrInvalid):
+		status = http.StatusBadRequest
+	default:
+		text = "this could not be done; " + h.logged(err)
 	}
-	view := errorView{frame: h.frame(fmt.Sprintf("%d %s", status, http.StatusText(status))), Text: sentence(err.Error())}
+	view := errorView{frame: h.frame(fmt.Sprintf("%d %s", status, http.StatusText(status))), Text: sentence(text)}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_ = h.templates.ExecuteTemplate(w, "error.html", view)
+}
+
+// logged logs what went wrong in the server itself, and returns the words that
+// tell a reader so.
+func (h *Handler) logged(err error) string {
+	h.options.ErrorLog.Printf("serving a page: %v", err)
+	return "the server's log says why"
 }
 
 type errorView struct {
@@ -155,8 +177,8 @@ func (h *Handler) render(w http.ResponseWriter, name string, view any) error {
 		return fmt.Errorf("writing the page: %w", err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, err := w.Write([]byte(out.String()))
-	return err
+	_, _ = io.WriteString(w, out.String()) // else the reader is gone
+	return nil
 }
 
 // find looks a run up by its whole ID, deleted ones included.

@@ -99,8 +99,15 @@ func (l *lab) fetch(address string, want int) (string, http.Header) {
 	return string(text), answer.Header
 }
 
-// post sends a form from the page itself unless headers say otherwise.
+// post sends a form and gives the answer's status.
 func (l *lab) post(address string, form url.Values, headers ...string) int {
+	l.t.Helper()
+	status, _ := l.send(address, form, headers...)
+	return status
+}
+
+// send sends a form from the page itself unless headers say otherwise.
+func (l *lab) send(address string, form url.Values, headers ...string) (status int, text string) {
 	l.t.Helper()
 	request, err := http.NewRequest("POST", l.url+address, strings.NewReader(form.Encode()))
 	must(l.t, err)
@@ -114,8 +121,10 @@ func (l *lab) post(address string, form url.Values, headers ...string) int {
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(request)
 	must(l.t, err)
-	answer.Body.Close()
-	return answer.StatusCode
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	must(l.t, err)
+	return answer.StatusCode, string(body)
 }
 
 func wants(t testing.TB, page string, want ...string) {
