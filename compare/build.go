@@ -20,9 +20,17 @@ func Build(ctx context.Context, src Source, o Options) (*Report, error) {
 	if err != nil {
 		return nil, &OptionsError{err}
 	}
-	runs, err := src.Runs(ctx, tracker.Query{Filter: o.Filter})
+	query := tracker.Query{Filter: o.Filter}
+	if o.Limit > 0 {
+		query.Limit = o.Limit + 1
+	}
+	runs, err := src.Runs(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	more := o.Limit > 0 && len(runs) > o.Limit
+	if more {
+		runs = runs[:o.Limit]
 	}
 	if len(runs) > 0 {
 		if err := checkBy(runs, o.By); err != nil {
@@ -39,6 +47,10 @@ func Build(ctx context.Context, src Source, o Options) (*Report, error) {
 	if o.Target > 0 {
 		target := Number(o.Target)
 		report.Target = &target
+	}
+	if more {
+		report.Warnings = append(report.Warnings, Warning{Code: "latest", Text: fmt.Sprintf(
+			"only the latest %s of the runs found are compared here: a narrower filter leaves none out, and the command patchlab compare takes all", Decimal(float64(o.Limit), 0))})
 	}
 	counted := report.exclude(runs)
 	report.Counted = len(counted)

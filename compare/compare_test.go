@@ -166,6 +166,23 @@ func TestUnfinished(t *testing.T) {
 }
 
 // TestRepeats: a recipe and seed run again is no new evidence.
+// Of more runs than the limit the latest are compared, and the report says so.
+func TestLimit(t *testing.T) {
+	runs := []comparetest.Run{
+		{Model: "oldest", Seed: 1, Accuracy: .5, TrainPerS: 1000},
+		{Model: "mixer-2", Seed: 1, Accuracy: .6, TrainPerS: 1000},
+		{Model: "vit-2", Seed: 1, Accuracy: .7, TrainPerS: 1000},
+	}
+	report := build(t, runs, compare.Options{Limit: 2})
+	if report.Counted != 2 || report.Tables[0].Row("oldest") != nil || len(report.Warnings) != 1 ||
+		!strings.HasPrefix(report.Warnings[0].Text, "only the latest 2 of the runs found") {
+		t.Errorf("of 3 runs %d are compared, with the warnings %+v", report.Counted, report.Warnings)
+	}
+	if report := build(t, runs, compare.Options{Limit: 3}); report.Counted != 3 || len(report.Warnings) > 0 {
+		t.Errorf("of 3 runs %d are compared, with the warnings %+v", report.Counted, report.Warnings)
+	}
+}
+
 func TestRepeats(t *testing.T) {
 	runs := seeded("mixer-2", .6, .64)
 	runs = append(runs, runs[0], runs[0], runs[0])

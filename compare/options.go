@@ -13,6 +13,7 @@ import (
 // by accuracy and gives 95 % intervals.
 type Options struct {
 	Filter  string    // in the tracker's grammar; "" for all runs
+	Limit   int       // of the runs found, only the latest so many; 0: all
 	By      []string  // parameters, or environment.NAME, tags.NAME, experiment, run; nil: model
 	Sort    string    // a column's key or "name", best first; "-" before it: worst first; "": accuracy
 	Level   float64   // of the intervals; 0: 0.95

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,15 +19,21 @@ import (
 	"patchlab/tracker"
 )
 
-// chosenMost is how many runs can be chosen one by one: as many as an address
-// and a filter hold.
-const chosenMost = 1000
+// A page compares at most so many runs.
+const (
+	chosenMost = 1000 // that were chosen one by one: as many as an address and a filter hold
+	foundMost  = 5000 // that a filter found: seconds of a processor
+)
+
+// turnWait is how long a reader waits for the comparisons of others.
+const turnWait = 30 * time.Second
 
 // comparePage answers with the report that `patchlab compare` writes, over the
-// runs that an address names or, where it names none, over a filter.
+// runs that an address names or, where it names none, over the latest that a
+// filter finds.
 func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
-	o := compare.Options{Filter: strings.TrimSpace(values.Get("q")), Curves: true, Steps: true, Made: h.options.Now().UTC().Truncate(time.Second)}
+	o := compare.Options{Filter: strings.TrimSpace(values.Get("q")), Limit: foundMost, Curves: true, Steps: true, Made: h.options.Now().UTC().Truncate(time.Second)}
 	ids := namedRuns(values["run"], chosenMost+1)
 	if len(ids) > chosenMost {
 		return &problem{http.StatusRequestURITooLong, fmt.Sprintf("more than %s are chosen: choose fewer, or find them by a filter and compare what is found", plural(chosenMost, "run"))}
@@ -46,21 +53,45 @@ func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) error {
 	if q := strings.TrimSpace(values.Get("q")); q != "" {
 		shown.Back = "/?" + url.Values{"q": {q}}.Encode()
 	}
-	built, err := compare.Build(r.Context(), chosen{h.db, h, len(ids) > 0}, o)
-	if errors.Is(err, tracker.ErrNotFound) { // part of a run, not what the address names
-		return fmt.Errorf("comparing: %v", err)
-	}
+	page, err := h.comparison(r.Context(), chosen{h.db, h, len(ids) > 0}, o, shown)
 	if err != nil {
+		if errors.Is(err, errBusy) {
+			w.Header().Set("Retry-After", strconv.Itoa(int(turnWait.Seconds())))
+		}
 		return err
-	}
-	var out bytes.Buffer
-	if err := report.Write(&out, report.HTML, built, shown); err != nil {
-		return fmt.Errorf("writing the comparison: %w", err)
 	}
 	w.Header().Set("Content-Security-Policy", report.Policy()+"; frame-ancestors 'none'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(out.Bytes()) // else the reader is gone
+	_, _ = w.Write(page) // else the reader is gone
 	return nil
+}
+
+var errBusy error = &problem{http.StatusServiceUnavailable, "the server is busy with the comparisons of others: try again in a moment"}
+
+// comparison is the page. One is built at a time, since each takes seconds of a
+// processor; who comes meanwhile waits, and is told that the server is busy where
+// that takes longer than turnWait.
+func (h *Handler) comparison(ctx context.Context, from chosen, o compare.Options, shown report.Options) ([]byte, error) {
+	select {
+	case h.building <- struct{}{}:
+		defer func() { <-h.building }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(turnWait):
+		return nil, errBusy
+	}
+	built, err := compare.Build(ctx, from, o)
+	if errors.Is(err, tracker.ErrNotFound) { // part of a run, not what the address names
+		return nil, fmt.Errorf("comparing: %v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := report.Write(&out, report.HTML, built, shown); err != nil {
+		return nil, fmt.Errorf("writing the comparison: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // chosen is what a comparison reads from: archived runs too, where runs were
@@ -87,7 +118,7 @@ func (c chosen) OpenArtifact(ctx context.Context, id, name string) (io.ReadClose
 	return content, err
 }
 
-// command is the command that writes the same report.
+// command is the command that writes the same report, over all runs found.
 func command(o compare.Options, db string) string {
 	words := []string{"patchlab", "compare"}
 	for _, part := range [][2]string{{"db", db}, {"filter", o.Filter}, {"by", strings.Join(o.By, ",")}, {"across", strings.Join(o.Across, ",")}} {

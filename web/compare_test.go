@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"patchlab/compare"
 	"patchlab/compare/comparetest"
 	"patchlab/compare/report"
+	"patchlab/tracker"
 	"patchlab/web"
 )
 
@@ -68,6 +70,26 @@ func TestComparison(t *testing.T) {
 	}
 	wants(t, l.get("/compare?run="+strings.Repeat("0", 26), 200), "None of the chosen runs is finished")
 	wants(t, l.get("/compare?run=misspelt", 400), "none of the names is the ID of a run")
+}
+
+// TestComparisonOfVeryMany: of more runs than a page compares the latest are, and
+// the page says so.
+func TestComparisonOfVeryMany(t *testing.T) {
+	l := newLab(t, web.Options{})
+	run := l.start(tracker.Spec{Params: training("mixer-2")})
+	must(t, run.Log(1, map[string]float64{"test_accuracy": .5}))
+	must(t, run.Finish(tracker.Finished))
+	raw, err := sql.Open("sqlite3", "file:"+l.path)
+	must(t, err)
+	defer raw.Close()
+	_, err = raw.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+		INSERT INTO run (ulid, experiment, environment, name, status, started, ended, params, metrics)
+		SELECT printf('%026d', i), experiment, environment, 'copy', status, started + i, ended + i, params, metrics FROM run, n`)
+	must(t, err)
+	wants(t, l.get("/compare", 200), "<p class=\"sub\">5000 finished runs", "only the latest 5,000 of the runs found are compared here")
+	if page := l.get("/compare?q=name+%3D+%27copy%27", 200); !strings.Contains(page, "5000 finished runs") || strings.Contains(page, "only the latest") {
+		t.Error("a filter that finds 5,000 does not compare them all")
+	}
 }
 
 // TestComparisonLeavesNoChosenRunOut: of many chosen runs all are compared, or none.

@@ -15,6 +15,11 @@
 // the page then fetches the parts that the server draws anew. The server looks
 // at the few runs that the page shows as running, once in Options.Interval.
 //
+// # What a reader can ask for
+//
+// One comparison is built at a time, over the latest 5,000 of the runs found; who
+// asks meanwhile waits, for half a minute at most.
+//
 // # What is trusted
 //
 // Nothing that a request, or a run, holds. IDs only look things up in the

@@ -44,6 +44,7 @@ type Handler struct {
 	assets    map[string]asset
 	sparks    sparks
 	orders    orders
+	building  chan struct{} // full while a comparison is built
 }
 
 // New makes a handler over a database, which has to be open for writing unless
@@ -57,7 +58,7 @@ func New(db *tracker.DB, o Options) *Handler {
 		o.ErrorLog = log.Default()
 	}
 	h := &Handler{db: db, options: o, mux: http.NewServeMux(), sparks: sparks{known: map[sparkKey]template.HTML{}},
-		orders: orders{known: map[orderKey]order{}}}
+		orders: orders{known: map[orderKey]order{}}, building: make(chan struct{}, 1)}
 	h.assets = map[string]asset{
 		"page.css": newAsset("text/css; charset=utf-8", report.Style()+read("page.css")),
 		"page.js":  newAsset("text/javascript; charset=utf-8", read("page.js")),
