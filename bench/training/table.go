@@ -118,15 +118,19 @@ func spread(values map[int]float64) (median, least, greatest float64) {
 	return (x[(n-1)/2] + x[n/2]) / 2, x[0], x[n-1]
 }
 
-// save writes the table as CSV. The column images_per_s holds the value of any
-// phase, in the unit that the column unit names.
+// save writes the table as CSV. The column median holds the value of any phase, in
+// the unit that the column unit names; images_per_s repeats those of that unit.
 func (t table) save(path string) error {
 	rows := [][]string{{"config", "phase", "tool", "images_per_s", "ratio_to_best_peer", "rounds", "machine", "versions",
-		"unit", "min", "max", "ratio_min", "ratio_max", "data", "date"}}
+		"unit", "median", "min", "max", "ratio_min", "ratio_max", "data", "date"}}
 	for _, r := range t.rows {
+		imagesPerS := ""
+		if r.phase.unit == "images/s" {
+			imagesPerS = number(r.median)
+		}
 		rows = append(rows, []string{
-			r.config, r.phase.name, r.tool, number(r.median), number(r.ratio), strconv.Itoa(len(r.byRound)), t.machine, r.versions,
-			r.phase.unit, number(r.min), number(r.max), number(r.ratioMin), number(r.ratioMax),
+			r.config, r.phase.name, r.tool, imagesPerS, number(r.ratio), strconv.Itoa(len(r.byRound)), t.machine, r.versions,
+			r.phase.unit, number(r.median), number(r.min), number(r.max), number(r.ratioMin), number(r.ratioMax),
 			t.data.Dataset + " " + t.data.Digest[:min(12, len(t.data.Digest))], t.date.Format(time.DateOnly),
 		})
 	}

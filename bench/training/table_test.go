@@ -101,13 +101,13 @@ func TestCSV(t *testing.T) {
 	if got, want := strings.Join(rows[0][:8], ","), "config,phase,tool,images_per_s,ratio_to_best_peer,rounds,machine,versions"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
-	want := []string{"mixer-4", "train", ours, "3000", "1.5", "3", "Some processor × 2", "patchlab 1.2", "images/s", "1500", "3000", "1.5", "1.5", "shapes 0123456789ab", "2026-01-02"}
+	want := []string{"mixer-4", "train", ours, "3000", "1.5", "3", "Some processor × 2", "patchlab 1.2", "images/s", "3000", "1500", "3000", "1.5", "1.5", "shapes 0123456789ab", "2026-01-02"}
 	if !slices.Equal(rows[1], want) {
 		t.Errorf("first row %q, want %q", rows[1], want)
 	}
 	last := rows[len(rows)-1] // without any peer
-	if last[0] != "convmixer" || last[3] != "419430400" || last[4] != "" {
-		t.Errorf("last row %q, want convmixer's memory without a ratio", last)
+	if last[0] != "convmixer" || last[3] != "" || last[4] != "" || last[8] != "bytes" || last[9] != "419430400" {
+		t.Errorf("last row %q, want convmixer's memory in bytes, without images/s and a ratio", last)
 	}
 }
 
