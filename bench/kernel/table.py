@@ -32,7 +32,8 @@ with open(csv_file, "w", newline="") as f:
             w.writerow([k, key, f"{statistics.median(v):.3f}", f"{min(v):.3f}", f"{max(v):.3f}", len(v)])
 with open(markdown, "w") as f:
     f.write("# The kernel beside plain GoNB\n\n")
-    f.write(f"Seconds, medians of {len(runs[kernels[0]])} interleaved rounds (smallest to largest), each with a fresh kernel. Made by `make bench-kernel`.\n{machine}\n\n")
+    rounds = len(runs[kernels[0]])
+    f.write(f"Seconds, medians of {rounds} interleaved rounds (smallest to largest), each with a fresh kernel. Made by `ROUNDS={rounds} make bench-kernel`.\n{machine}\n\n")
     f.write("| | " + " | ".join(kernels) + " | goal |\n|---|" + "---|" * (len(kernels) + 1) + "\n")
     for key, name, goal in ROWS:
         cells = []
