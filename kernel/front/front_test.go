@@ -93,6 +93,25 @@ func TestWelcome(t *testing.T) {
 	}
 }
 
+// GoNB leaves out each line that begins with "package"; here only the package clause is.
+func TestPackageLines(t *testing.T) {
+	c := serve(t, nil).client(t)
+	for _, test := range []struct{ code, want string }{
+		{"package any\n\nconst text = `\npackage a\n`", ""},
+		{"%%\npackages := text\npackages", `"\npackage a\n"`},
+	} {
+		r, id := c.run(test.code)
+		_, messages := c.outputs(id)
+		var result message.ExecuteResult
+		if len(messages) > 0 {
+			messages[0].Content(&result)
+		}
+		if r.Status != message.StatusOK || result.Data["text/plain"] != test.want && test.want != "" {
+			t.Errorf("%q: %+v, result %q", test.code, r, result.Data["text/plain"])
+		}
+	}
+}
+
 func TestCells(t *testing.T) {
 	c := serve(t, nil).client(t)
 	r, id := c.run("%%\nfmt.Println(\"hello\")\n6 * 7")

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"go/scanner"
+	"go/token"
 	"slices"
 	"strings"
 )
@@ -13,7 +15,7 @@ type kind int
 
 const (
 	goLine      kind = iota
-	commandLine      // % or !, or the continuation of one
+	commandLine      // % or !, or the continuation of one; the package clause, which GoNB leaves out
 	mainLine         // %% or %main: main begins
 )
 
@@ -54,13 +56,67 @@ func Parse(code string) *Cell {
 				l.kind = mainLine
 			}
 			continued = strings.HasSuffix(text, `\`)
-		case strings.HasPrefix(text, "package"):
-			l.kind = commandLine // GoNB leaves it out
 		}
 		c.lines = append(c.lines, l)
 	}
 	c.Open = continued
+	if at := c.clauseAt(); at >= 0 {
+		c.lines[at].kind = commandLine
+	}
 	return c
+}
+
+// clauseAt returns the number of the line that is a package clause, before all other Go, or -1.
+func (c *Cell) clauseAt() int {
+	if !slices.ContainsFunc(c.lines, line.dropped) {
+		return -1
+	}
+	text := []byte(c.file(-1, false, false).text[len(packageHeader):])
+	file := token.NewFileSet().AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, text, nil, 0)
+	pos, first, _ := s.Scan()
+	end, name, _ := s.Scan()
+	_, _, semicolon := s.Scan()
+	at := file.Line(pos) - 1
+	if first != token.PACKAGE || name != token.IDENT || file.Line(end)-1 != at || semicolon != "\n" || !c.lines[at].dropped() {
+		return -1
+	}
+	return at
+}
+
+// dropped says whether GoNB takes a line of Go for a package clause, and leaves it out.
+func (l line) dropped() bool { return l.kind == goLine && strings.HasPrefix(l.text, "package") }
+
+// forGoNB is the line as GoNB is given it. A carriage return, which is no part of Go, not even in a raw string, keeps it from
+// leaving out what is no package clause.
+func (l line) forGoNB() string {
+	if l.dropped() {
+		return "\r" + l.text
+	}
+	return l.text
+}
+
+// Parts returns the commands of the cell, without "//gonb:" and those that begin main, continued ones joined; and its lines
+// of Go, the others blank, with the number of those that stand before main, or -1 where no %% announces it.
+func (c *Cell) Parts() (commands, lines []string, mainAt int) {
+	lines = make([]string, len(c.lines))
+	joined := false
+	for i, l := range c.lines {
+		text := strings.TrimPrefix(l.text, commentPrefix)
+		switch {
+		case l.kind == goLine:
+			lines[i] = l.text
+		case l.continues && joined:
+			last := &commands[len(commands)-1]
+			*last = strings.TrimSuffix(*last, `\`) + " " + text
+		case !l.continues:
+			if joined = l.kind == commandLine && strings.ContainsAny(text[:1], "%!"); joined {
+				commands = append(commands, text)
+			}
+		}
+	}
+	return commands, lines, c.mainAt()
 }
 
 // mainAt returns the number of the first line that begins main, or -1.

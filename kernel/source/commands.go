@@ -75,7 +75,8 @@ type Step struct {
 var forShell = [...]string{"%env", "%cd", "%with_inputs", "%with_password"}
 
 // Steps parts a cell that is given to GoNB, so that what a line for a shell finds stops what comes after it: GoNB would
-// go on. Lines keep their numbers. Each line for a shell begins with the text that status and background give: the one
+// go on. Lines keep their numbers, and those that begin with "package" and are no package clause are kept from GoNB, which
+// would leave them out. Each line for a shell begins with the text that status and background give: the one
 // is to tell how the shell ends, the other, in addition, to part what it leaves running from it.
 func Steps(code, status, background string) []Step {
 	c := Parse(code)
@@ -114,7 +115,7 @@ func Steps(code, status, background string) []Step {
 			}
 		default:
 			for k := i; k < end; k++ {
-				rest[k] = c.lines[k].text
+				rest[k] = c.lines[k].forGoNB()
 				empty = empty && strings.TrimSpace(rest[k]) == ""
 			}
 		}

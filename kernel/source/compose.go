@@ -108,24 +108,32 @@ func importOf(s *ast.ImportSpec) importLine {
 	return importLine{path.Base(p), s.Path.Value}
 }
 
-func funcName(d *ast.FuncDecl) string {
+// FuncName is a function's name, a method's as "Type.Method".
+func FuncName(d *ast.FuncDecl) string {
 	if d.Recv == nil || len(d.Recv.List) == 0 {
 		return d.Name.Name
 	}
-	receiver := d.Recv.List[0].Type
-	if star, ok := receiver.(*ast.StarExpr); ok {
-		receiver = star.X
+	t := d.Recv.List[0].Type
+	for {
+		switch x := t.(type) {
+		case *ast.StarExpr:
+			t = x.X
+		case *ast.ParenExpr:
+			t = x.X
+		case *ast.IndexExpr:
+			t = x.X
+		case *ast.IndexListExpr:
+			t = x.X
+		case *ast.Ident:
+			return x.Name + "." + d.Name.Name
+		default: // broken
+			return "." + d.Name.Name
+		}
 	}
-	if index, ok := receiver.(*ast.IndexExpr); ok {
-		receiver = index.X
-	}
-	if id, ok := receiver.(*ast.Ident); ok {
-		return id.Name + "." + d.Name.Name
-	}
-	return ""
 }
 
-func specNames(s ast.Spec) []string {
+// SpecNames are the names that a specification of types, variables or constants declares.
+func SpecNames(s ast.Spec) []string {
 	switch s := s.(type) {
 	case *ast.TypeSpec:
 		return []string{s.Name.Name}
@@ -150,10 +158,10 @@ func declares(tree *ast.File) names {
 	for _, d := range tree.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			n.decls[funcName(d)] = true
+			n.decls[FuncName(d)] = true
 		case *ast.GenDecl:
 			for _, s := range d.Specs {
-				for _, name := range specNames(s) {
+				for _, name := range SpecNames(s) {
 					n.decls[name] = true
 				}
 			}
@@ -192,7 +200,7 @@ func split(declared string, own names) (imports []importLine, rest string) {
 	for _, d := range tree.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if !own.decls[funcName(d)] {
+			if !own.decls[FuncName(d)] {
 				b.WriteString(text(d) + "\n")
 			}
 		case *ast.GenDecl:
@@ -202,7 +210,7 @@ func split(declared string, own names) (imports []importLine, rest string) {
 			if d.Tok == token.CONST { // a constant may count from those before it
 				var all []string
 				for _, s := range d.Specs {
-					all = append(all, specNames(s)...)
+					all = append(all, SpecNames(s)...)
 				}
 				if !replaced(all) {
 					b.WriteString(text(d) + "\n")
@@ -210,7 +218,7 @@ func split(declared string, own names) (imports []importLine, rest string) {
 				continue
 			}
 			for _, s := range d.Specs {
-				if !replaced(specNames(s)) {
+				if !replaced(SpecNames(s)) {
 					b.WriteString(d.Tok.String() + " " + text(s) + "\n")
 				}
 			}

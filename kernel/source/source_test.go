@@ -140,6 +140,7 @@ func TestSteps(t *testing.T) {
 		{"%env A=1\n!a \\\n b\n%%\nx\n!c", []Step{
 			{Code: "%env A=1\n!S;a \\\n b\n\n\n", Shell: "a  b"}, {Code: "\n\n\n\n\n!S;c", Shell: "c"}, {Code: "\n\n\n%%\nx\n"},
 		}},
+		{"package main\n// a\npackages := 1\nx := `\npackage b\n`", []Step{{Code: "package main\n// a\n\rpackages := 1\nx := `\n\rpackage b\n`"}}},
 		{"!a\n%test\n%cd /", []Step{{Code: "!S;a\n\n", Shell: "a"}, {Code: "\n%test\n%cd /"}}},
 		{"!server &\n\n", []Step{{Code: "!S;B;server &\n\n", Shell: "server &", Background: true}}},
 	} {
@@ -153,6 +154,34 @@ func TestSteps(t *testing.T) {
 		if got := Steps("!"+shell, "", ""); len(got) != 1 || got[0].Background != want {
 			t.Errorf("%q: %+v", shell, got)
 		}
+	}
+}
+
+// Only the package clause is left out, not all that begins with the word.
+func TestPackageClause(t *testing.T) {
+	for code, want := range map[string]int{
+		"package main\nx": 0, "// a\n%cd b\n\npackage main // c\nx": 3, "package main": 0, "x": -1,
+		"packages := 1": -1, "x := `\npackage a\n`": -1, "/*\npackage a\n*/": -1, "import \"fmt\"\npackage a": -1,
+		"package a; x()": -1, "package\na": -1, " package a\npackage b": -1, "!a \\\npackage b": -1,
+	} {
+		got := slices.IndexFunc(Parse(code).lines, func(l line) bool {
+			return l.kind == commandLine && strings.HasPrefix(l.text, "package") && !l.continues
+		})
+		if got != want {
+			t.Errorf("%q: line %d, want %d", code, got, want)
+		}
+	}
+	if p := Prepare("packages := 1\npackages", ""); p.Code != "func main() { packages := 1\npatchlabResult(packages)\n}" {
+		t.Errorf("%q", p.Code)
+	}
+}
+
+// A method of a type of several parameters replaces the one that was declared before.
+func TestComposeReplacesMethods(t *testing.T) {
+	const before = "package main\n\ntype P[A, B any] struct{}\n\nfunc (p *P[A, B]) Set() {}\n"
+	c, ok := Compose("func (p *P[C, D]) Set() { }", 0, before)
+	if !ok || strings.Count(c.Text, "Set()") != 1 || !strings.Contains(c.Text, "type P[") {
+		t.Errorf("%v, %s", ok, c.Text)
 	}
 }
 

@@ -43,52 +43,25 @@ type Decl struct {
 // statements without %% become main's, and an expression at the end an argument of
 // [source.ResultFunc]. The error is that of Go's parser, with the cell's lines.
 func Split(text string) (Cell, error) {
-	var c Cell
-	lines := strings.Split(source.Prepare(text, "").Code, "\n")
-	for _, line := range lines {
-		if line = strings.TrimSpace(line); line != "" {
-			if foreign(line) {
-				return Cell{Magics: []string{text}, Foreign: true}, nil
-			}
-			break
-		}
+	parsed := source.Parse(source.Prepare(text, "").Code)
+	if parsed.Foreign {
+		return Cell{Magics: []string{text}, Foreign: true}, nil
 	}
-	// Lines for the kernel are blanked, so that the others keep their numbers.
-	mainAt := -1
-	var goLines []string
-	for i := 0; i < len(lines); i++ {
-		line := strings.TrimPrefix(lines[i], "//gonb:")
-		if len(line) < 2 || line[0] != '%' && line[0] != '!' {
-			goLines = append(goLines, lines[i])
-			continue
-		}
-		goLines = append(goLines, "")
-		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
-			i++
-			goLines = append(goLines, "")
-			line = strings.TrimSuffix(line, `\`) + " " + strings.TrimPrefix(lines[i], "//gonb:")
-		}
-		if word := strings.Fields(line)[0]; (word == "%%" || word == "%main") && mainAt < 0 {
-			mainAt = len(goLines)
-			continue
-		}
-		c.Magics = append(c.Magics, line)
+	if name, _ := source.Unknown(text, ""); strings.HasPrefix(name, "%%") { // another kernel's, for the whole cell
+		return Cell{}, fmt.Errorf("there is no command %s", name)
 	}
+	commands, goLines, mainAt := parsed.Parts()
+	c := Cell{Magics: commands}
 	declared := strings.Join(goLines, "\n")
 	if mainAt >= 0 {
 		declared = strings.Join(goLines[:mainAt], "\n")
-		c.Main, c.HasMain = strings.Trim(strings.Join(goLines[mainAt:], "\n"), "\n"), true
-		if err := parseStatements(c.Main, mainAt); err != nil {
+		body := strings.Join(goLines[mainAt+1:], "\n")
+		c.Main, c.HasMain = strings.Trim(body, "\n"), true
+		if err := parseStatements(body, mainAt+1); err != nil {
 			return c, err
 		}
 	}
 	return c, c.declarations(declared)
-}
-
-// foreign says whether a cell's first line makes it something else than Go.
-func foreign(line string) bool {
-	line = strings.TrimPrefix(line, "//gonb:")
-	return strings.HasPrefix(line, "%%") && len(line) > 2 && line[2] != ' ' && line[2] != '\t'
 }
 
 // parseStatements checks the body of a function that begins below so many lines.
@@ -109,11 +82,7 @@ func explain(err error, shift int) error {
 // declarations reads what stands before the statements.
 func (c *Cell) declarations(text string) error {
 	const head = "package p\n" // on a line of its own, lest a comment be taken for the clause's
-	body := text
-	if _, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(text, "package ") {
-		body = "\n" + rest // GoNB ignores a package clause
-	}
-	file := head + body
+	file := head + text
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "", file, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
@@ -138,19 +107,18 @@ func (c *Cell) declarations(text string) error {
 				}
 				continue
 			}
-			c.Decls = append(c.Decls, Decl{[]string{functionName(d)}, from(d.Doc, d)})
+			c.Decls = append(c.Decls, Decl{[]string{source.FuncName(d)}, from(d.Doc, d)})
 		case *ast.GenDecl:
 			if d.Tok == token.CONST { // iota and repeated values hold a group together
 				var names []string
 				for _, s := range d.Specs {
-					names = append(names, identifiers(s.(*ast.ValueSpec).Names)...)
+					names = append(names, source.SpecNames(s)...)
 				}
 				c.Decls = append(c.Decls, Decl{names, from(d.Doc, d)})
 				continue
 			}
 			for _, s := range d.Specs {
 				doc := d.Doc
-				var names []string
 				switch s := s.(type) {
 				case *ast.ImportSpec:
 					i := Import{}
@@ -161,12 +129,10 @@ func (c *Cell) declarations(text string) error {
 					c.Imports = append(c.Imports, i)
 					continue
 				case *ast.ValueSpec:
-					names = identifiers(s.Names)
 					if d.Lparen.IsValid() {
 						doc = s.Doc
 					}
 				case *ast.TypeSpec:
-					names = []string{s.Name.Name}
 					if d.Lparen.IsValid() {
 						doc = s.Doc
 					}
@@ -175,43 +141,11 @@ func (c *Cell) declarations(text string) error {
 				if doc != nil {
 					comment = file[at(doc.Pos()):at(doc.End())] + "\n"
 				}
-				c.Decls = append(c.Decls, Decl{names, comment + d.Tok.String() + " " + file[at(s.Pos()):at(s.End())]})
+				c.Decls = append(c.Decls, Decl{source.SpecNames(s), comment + d.Tok.String() + " " + file[at(s.Pos()):at(s.End())]})
 			}
 		}
 	}
 	return nil
-}
-
-func identifiers(list []*ast.Ident) []string {
-	var names []string
-	for _, n := range list {
-		names = append(names, n.Name)
-	}
-	return names
-}
-
-// functionName is a function's name, a method's behind its type's.
-func functionName(d *ast.FuncDecl) string {
-	if d.Recv == nil || len(d.Recv.List) == 0 {
-		return d.Name.Name
-	}
-	t := d.Recv.List[0].Type
-	for {
-		switch x := t.(type) {
-		case *ast.StarExpr:
-			t = x.X
-		case *ast.ParenExpr:
-			t = x.X
-		case *ast.IndexExpr:
-			t = x.X
-		case *ast.IndexListExpr:
-			t = x.X
-		case *ast.Ident:
-			return x.Name + "." + d.Name.Name
-		default:
-			return d.Name.Name
-		}
-	}
 }
 
 // Definitions returns what of the cell stays for those that follow, as the source

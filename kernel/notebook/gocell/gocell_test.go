@@ -40,6 +40,8 @@ type T[E any] struct{ a E }
 // Set sets.
 func (t *T[E]) Set(a E) { t.a = a }
 
+func (t *Pair[A, B]) Set(a A, b B) {}
+
 func init_t() {}
 
 func main() {
@@ -62,6 +64,7 @@ func main() {
 		{[]string{"z"}, "var z    int"},
 		{[]string{"T"}, "// T is a type.\ntype T[E any] struct{ a E }"},
 		{[]string{"T.Set"}, "// Set sets.\nfunc (t *T[E]) Set(a E) { t.a = a }"},
+		{[]string{"Pair.Set"}, "func (t *Pair[A, B]) Set(a A, b B) {}"},
 		{[]string{"init_t"}, "func init_t() {}"},
 	}
 	if fmt.Sprintf("%q", c.Decls) != fmt.Sprintf("%q", want) {
@@ -84,6 +87,10 @@ func TestSplitKinds(t *testing.T) {
 		"%%writefile a.go\npackage a":        "foreign",
 		"x := 1\nx + 1":                      "main x := 1\npatchlabResult(x + 1)",
 		"package main\n\nfunc f() {}":        "decl 1",
+		"// a\npackage main\nfunc f() {}":    "decl 1",
+		"packages := 1\n_ = packages":        "main packages := 1\n_ = packages",
+		"%%\nx := `\npackage a\n`\n_ = x":    "main x := `\npackage a\n`\n_ = x",
+		"%%\na++\n%% -x\nb++":                "main a++\n\nb++",
 		"%% -flag=1\nvar s = `\nx\n`\n_ = s": "main var s = `\nx\n`\n_ = s",
 	} {
 		c, err := gocell.Split(source)
@@ -108,6 +115,9 @@ func TestSplitKinds(t *testing.T) {
 	for source, want := range map[string]string{
 		"func f( {\n}":   "line 1:",
 		"%%\nok()\nfoo(": "line 4:",
+		"%%\n\nfoo(":     "line 4:",
+		"%%html\n<b>":    "there is no command %%html",
+		"\n%%bash\nls {": "line 3:", // not in the first line
 		"\n\nvar = 1":    "line 3:",
 	} {
 		if _, err := gocell.Split(source); err == nil || !strings.HasPrefix(err.Error(), want) {
