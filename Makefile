@@ -3,7 +3,7 @@
 .PHONY: test test-pytorch test-timm deps lint race bench-tracker bench-scale bench-trackers bench-serve bench-training bench-dropout bench-kernel bench-epoch bench-scaling notebooks gallery build clean
 
 # Pure-Go rooms, which the race detector covers.
-RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/...
+RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/internal/... ./kernel/... ./web/... ./viz/... ./coursework/... ./save/...
 
 ## test: lint, install what the tests need, the race detector, then all tests
 test: lint deps race

@@ -13,8 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"patchlab/compare/report"
-	"patchlab/kernel/notebook"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -274,7 +273,7 @@ func (in *intake) keep(path string, s *submission, a Assignment) error {
 		}
 		in.roster = roster
 	}
-	if err := notebook.WriteFile(filepath.Join(dir, a.Notebook), s.notebook.Bytes()); err != nil {
+	if err := save.Bytes(filepath.Join(dir, a.Notebook), s.notebook.Bytes()); err != nil {
 		return in.fail(err)
 	}
 	file, err := os.Open(path)
@@ -282,7 +281,7 @@ func (in *intake) keep(path string, s *submission, a Assignment) error {
 		return err
 	}
 	defer file.Close()
-	return report.Save(kept, func(w io.Writer) error {
+	return save.File(kept, func(w io.Writer) error {
 		_, err := io.Copy(w, file)
 		return err
 	})

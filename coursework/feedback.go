@@ -9,7 +9,7 @@ import (
 	"strings"
 	texttemplate "text/template"
 
-	"patchlab/kernel/notebook"
+	"patchlab/save"
 )
 
 //go:embed feedback.html
@@ -63,10 +63,10 @@ func (c *Course) writeFeedback(a Assignment, g Grade) error {
 	if err := feedbackPage.Execute(&page, f); err != nil {
 		return err
 	}
-	if err := notebook.WriteFile(filepath.Join(dir, a.Name+".md"), text.Bytes()); err != nil {
+	if err := save.Bytes(filepath.Join(dir, a.Name+".md"), text.Bytes()); err != nil {
 		return err
 	}
-	return notebook.WriteFile(filepath.Join(dir, a.Name+".html"), page.Bytes())
+	return save.Bytes(filepath.Join(dir, a.Name+".html"), page.Bytes())
 }
 
 // markdown keeps a text that a student chose from being taken for Markdown.

@@ -5,12 +5,12 @@ import (
 	"io"
 	"strings"
 
-	"patchlab/compare/report"
+	"patchlab/save"
 )
 
 // writeTable writes rows as CSV into a file of the course, whole or not at all.
 func (c *Course) writeTable(rows [][]string, parts ...string) error {
-	return report.Save(c.path(parts...), func(w io.Writer) error {
+	return save.File(c.path(parts...), func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		for _, row := range rows {
 			for i := range row {

@@ -14,12 +14,12 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"patchlab/compare/stats"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -72,7 +72,7 @@ func run(ctx context.Context, path, out string) (err error) {
 			return err
 		}
 	}
-	return os.WriteFile(out, []byte(s.String()), 0o644)
+	return save.Bytes(out, []byte(s.String()))
 }
 
 // report writes a target's section: its runs, then their curves.

@@ -18,6 +18,7 @@ import (
 	"strconv"
 
 	"patchlab/models"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -63,11 +64,7 @@ func run(ctx context.Context, path, out string, stdout io.Writer) (err error) {
 			rows = append(rows, row)
 		}
 	}
-	f, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	return errors.Join(csv.NewWriter(f).WriteAll(rows), f.Close())
+	return save.File(out, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
 }
 
 func seed(r tracker.RunInfo) int64 {

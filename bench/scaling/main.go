@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"patchlab/experiments"
+	"patchlab/save"
 	"patchlab/viz"
 )
 
@@ -87,12 +88,8 @@ func run(args []string) error {
 		return err
 	}
 	for name, write := range map[string]func(io.Writer, []report) error{"scaling.md": writeTable, "scaling.csv": writeNumbers, "scaling.svg": draw} {
-		f, err := os.Create(filepath.Join(folder, name))
-		if err != nil {
+		if err := save.File(filepath.Join(folder, name), func(w io.Writer) error { return write(w, all) }); err != nil {
 			return err
-		}
-		if err := errors.Join(write(f, all), f.Close()); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"patchlab/backend"
+	"patchlab/save"
 )
 
 // phase is one kind of value.
@@ -137,11 +137,7 @@ func (t table) save(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(csv.NewWriter(f).WriteAll(rows), f.Close())
+	return save.File(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
 }
 
 // number is a value with four digits or more, "" for none.

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
-	"patchlab/compare/report"
 	"patchlab/experiments"
 	"patchlab/models"
+	"patchlab/save"
 )
 
 // benchOptions are the flags of patchlab bench.
@@ -161,7 +161,7 @@ func (o *benchOptions) plan(specs []string) ([]place, error) {
 		return nil, fmt.Errorf("a roofline of %d models; allowed: 1 to 6", len(specs))
 	}
 	if o.roofline != "" {
-		if err := report.CheckOutput(o.roofline); err != nil {
+		if err := save.Check(o.roofline); err != nil {
 			return nil, err
 		}
 	}

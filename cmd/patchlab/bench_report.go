@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"patchlab/backend"
 	"patchlab/experiments"
+	"patchlab/save"
 	"patchlab/viz"
 )
 
@@ -140,15 +140,7 @@ func (r *benchReport) draw(path string) error {
 	if strings.HasSuffix(path, ".png") {
 		write = func(w io.Writer) error { return picture.WritePNG(w, 2) }
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := write(f); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return save.File(path, write)
 }
 
 // write prints the report, at most 80 columns wide.

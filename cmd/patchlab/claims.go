@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"patchlab/claims"
 	"patchlab/datasets"
 	"patchlab/experiments"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -157,25 +157,12 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 		}
 		finding.Lines(out)
 		book.Findings[c.Name] = finding
-		if err := o.write(book); err != nil {
+		if err := save.File(o.report, book.WriteMarkdown); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, "\nThe report is in %s, every run in %s.\n", o.report, o.db)
 	return nil
-}
-
-// write replaces the report, whole.
-func (o *claimsOptions) write(book claims.Book) error {
-	part := o.report + ".part"
-	f, err := os.Create(part)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(book.WriteMarkdown(f), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", part, err), os.Remove(part))
-	}
-	return os.Rename(part, o.report)
 }
 
 // command is the call that makes the report, but for folders and files.

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
-	"patchlab/compare/report"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -100,7 +100,7 @@ func runInspect(cmd *cobra.Command, refs []string, o inspectFlags) error {
 	}
 	page := strings.EqualFold(filepath.Ext(o.out), ".html")
 	if page {
-		if err := report.CheckOutput(o.out); err != nil {
+		if err := save.Check(o.out); err != nil {
 			return err
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	"patchlab/compare/report"
 	"patchlab/experiments"
 	"patchlab/models"
+	"patchlab/save"
 	"patchlab/viz"
 )
 
@@ -35,7 +35,7 @@ func (in *inspection) writePage(path string) error {
 			page.Pictures = append(page.Pictures, d.still)
 		}
 	}
-	if err := report.Save(path, func(w io.Writer) error { return page.Write(w) }); err != nil {
+	if err := save.File(path, func(w io.Writer) error { return page.Write(w) }); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(in.cmd.OutOrStdout(), path)

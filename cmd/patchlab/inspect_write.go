@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"patchlab/compare/report"
+	"patchlab/save"
 )
 
 // pixelsPerPoint is the resolution of pictures as PNG, moviePixels of what
@@ -44,13 +44,13 @@ func (in *inspection) writeFolder(dir string, f formats) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := report.Save(path, write); err != nil {
+		if err := save.File(path, write); err != nil {
 			return err
 		}
 		fmt.Fprintln(in.cmd.OutOrStdout(), path)
 		fmt.Fprintf(&index, "![%s](%s)\n\n", strings.NewReplacer("[", "(", "]", ")", "\n", " ").Replace(d.alt()), name)
 	}
-	return report.Save(filepath.Join(dir, "index.md"), func(w io.Writer) error {
+	return save.File(filepath.Join(dir, "index.md"), func(w io.Writer) error {
 		_, err := io.WriteString(w, strings.TrimSuffix(index.String(), "\n"))
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/notebook/export"
 	"patchlab/kernel/spec"
+	"patchlab/save"
 )
 
 func newNotebookExportCommand() *cobra.Command {
@@ -111,8 +112,8 @@ func exportNotebook(cmd *cobra.Command, input, to, output string, o export.Optio
 	if output == "" {
 		output = strings.TrimSuffix(input, filepath.Ext(input)) + endings[to]
 	}
-	if err := notebook.WriteFile(output, b.Bytes()); err != nil {
-		return fmt.Errorf("writing %s: %w", output, err)
+	if err := save.Bytes(output, b.Bytes()); err != nil {
+		return err
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), output)
 	return nil

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"patchlab/compare/report"
+	"patchlab/save"
 	"patchlab/tracker"
 	"patchlab/tracker/exchange"
 )
@@ -28,7 +28,7 @@ MLflow server.`,
   patchlab runs export --filter "params.model = 'mixer-4'" \
       --to http://127.0.0.1:5000`,
 		RunE: reading(func(ctx context.Context, db *tracker.DB, args []string, out io.Writer) error {
-			if err := report.CheckOutput(output); err != nil {
+			if err := save.Check(output); err != nil {
 				return err
 			}
 			if filter != "" && len(args) > 0 {
@@ -66,7 +66,7 @@ MLflow server.`,
 				return errors.Join(err, damaged)
 			}
 			if output != "" {
-				err = report.Save(output, func(w io.Writer) error { return write(ctx, w, db, runs) })
+				err = save.File(output, func(w io.Writer) error { return write(ctx, w, db, runs) })
 			} else {
 				err = write(ctx, out, db, runs)
 			}

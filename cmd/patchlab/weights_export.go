@@ -8,11 +8,10 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
-	"patchlab/compare/report"
 	"patchlab/lab"
+	"patchlab/save"
 	"patchlab/weights"
 )
 
@@ -41,7 +40,7 @@ timm has the architecture.`,
 			if timm && format == ".onnx" {
 				return fmt.Errorf("--timm says how a .safetensors file names its tensors, and %s is none", out)
 			}
-			if err := report.CheckOutput(out); err != nil { // before a network is read
+			if err := save.Check(out); err != nil { // before a network is read
 				return err
 			}
 			db, info, err := readRun(cmd.Context(), dbPath, args[0])
@@ -72,7 +71,7 @@ timm has the architecture.`,
 			if err := write(&file); err != nil {
 				return fmt.Errorf("export run %s: %w", oneLine(info.Name), err)
 			}
-			if err := renameio.WriteFile(out, file.Bytes(), 0o644); err != nil {
+			if err := save.Bytes(out, file.Bytes()); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d bytes\n", out, recipe.Model.ID, file.Len())

@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"patchlab/kernel/message"
+	"patchlab/save"
 )
 
 // keepEntries bounds the cells in a history file; the oldest go first.
@@ -100,11 +101,7 @@ func (h *History) shorten() error {
 		}
 		b.Write(append(line, '\n'))
 	}
-	part := h.file + ".part"
-	if err := os.WriteFile(part, b.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("shortening the history: %w", err)
-	}
-	return os.Rename(part, h.file)
+	return save.Bytes(h.file, b.Bytes()) // which keeps it from others' eyes, as it was
 }
 
 // Add keeps a cell of this session, with the text of its result, which is cut where it is long. Where the file cannot be written, the cell is kept in

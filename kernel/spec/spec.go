@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"patchlab/save"
 )
 
 // Name is the kernelspec's name, and DisplayName what people read.
@@ -88,11 +90,7 @@ func Install(kernels string, s Spec) (folder string, changed bool, err error) {
 			continue
 		}
 		changed = true
-		part := path + ".part"
-		if err := os.WriteFile(part, f.data, 0o644); err != nil {
-			return folder, false, fmt.Errorf("installing the kernel: %w", err)
-		}
-		if err := os.Rename(part, path); err != nil {
+		if err := save.Bytes(path, f.data); err != nil {
 			return folder, false, fmt.Errorf("installing the kernel: %w", err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"patchlab/compare"
 	"patchlab/compare/report"
 	"patchlab/models"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -163,7 +164,7 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if f.chosen && format != report.SVG && format != report.PNG {
 		return fmt.Errorf("--figure %s is for pictures alone: write one by --format svg or png, or by -o with such an ending", f.figure)
 	}
-	if err := report.CheckOutput(f.output); err != nil {
+	if err := save.Check(f.output); err != nil {
 		return err
 	}
 	o, err := f.options(format)

@@ -11,6 +11,7 @@ import (
 
 	"patchlab/compare"
 	"patchlab/compare/report"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -32,7 +33,7 @@ A run is named by its ID, the beginning of it, its name, or "latest".`,
 			if err != nil {
 				return err
 			}
-			if err := report.CheckOutput(output); err != nil {
+			if err := save.Check(output); err != nil {
 				return err
 			}
 			show := report.Options{Width: width}
@@ -88,7 +89,7 @@ func deliver(stdout, stderr io.Writer, output string, content []byte) error {
 		_, err := stdout.Write(content)
 		return err
 	}
-	err := report.Save(output, func(w io.Writer) error {
+	err := save.File(output, func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	})

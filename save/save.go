@@ -1,4 +1,4 @@
-package report
+package save
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// CheckOutput refuses, before anything is computed, to write a file over a
-// folder, or into one that is missing. An empty path is no file.
-func CheckOutput(path string) error {
+// Check refuses, before anything is computed, to write a file over a folder, or
+// into one that is missing. An empty path is no file.
+func Check(path string) error {
 	if path == "" {
 		return nil
 	}
@@ -26,10 +26,10 @@ func CheckOutput(path string) error {
 	return nil
 }
 
-// Save writes a file whole or not at all. A link is followed, and what is no
-// regular file, such as a pipe, is written to directly.
-func Save(path string, write func(io.Writer) error) error {
-	if err := CheckOutput(path); err != nil {
+// File replaces the file at path by what write writes, or makes it. Where write
+// fails, the old file stays. The error is Check's, write's or the system's.
+func File(path string, write func(io.Writer) error) error {
+	if err := Check(path); err != nil {
 		return err
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
@@ -42,7 +42,7 @@ func Save(path string, write func(io.Writer) error) error {
 		}
 		return errors.Join(write(file), file.Close())
 	}
-	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o666), renameio.WithExistingPermissions())
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -51,4 +51,12 @@ func Save(path string, write func(io.Writer) error) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return file.CloseAtomicallyReplace()
+}
+
+// Bytes replaces the file at path by data, as File does.
+func Bytes(path string, data []byte) error {
+	return File(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }
