@@ -57,7 +57,7 @@ func MeanBCa(values []float64, level float64, resamples int, src rand.Source) (I
 	accel := meanAcceleration(values)
 	at := func(p float64) float64 {
 		z := z0 + distuv.UnitNormal.Quantile(p)
-		return percentile(means, distuv.UnitNormal.CDF(z0+z/(1-accel*z)))
+		return SortedQuantile(means, distuv.UnitNormal.CDF(z0+z/(1-accel*z)))
 	}
 	tail := (1 - level) / 2
 	return Interval{Low: at(tail), High: at(1 - tail), Level: level, Method: "BCa"}, nil
@@ -77,23 +77,18 @@ func meanAcceleration(values []float64) float64 {
 	return cubes / (6 * math.Pow(squares, 1.5))
 }
 
-// percentile interpolates linearly between the sorted values, as NumPy does
-// by default (type 7 of Hyndman and Fan 1996).
-func percentile(sorted []float64, p float64) float64 {
+// SortedQuantile gives the p-quantile of at least one value in ascending order,
+// interpolated linearly as NumPy does by default (type 7 of Hyndman and Fan 1996);
+// NaN where p is.
+func SortedQuantile(sorted []float64, p float64) float64 {
 	if math.IsNaN(p) {
 		return math.NaN()
 	}
-	at := p * float64(len(sorted)-1)
+	at := min(1, max(0, p)) * float64(len(sorted)-1)
 	low := int(math.Floor(at))
 	if low >= len(sorted)-1 {
 		return sorted[len(sorted)-1]
 	}
 	part := at - float64(low)
 	return sorted[low]*(1-part) + sorted[low+1]*part
-}
-
-// SortedQuantile gives the p-quantile of at least one value in ascending
-// order, interpolated linearly as NumPy does by default.
-func SortedQuantile(sorted []float64, p float64) float64 {
-	return percentile(sorted, math.Min(1, math.Max(0, p)))
 }

@@ -103,7 +103,7 @@ func pairedBootstrap(o Outcomes, level float64, resamples int, src rand.Source) 
 	slices.Sort(differences)
 	tail := (1 - level) / 2
 	return Interval{
-		Low: percentile(differences, tail), High: percentile(differences, 1-tail),
+		Low: SortedQuantile(differences, tail), High: SortedQuantile(differences, 1-tail),
 		Level: level, Method: "paired bootstrap",
 	}, nil
 }

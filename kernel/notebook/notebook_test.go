@@ -189,37 +189,3 @@ func TestBrokenFilesAreExplained(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 }
-
-func TestWriteKeepsModeAndLinks(t *testing.T) {
-	dir := t.TempDir()
-	file, link := filepath.Join(dir, "real.ipynb"), filepath.Join(dir, "link.ipynb")
-	n := notebook.New("k", "K", "go")
-	if err := n.Write(file); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.Chmod(file, 0o640), os.Symlink(file, link)); err != nil {
-		t.Fatal(err)
-	}
-	n.Insert(0, notebook.NewCell(notebook.Code, "x"))
-	if err := n.Write(link); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Lstat(link)
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		t.Errorf("the link became %v, %v", info.Mode(), err)
-	}
-	if info, err = os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	back, err := notebook.Read(file)
-	if err != nil || len(back.Cells) != 1 {
-		t.Errorf("%v, %v", back, err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("left behind: %v, %v", entries, err)
-	}
-	if err := n.Write(filepath.Join(dir, "no", "such.ipynb")); err == nil || !strings.Contains(err.Error(), "is missing") {
-		t.Errorf("into no folder: %v", err)
-	}
-}
