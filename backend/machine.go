@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -74,6 +75,17 @@ func (m Machine) GPU() string {
 		i += n
 	}
 	return strings.Join(parts, ", ")
+}
+
+// LoadAverage returns how many tasks ran or waited over the last minute, such as "3.41"; empty where the system does not
+// tell.
+func LoadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
 }
 
 // Environment returns what a run records about the machine: the keys machine, cpu, gpu, cores, memory_bytes, os.

@@ -21,6 +21,9 @@ func TestDescribe(t *testing.T) {
 	if runtime.GOOS == "linux" && m.MemoryBytes < 64<<20 {
 		t.Errorf("%d bytes of memory", m.MemoryBytes)
 	}
+	if _, err := strconv.ParseFloat(LoadAverage(), 64); runtime.GOOS == "linux" && err != nil {
+		t.Errorf("load average %q", LoadAverage())
+	}
 	write(t, filepath.Join(bin, "nvidia-smi"), "#!/bin/sh\necho 'NVIDIA A'\necho 'NVIDIA B'\necho 'NVIDIA B'\n")
 	m = Describe()
 	if want := "NVIDIA A, NVIDIA B × 2"; m.GPU() != want {

@@ -119,7 +119,7 @@ func fastest(ctx context.Context, backend compute.Backend, length int, build fun
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			began, used := time.Now(), processorTime()
+			began, used := time.Now(), ProcessorTime()
 			out, err := exec.Call(x, y)
 			if err != nil {
 				return err
@@ -127,7 +127,7 @@ func fastest(ctx context.Context, backend compute.Backend, length int, build fun
 			if _, err := tensors.CopyFlatData[float32](out[len(out)-1]); err != nil {
 				return err
 			}
-			took, spent := time.Since(began), processorTime()-used
+			took, spent := time.Since(began), ProcessorTime()-used
 			if i == 1 || i > 1 && took < wall { // the first compiles
 				wall = took
 			}

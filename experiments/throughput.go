@@ -150,13 +150,13 @@ func (t *Throughput) time(ctx context.Context, w Workload, step func(i int) erro
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		began, used := time.Now(), processorTime()
+		began, used := time.Now(), ProcessorTime()
 		if err := step(i); err != nil {
 			return err
 		}
 		if i >= warmSteps {
 			wall = append(wall, float32(time.Since(began).Seconds()*1e3))
-			processor = append(processor, float32((processorTime()-used).Seconds()*1e3))
+			processor = append(processor, float32((ProcessorTime()-used).Seconds()*1e3))
 		}
 	}
 	t.Steps = len(wall)

@@ -4,5 +4,5 @@ package experiments
 
 import "time"
 
-// processorTime is not told here.
-func processorTime() time.Duration { return 0 }
+// ProcessorTime is not told here.
+func ProcessorTime() time.Duration { return 0 }

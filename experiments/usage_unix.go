@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processorTime is what the process's threads have used so far, in user and
-// system mode.
-func processorTime() time.Duration {
+// ProcessorTime is what this process's threads have used of all cores so far,
+// in user and system mode; 0 where the system does not tell.
+func ProcessorTime() time.Duration {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
 		return 0

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -264,17 +263,6 @@ func cost(t experiments.Throughput) float64 { return cmp.Or(t.ProcessorMedian, t
 func middle(rounds []experiments.Throughput) experiments.Throughput {
 	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b experiments.Throughput) int { return cmp.Compare(cost(a), cost(b)) })
 	return sorted[len(sorted)/2]
-}
-
-// load is how many processes wanted a processor lately (the last minute's
-// average), such as "3.41"; empty where the system doesn't tell.
-func load() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	first, _, _ := strings.Cut(string(b), " ")
-	return first
 }
 
 // benchDate is when a measurement began.

@@ -59,7 +59,7 @@ type benchGrowth struct {
 }
 
 func newBenchReport(machine backend.Machine, info backend.Info, precision string) *benchReport {
-	return &benchReport{Machine: machine.String(), Cores: machine.Cores, Backend: info.Name, Plugin: info.PluginVersion, Precision: precision, Date: benchDate(), Load: [2]string{load()}}
+	return &benchReport{Machine: machine.String(), Cores: machine.Cores, Backend: info.Name, Plugin: info.PluginVersion, Precision: precision, Date: benchDate(), Load: [2]string{backend.LoadAverage()}}
 }
 
 // add takes a measurement in.
@@ -95,7 +95,7 @@ func (r *benchReport) add(p place, rounds []experiments.Throughput) {
 
 // finish fits what was measured.
 func (r *benchReport) finish() {
-	r.Load[1] = load()
+	r.Load[1] = backend.LoadAverage()
 	for i := range r.Growth {
 		g := &r.Growth[i]
 		fit := func(y func(benchResult) float64) *experiments.PowerLaw {
