@@ -42,7 +42,7 @@ func position() Claim {
 // hybrid: section 5, Hybrid Mixer + ViT.
 func hybrid() Claim {
 	return Claim{
-		Name: "hybrid", Section: "5 Hybrid Mixer + ViT", Images: true,
+		Name: "hybrid", Section: "5 Hybrid Mixer + ViT", Images: true, Times: true,
 		Statement: "A few attention layers in a Mixer trade speed for accuracy.",
 		Method: "Two Mixer blocks, and the same with attention in place of the second: test accuracy, the same seed in both, " +
 			"and processor time a training image.",

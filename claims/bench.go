@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -17,7 +15,6 @@ import (
 	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/lab"
-	"patchlab/models"
 	"patchlab/tracker"
 )
 
@@ -68,6 +65,11 @@ type Bench struct {
 	env    map[string]string
 	diff   []byte
 	images map[int]*datasets.Dataset
+
+	// Of the claim that is being measured: whether its trainings must be this
+	// build's, and what has been trained for it.
+	exact     bool
+	trainings Trainings
 }
 
 // Measure decides a claim and records it. Ctrl-C leaves recorded what is finished
@@ -77,7 +79,11 @@ func (b *Bench) Measure(ctx context.Context, c Claim) (Finding, error) {
 	if err != nil {
 		return Finding{}, err
 	}
-	began, load := time.Now(), loadAverage()
+	if c.Times && experiments.ProcessorTime() == 0 {
+		return Finding{}, fmt.Errorf("claim %s compares processor times, which this system does not tell: leave it out", c.Name)
+	}
+	b.exact, b.trainings = c.Times, Trainings{}
+	began, load := time.Now(), backend.LoadAverage()
 	m, err := c.measure(ctx, b)
 	if err != nil {
 		return Finding{}, fmt.Errorf("claim %s: %w", c.Name, err)
@@ -86,29 +92,24 @@ func (b *Bench) Measure(ctx context.Context, c Claim) (Finding, error) {
 	if err != nil {
 		return Finding{}, err
 	}
-	f.When, f.Seconds = began.UTC(), time.Since(began).Seconds()
+	f.When, f.Seconds, f.Build, f.Trainings = began.UTC(), time.Since(began).Seconds(), b.env["build"], b.trainings
 	if load != "" {
-		f.Load = load + " before, " + loadAverage() + " after"
+		f.Load = load + " before, " + backend.LoadAverage() + " after"
 	}
 	return f, b.record(ctx, c, setting, f)
 }
 
-// loadAverage is how many tasks ran or waited over the last minute, or "" where
-// the system does not tell.
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	first, _, _ := strings.Cut(string(b), " ")
-	return first
-}
-
 // setting digests what a finding depends on: the claim as it is written, the
-// scale, the images where it needs any, the machine and the backend.
+// scale, the images where it needs any, the machine and the backend; where it
+// compares times, the build and the plugin too.
 func (b *Bench) setting(ctx context.Context, c Claim) (string, error) {
 	if b.env == nil {
+		program, err := build()
+		if err != nil {
+			return "", err
+		}
 		b.env, b.diff = lab.Environment(ctx, b.Info)
+		b.env["build"] = program
 	}
 	images := ""
 	if c.Images {
@@ -118,7 +119,7 @@ func (b *Bench) setting(ctx context.Context, c Claim) (string, error) {
 		}
 		images = d.Digest
 	}
-	text, err := json.Marshal([]any{c.Name, c.Method, c.Criterion(), b.Scale, images, b.env["machine"], b.Info.Name})
+	text, err := json.Marshal([]any{c.Name, c.Method, c.Criterion(), b.Scale, images, place(b.env, c.Times)})
 	if err != nil {
 		return "", err
 	}
@@ -128,7 +129,7 @@ func (b *Bench) setting(ctx context.Context, c Claim) (string, error) {
 const findingFile = "finding.json"
 
 // Recorded looks a claim up that was decided before: on this machine and backend,
-// with these images, at this scale.
+// with these images, at this scale; by this build where it compares times.
 func (b *Bench) Recorded(ctx context.Context, c Claim) (f Finding, found bool, err error) {
 	setting, err := b.setting(ctx, c)
 	if err != nil {
@@ -202,120 +203,4 @@ func (b *Bench) dataset(train int) (*datasets.Dataset, error) {
 	}
 	b.images[train] = d
 	return d, nil
-}
-
-// each runs f for each seed, from 1 on.
-func (b *Bench) each(f func(seed int64) error) error {
-	for seed := int64(1); seed <= int64(b.Scale.Seeds); seed++ {
-		if err := f(seed); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// recipe trains a stack on a table of 64 tokens of 64 channels, in batches of 32.
-func (b *Bench) recipe(stack string, position bool, images, epochs int, seed int64) (experiments.Recipe, error) {
-	data := experiments.Data{Name: b.Data, TrainLimit: images, TestLimit: b.Scale.Tests, Validation: .1}
-	recipe, err := experiments.ReferenceRecipe("mixer1-vit1", data, seed)
-	if err != nil {
-		return recipe, err
-	}
-	if recipe.Model, err = models.Parse(stack); err != nil {
-		return recipe, err
-	}
-	d, err := b.dataset(images)
-	if err != nil {
-		return recipe, err
-	}
-	m := &recipe.Model
-	m.ImageSize, m.PatchSize, m.Dim, m.Dropout, m.Position = 32, 4, 64, .1, position
-	m.Head.Dropout, m.Channels, m.Classes = .1, d.Channels, len(d.Classes)
-	recipe.Batch, recipe.Epochs = 32, epochs
-	return recipe, recipe.Validate()
-}
-
-// train carries a recipe out, or finds it carried out, or goes on with it.
-func (b *Bench) train(ctx context.Context, recipe experiments.Recipe) (tracker.RunInfo, error) {
-	d, err := b.dataset(recipe.Data.TrainLimit)
-	if err != nil {
-		return tracker.RunInfo{}, err
-	}
-	runs, err := b.DB.Runs(ctx, tracker.Query{Experiment: Experiment})
-	if err != nil {
-		return tracker.RunInfo{}, err
-	}
-	job := experiments.Job{Recipe: recipe, Dataset: d, Backend: b.Backend, BackendName: b.Info.Name}
-	var run *tracker.Run
-	for _, r := range runs {
-		same := r.Params["recipe"] == recipe.Digest() && len(r.Inputs) == 1 && r.Inputs[0].Digest == d.Digest && r.Environment["backend"] == b.Info.Name
-		if same && r.Status == tracker.Finished {
-			return r, nil
-		}
-		if same && (r.Status == tracker.Killed || r.Status == tracker.Crashed) && run == nil {
-			job.CheckpointDir = lab.CheckpointDir(b.DBPath, r.ID)
-			if whole, err := job.CheckCheckpoint(); whole && err == nil {
-				if run, err = b.DB.Resume(ctx, r.ID); err != nil {
-					return tracker.RunInfo{}, err
-				}
-			}
-		}
-	}
-	if run == nil {
-		run, err = lab.Start(ctx, b.DB, tracker.Spec{
-			Experiment: Experiment, Name: fmt.Sprintf("%s-%d", recipe.Model.ID, recipe.Seed), Environment: b.env,
-			Inputs: []tracker.Input{{Name: d.Name, Digest: d.Digest, Context: "train and test"}},
-		}, b.diff)
-		if err != nil {
-			return tracker.RunInfo{}, err
-		}
-	}
-	job.CheckpointDir = lab.CheckpointDir(b.DBPath, run.ID())
-	position := map[bool]string{true: " with position embedding"}[recipe.Model.Position]
-	b.Say("training %s%s on %d images, seed %d of %d", recipe.Model.Blocks, position, d.Train.Len(), recipe.Seed, b.Scale.Seeds)
-	job.Report = b.watch(run)
-	if _, err := lab.Carry(ctx, b.DB, run, job); err != nil {
-		return tracker.RunInfo{}, err
-	}
-	return b.DB.Find(ctx, run.ID())
-}
-
-// processorMetric is the processor time in milliseconds that an image takes in
-// training, which a busy machine disturbs less than wall time.
-const processorMetric = "train_cpu_ms_per_image"
-
-// watch passes events on, and logs the processor time of each epoch's steps
-// between its first and its last.
-func (b *Bench) watch(run *tracker.Run) func(experiments.Event) {
-	var began, ended time.Duration
-	var first, last int
-	return func(e experiments.Event) {
-		switch e.Phase {
-		case experiments.Training:
-			ended, last = processorTime(), e.Images
-			if began == 0 {
-				began, first = ended, last
-			}
-		case experiments.Trained:
-			if last > first {
-				run.Log(int64(e.Epoch), map[string]float64{processorMetric: (ended - began).Seconds() * 1e3 / float64(last-first)})
-			}
-			began = 0
-		}
-		if b.Report != nil {
-			b.Report(e)
-		}
-	}
-}
-
-// accuracy is a run's on the test images, in percent.
-func accuracy(r tracker.RunInfo) float64 { return 100 * r.Metrics["test_accuracy"].Value }
-
-// trained trains a stack with a seed on the scale's images.
-func (b *Bench) trained(ctx context.Context, stack string, position bool, seed int64) (tracker.RunInfo, error) {
-	recipe, err := b.recipe(stack, position, b.Scale.Images, b.Scale.Epochs, seed)
-	if err != nil {
-		return tracker.RunInfo{}, err
-	}
-	return b.train(ctx, recipe)
 }

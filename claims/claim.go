@@ -19,6 +19,9 @@ type Claim struct {
 	Method    string // what is measured, and on what
 	// Images says that the dataset's are trained on or looked at.
 	Images bool
+	// Times says that processor times are compared: those of one build, on one
+	// machine.
+	Times bool
 	// parts are what must all hold, without values; measure fills them in.
 	parts   []Part
 	measure func(ctx context.Context, b *Bench) (Measured, error)
@@ -50,11 +53,14 @@ type Finding struct {
 	Parts   []Part   `json:"parts"`
 	Notes   []string `json:"notes,omitempty"`
 	Verdict Verdict  `json:"verdict"`
-	// When it was measured, in how many seconds, and the machine's load average
-	// before and after; "" where the system does not tell.
+	// When it was measured, by what build, in how many seconds, and the machine's
+	// load average before and after; "" where the system does not tell.
 	When    time.Time `json:"when"`
+	Build   string    `json:"build"`
 	Seconds float64   `json:"seconds"`
 	Load    string    `json:"load,omitempty"`
+	// Trainings may have been done before: for another claim, or by an earlier call.
+	Trainings Trainings `json:"trainings,omitzero"`
 }
 
 // Verdict is what a measurement says about a claim.

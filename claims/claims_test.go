@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/experiments"
+	"patchlab/lab"
 	"patchlab/tracker"
 )
 
@@ -212,6 +214,9 @@ func TestMeasure(t *testing.T) {
 	if len(runs) != 4 {
 		t.Errorf("%d runs, want two trainings and two findings", len(runs))
 	}
+	if again.Build != b.env["build"] || again.Trainings.Count != 2 || !(again.Trainings.Seconds > 0) || !slices.Equal(again.Trainings.Builds, []string{again.Build}) {
+		t.Errorf("the finding is by %q, its trainings are %+v", again.Build, again.Trainings)
+	}
 	b.Scale.Steps++
 	if _, found, err := b.Recorded(t.Context(), heads()); found || err != nil {
 		t.Errorf("a finding of another scale was taken: %v, %v", found, err)
@@ -224,7 +229,8 @@ func TestMeasure(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| More heads learn different patterns. | divergence of two heads gained by training (bits): ", "| not measured yet |",
-		"Supported if ViT's exponent is between 1.6 and 2.4; and Mixer's exponent is between 0.6 and 1.4.", "**" + capital(string(first.Verdict)) + ".** Measured 20",
+		"Supported if ViT's exponent is between 1.6 and 2.4; and Mixer's exponent is between 0.6 and 1.4.", "**" + capital(string(first.Verdict)) + ".** Measured 20", " by " + first.Build + " in ",
+		" Its 2 networks were trained from 20", "| not measured yet by this build |", "\nNot measured yet.\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())
@@ -232,12 +238,150 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// Networks of sequences are trained once and recorded, in pure Go too.
-func TestReverse(t *testing.T) {
-	b := bench(t, backend.Go)
+// prepare lets a bench know where it measures.
+func prepare(t testing.TB, b *Bench) {
+	t.Helper()
 	if _, err := b.setting(t.Context(), bottleneck()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What another build or machine measured is no time to compare with; accuracies are another machine's alone.
+func TestAnotherBuild(t *testing.T) {
+	b := bench(t, backend.Go)
+	prepare(t, b)
+	settings := func() (all []string) {
+		for _, c := range []Claim{hybrid(), cost(), slowInference(), bottleneck(), position()} {
+			s, err := b.setting(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, s)
+		}
+		return all
+	}
+	trained := func(exact bool) (runs int) {
+		b.exact, b.trainings = exact, Trainings{}
+		if _, err := b.reverse(t.Context(), true, 3, 1); err != nil {
+			t.Fatal(err)
+		}
+		all, err := b.DB.Runs(t.Context(), tracker.Query{Experiment: Experiment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	here, build := settings(), b.env["build"]
+	for range 2 {
+		if runs := trained(true); runs != 1 {
+			t.Errorf("one build trained %d times", runs)
+		}
+	}
+	b.env["build"] = "commit 0123456789ab"
+	for i, s := range settings() {
+		if compares := i < 3; (s == here[i]) == compares {
+			t.Errorf("claim %d, which compares times (%v), has the setting %s by this build, %s by another", i, compares, here[i], s)
+		}
+	}
+	if trained(false) != 1 || !slices.Equal(b.trainings.Builds, []string{build}) {
+		t.Errorf("an accuracy of build %s was measured again, by %v", build, b.trainings.Builds)
+	}
+	if trained(true) != 2 || !slices.Equal(b.trainings.Builds, []string{b.env["build"]}) || !(b.trainings.Seconds > 0) {
+		t.Errorf("a time is that of %v, want this build's", b.trainings)
+	}
+	b.env["machine"] = "another"
+	for i, s := range settings() {
+		if s == here[i] {
+			t.Errorf("claim %d is that of another machine", i)
+		}
+	}
+	if trained(false) != 3 {
+		t.Error("what another machine trained was taken")
+	}
+}
+
+// A training that ended early goes on, whatever ended it, but by the build that began it; one that diverged begins
+// anew.
+func TestGoOn(t *testing.T) {
+	b := bench(t, backend.Go)
+	prepare(t, b)
+	for seed, c := range []struct {
+		status   tracker.Status
+		tags     map[string]string
+		build    string
+		wantMade int // of 18 steps, 5 of them made before
+	}{
+		{status: tracker.Killed, wantMade: 13},
+		{status: tracker.Failed, tags: map[string]string{lab.TagError: "no space left"}, wantMade: 13},
+		{status: tracker.Failed, tags: map[string]string{lab.TagDiverged: "step 5"}, wantMade: 18},
+		{status: tracker.Killed, build: "commit 0123456789ab", wantMade: 18},
+	} {
+		recipe, err := b.recipe("mixer:1", false, b.Scale.Images, 1, int64(seed+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		recipe.Model.PatchSize, recipe.Model.Dim = 16, 4
+		ctx, stop := context.WithCancel(t.Context())
+		steps := 0
+		b.Report = func(e experiments.Event) {
+			if e.Phase == experiments.Training {
+				if steps++; steps == 5 {
+					stop()
+				}
+			}
+		}
+		if _, err := b.train(ctx, recipe); !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v, want the context's", err)
+		}
+		begun, err := b.runs(t.Context(), func(r tracker.RunInfo) bool { return r.Params["recipe"] == recipe.Digest() })
+		if err != nil || len(begun) != 1 {
+			t.Fatalf("%d runs: %v", len(begun), err)
+		}
+		run, err := b.DB.Resume(t.Context(), begun[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(run.SetTags(c.tags), run.Finish(c.status)); err != nil {
+			t.Fatal(err)
+		}
+		steps = 5 // past the stop
+		if c.build != "" {
+			b.env["build"] = c.build
+		}
+		if _, err := b.train(t.Context(), recipe); err != nil {
+			t.Fatal(err)
+		}
+		if steps-5 != c.wantMade {
+			t.Errorf("%s %v: %d steps were made, want %d", c.status, c.tags, steps-5, c.wantMade)
+		}
+	}
+}
+
+// A build is a commit only where nothing was changed since.
+func TestBuildName(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "patchlab")
+	if err := os.WriteFile(program, []byte("abc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const commit, sum = "9ab080dcd9ad0123456789", "program ba7816bf8f01" // SHA-256 of "abc", FIPS 180-4
+	for _, c := range []struct {
+		settings map[string]string
+		want     string
+	}{
+		{map[string]string{"vcs.revision": commit, "vcs.modified": "false"}, "commit 9ab080dcd9ad"},
+		{map[string]string{"vcs.revision": commit, "vcs.modified": "true"}, sum + " (commit 9ab080dcd9ad with changes)"},
+		{nil, sum},
+	} {
+		if got, err := name(c.settings, program); err != nil || got != c.want {
+			t.Errorf("%v: %q, %v; want %q", c.settings, got, err, c.want)
+		}
+	}
+}
+
+// Networks of sequences are trained once and recorded, in pure Go too.
+func TestReverse(t *testing.T) {
+	b := bench(t, backend.Go)
+	prepare(t, b)
 	first, err := b.reverse(t.Context(), true, 3, 1)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func cost() Claim {
 	vit := models.ViT{Heads: 2, KeyDim: 16, Hidden: 32}
 	mixer := models.Mixer{TokenHidden: 64, ChannelHidden: 64}
 	return Claim{
-		Name: "cost", Section: "4 MLP-Mixer",
+		Name: "cost", Section: "4 MLP-Mixer", Times: true,
 		Statement: "ViT's cost is quadratic in patches and Mixer's linear.",
 		Method: fmt.Sprintf("Processor time of a forward pass of two blocks of 32 channels on %d and %d tokens, by turns: the exponent by which "+
 			"it grows with the tokens. Mixer with hidden widths of 64, whatever the tokens, as in its paper.", few, many),
@@ -56,7 +56,7 @@ func cost() Claim {
 // slowInference: section 6, ConvMixer.
 func slowInference() Claim {
 	return Claim{
-		Name: "inference", Section: "6 ConvMixer",
+		Name: "inference", Section: "6 ConvMixer", Times: true,
 		Statement: "ConvMixers are slower at inference.",
 		Method: "Processor time of a forward pass an image, by turns, of three networks for 32 × 32 images that reach about the same accuracy from " +
 			"scratch (90.8 to 92.6 % in their sources): ConvMixer-256/8, Mixer of 8 layers of 128 channels, ViT-Lite-7/4.",
@@ -112,14 +112,14 @@ func (b *Bench) times(ctx context.Context, configs []models.Config, batch int) (
 			b.Say("timing %d networks by turns, %d rounds", len(configs), 2*b.Scale.Seeds)
 		}
 		for i, c := range configs {
-			began := processorTime()
+			began := experiments.ProcessorTime()
 			for range passes {
 				if _, err := networks[i].Logits(ctx, images[i], c.ImageSize, c.ImageSize, batch); err != nil {
 					return nil, err
 				}
 			}
 			if round > 0 { // the first compiles
-				times[i] = append(times[i], (processorTime()-began).Seconds()/passes)
+				times[i] = append(times[i], (experiments.ProcessorTime()-began).Seconds()/passes)
 			}
 		}
 	}
