@@ -75,7 +75,7 @@ func dataEfficient() Claim {
 		Statement: "Convolution is more data-efficient.",
 		Method: fmt.Sprintf("Two blocks of each kind on 64 tokens of 64 channels, trained on %d images for as many "+
 			"steps as all images get, at a constant rate and to the end (the moving statistics of a ConvMixer take some 700 "+
-			"steps to become those of its data; until then it validates at chance): "+
+			"steps to become those of its data; until then it validates at chance; results/claims-history.md has what an earlier method found): "+
 			"test accuracy of ConvMixer less the better of Mixer and ViT, the same seed in all.", few),
 		parts: []Part{{What: fmt.Sprintf("what convolution gains on %d images (points)", few), Region: above(0)}},
 		measure: func(ctx context.Context, b *Bench) (Measured, error) {

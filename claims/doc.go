@@ -1,7 +1,7 @@
 // Package claims holds what the course claims, each claim with the measurement
 // that decides it and the region in which the measured value must lie to support
-// it. The regions were fixed before anything was measured; a method that is changed
-// after a finding is named in results/claims-history.md, with that finding.
+// it. The regions were fixed before the first finding; a method that is changed after
+// a finding is named in results/claims-history.md, with that finding.
 //
 // A [Claim] comes down to one or several [Part]s, each a number a seed with its
 // mean and 95 % t interval. An interval wholly within its [Region] supports the

@@ -27,11 +27,12 @@ func (k Book) WriteMarkdown(w io.Writer) error {
 		images = fmt.Sprintf("%s; %d trained on (a tenth of them held out), %d tested on, %d epochs, seeds", k.Data, k.Scale.Images, k.Scale.Tests, k.Scale.Epochs)
 	}
 	fmt.Fprintf(&s, "# The claims of the course, measured\n\nMade by `%s`: %s, %s.\nImages: %s 1 to %d.\n\n", k.Command, k.Machine, k.Backend, images, k.Scale.Seeds)
-	s.WriteString("Each number of a claim must lie in a region, and the regions were fixed before anything was measured. Methods were\n" +
-		"not all: that of `data-efficient` was changed after a first finding against the claim, and timings were measured anew as the\n" +
-		"kernels changed. `results/claims-history.md` of the repository has every earlier finding. A 95 % t interval of the mean (over seeds, or over rounds of timings) wholly within the region supports the claim, one\n" +
-		"wholly outside does not, one that reaches over the border leaves it undecided here. Intervals are not\n" +
-		"corrected for there being several. A verdict is about these networks, images and budgets, no others.\n\n")
+	s.WriteString("Each number of a claim must lie in a region. The regions were fixed before the first finding, and stayed. Methods did not\n" +
+		"all: that of `data-efficient` was changed after a first finding against the claim, and timings were measured anew as kernels\n" +
+		"changed; `results/claims-history.md` in the repository keeps the earlier findings. A 95 % t interval of the mean (over seeds, or\n" +
+		"over rounds of timings) wholly within the region supports the claim, one wholly outside does not, one that reaches over the\n" +
+		"border leaves it undecided here. Intervals are not corrected for there being several. A verdict is about these networks, images\n" +
+		"and budgets, no others.\n\n")
 	s.WriteString("| section | claim | measured | verdict |\n|---|---|---|---|\n")
 	for _, c := range All() {
 		f, ok := k.Findings[c.Name]

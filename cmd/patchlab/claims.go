@@ -36,11 +36,12 @@ func newClaimsCommand() *cobra.Command {
 		Short: "Measure what the course claims: a quarter of an hour",
 		Long: `Measure what the course claims: about a quarter of an hour on two cores.
 
-Each of the eight claims is a statement with a criterion written down beforehand
-and a measurement: networks are trained, timed or looked into, several seeds
+Each of the eight claims is a statement with a measurement and the region in
+which it must lie: networks are trained, timed or looked into, several seeds
 each. The verdict is supported, not supported, or not decidable here, with the
 interval that says so. Every training and every finding is recorded; run again,
-it measures only what is missing. Ctrl-C loses nothing.`,
+it measures only what is missing; times are measured anew by a program that was
+changed. Ctrl-C loses nothing.`,
 		Example: `  patchlab claims
   patchlab claims --only cost,inference
   patchlab claims --data shapes --seeds 8
