@@ -4,12 +4,12 @@
 //
 //  1. the folders of PJRT_PLUGIN_LIBRARY_PATH, the folders that go-xla installs into, and Patchlab's own cache
 //     folder (os.UserCacheDir()/patchlab/pjrt);
-//  2. go-xla's own installer, which downloads the plugin that go-xla was tested with;
-//  3. a pip package that holds XLA's CPU plugin, named by its hash, through the machine's ordinary pip
-//     (Linux on x86-64).
+//  2. lammps-jax-pjrt-cpu, a third party's pip package that holds XLA's CPU plugin, named by its hash, through the
+//     machine's ordinary pip (Linux on x86-64);
+//  3. the release that go-xla was tested with, from GitHub, where [PluginSHA256Env] names its hash.
 //
 // Where none of them serves, the pure-Go backend computes, and [Info] says so in one sentence. PATCHLAB_OFFLINE=1
-// forbids every download; GOMLX_NO_AUTO_INSTALL, go-xla's own switch, forbids the second step.
+// forbids every download; GOMLX_NO_AUTO_INSTALL, go-xla's own switch, forbids the third step.
 //
 // A CUDA plugin is never installed unasked (it brings gigabytes of libraries with it). It is found where JAX's
 // Python packages put it, or in one of the folders of the first step.

@@ -24,7 +24,8 @@ type wheel struct {
 	megabytes     int    // of the wheel, for a hint
 }
 
-// cpuWheel holds XLA's CPU plugin (PJRT API 0.115), built from the XLA of jaxlib 0.11.2, for Linux on x86-64.
+// cpuWheel holds XLA's CPU plugin (PJRT API 0.115), built from the XLA of jaxlib 0.11.2, for Linux on x86-64. It is
+// neither JAX's nor GoMLX's: the authors of lammps-jax publish it. Its hash is all that Patchlab trusts.
 var cpuWheel = wheel{
 	name:      "lammps-jax-pjrt-cpu",
 	version:   "0.11.2",

@@ -24,21 +24,21 @@ import (
 // stallTimeout ends a download that stands still.
 const stallTimeout = 30 * time.Second
 
-// defaultInstallers are the ways to get XLA's CPU plugin on this platform, in order.
+// defaultInstallers are the ways to get XLA's CPU plugin on this platform, in order: first the one whose hash is known.
 func (o *opener) defaultInstallers() []installer {
-	ways := []installer{{"go-xla's installer", func(ctx context.Context) (string, error) {
-		return o.installRelease(ctx, "https://github.com/"+goxla.BinaryCPUReleasesRepo+"/releases/download")
-	}}}
+	var ways []installer
 	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
 		ways = append(ways, installer{"pip", func(ctx context.Context) (string, error) { return o.installWheel(ctx, cpuWheel) }})
 	}
-	return ways
+	return append(ways, installer{"go-xla's release", func(ctx context.Context) (string, error) {
+		return o.installRelease(ctx, "https://github.com/"+goxla.BinaryCPUReleasesRepo+"/releases")
+	}})
 }
 
 // installRelease does what go-xla's installer does: the release that this go-xla was tested with, from the same
 // place, into the same folder under the same name and lock, so that either finds the other's. It differs in that it
-// ends with ctx, gives up within seconds where the server does not answer, and prints nothing. releases is the
-// address below which the releases lie.
+// installs nothing but what has the SHA-256 of [PluginSHA256Env], ends with ctx, gives up within seconds where the
+// server does not answer, and prints nothing. releases is the address of the releases' pages.
 func (o *opener) installRelease(ctx context.Context, releases string) (string, error) {
 	if _, set := os.LookupEnv(xla.NoAutoInstallEnv); set {
 		return "", fmt.Errorf("%s is set", xla.NoAutoInstallEnv)
@@ -69,13 +69,21 @@ func (o *opener) installRelease(ctx context.Context, releases string) (string, e
 	if o.usable(target) {
 		return target, nil
 	}
+	packed := "pjrt_cpu_" + platform + archive
+	sum := strings.ToLower(strings.TrimPrefix(os.Getenv(PluginSHA256Env), "sha256:")) // as GitHub writes it
+	if sum == "" {
+		return "", fmt.Errorf("nothing is installed unchecked: set %s to the SHA-256 that %s/tag/%s shows for %s", PluginSHA256Env, releases, version, packed)
+	}
 	tmp, err := os.MkdirTemp(dir, ".download-")
 	if err != nil {
 		return "", fmt.Errorf("making a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	packed := filepath.Join(tmp, "pjrt_cpu_"+platform+archive)
-	if err := o.download(ctx, releases+"/"+version+"/"+filepath.Base(packed), packed); err != nil {
+	packed = filepath.Join(tmp, packed)
+	if err := o.download(ctx, releases+"/download/"+version+"/"+filepath.Base(packed), packed); err != nil {
+		return "", err
+	}
+	if err := checkSHA256(packed, sum); err != nil {
 		return "", err
 	}
 	unpack := goxla.Untar

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -41,24 +43,27 @@ func release(t *testing.T, files map[string]string) []byte {
 	return packed.Bytes()
 }
 
-// allowReleases takes back go-xla's switch, which a developer's environment may set.
-func allowReleases(t *testing.T) {
+// allowReleases names the hash of the release that may be installed, and takes back go-xla's switch, which a developer's
+// environment may set.
+func allowReleases(t *testing.T, packed []byte) {
 	t.Helper()
+	t.Setenv(PluginSHA256Env, fmt.Sprintf("sha256:%x", sha256.Sum256(packed)))
 	t.Setenv(xla.NoAutoInstallEnv, "") // restores it afterwards
 	os.Unsetenv(xla.NoAutoInstallEnv)
 }
 
 func TestInstallRelease(t *testing.T) {
-	allowReleases(t)
 	o, log := lonely(t)
 	so, err := os.ReadFile(library(t, filepath.Join(t.TempDir(), "p.so"), nullPlugin))
 	if err != nil {
 		t.Fatal(err)
 	}
+	packed := release(t, map[string]string{"README": "x", "lib/pjrt_c_api_cpu_" + pjrt.DefaultCPUVersion + "_plugin.so": string(so)})
+	allowReleases(t, packed)
 	asked := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked += r.URL.Path + "\n"
-		w.Write(release(t, map[string]string{"README": "x", "lib/pjrt_c_api_cpu_" + pjrt.DefaultCPUVersion + "_plugin.so": string(so)}))
+		w.Write(packed)
 	}))
 	defer server.Close()
 	for range 2 { // the second finds what the first installed
@@ -74,7 +79,7 @@ func TestInstallRelease(t *testing.T) {
 		}
 		leftovers(t, filepath.Dir(path), filepath.Base(path), filepath.Base(path)+".lock")
 	}
-	if want := "/" + pjrt.DefaultCPUVersion + "/pjrt_cpu_linux_" + runtime.GOARCH + ".tar.gz\n"; asked != want {
+	if want := "/download/" + pjrt.DefaultCPUVersion + "/pjrt_cpu_linux_" + runtime.GOARCH + ".tar.gz\n"; asked != want {
 		t.Errorf("asked for %q, want %q", asked, want)
 	}
 	if !strings.Contains(log.String(), "getting go-xla's CPU plugin") {
@@ -82,24 +87,68 @@ func TestInstallRelease(t *testing.T) {
 	}
 }
 
+// A release whose hash is not the one that the user names is never unpacked, and without a name none is asked for.
+func TestInstallReleaseIsChecked(t *testing.T) {
+	allowReleases(t, []byte("what the page shows"))
+	o, _ := lonely(t)
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.Write(release(t, map[string]string{"pjrt_c_api_cpu_plugin.so": "forged"}))
+	}))
+	defer server.Close()
+	_, err := o.installRelease(context.Background(), server.URL)
+	wantError(t, err, "pjrt_cpu_linux_"+runtime.GOARCH+".tar.gz has SHA-256 ", "it was not used")
+	t.Setenv(PluginSHA256Env, "")
+	_, err = o.installRelease(context.Background(), server.URL)
+	wantError(t, err, "set "+PluginSHA256Env, server.URL+"/tag/"+pjrt.DefaultCPUVersion, "pjrt_cpu_linux_"+runtime.GOARCH+".tar.gz")
+	if asked != 1 {
+		t.Errorf("the server was asked %d times, want once", asked)
+	}
+	if found := o.find(context.Background(), XLA); found != nil {
+		t.Errorf("left %v", found)
+	}
+}
+
+// Where a package is known by its hash, it comes first.
+func TestInstallersBeginWithTheKnownHash(t *testing.T) {
+	o, _ := lonely(t)
+	var names []string
+	for _, way := range o.defaultInstallers() {
+		names = append(names, way.name)
+	}
+	want := "go-xla's release"
+	if runtime.GOARCH == "amd64" {
+		want = "pip, " + want
+	}
+	if got := strings.Join(names, ", "); got != want {
+		t.Errorf("ways to install: %s; want %s", got, want)
+	}
+}
+
 func TestInstallReleaseFailures(t *testing.T) {
-	allowReleases(t)
 	for name, c := range map[string]struct {
-		answer http.HandlerFunc
+		packed []byte
+		status int
+		length string
 		says   string
 	}{
-		"absent":  {http.NotFound, "404"},
-		"not tar": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }, "unpacking pjrt_cpu_"},
-		"no file": {func(w http.ResponseWriter, _ *http.Request) { w.Write(release(t, map[string]string{"a": "b"})) }, "holds no plugin"},
-		"torn": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "99")
-			w.Write([]byte("x"))
-		}, "unexpected EOF"},
-		"escaping": {func(w http.ResponseWriter, _ *http.Request) { w.Write(release(t, map[string]string{"../x": "b"})) }, "unsafe"},
+		"absent":   {nil, 404, "", "404"},
+		"not tar":  {[]byte("<html>"), 200, "", "unpacking pjrt_cpu_"},
+		"no file":  {release(t, map[string]string{"a": "b"}), 200, "", "holds no plugin"},
+		"torn":     {[]byte("x"), 200, "99", "unexpected EOF"},
+		"escaping": {release(t, map[string]string{"../x": "b"}), 200, "", "unsafe"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			allowReleases(t, c.packed)
 			o, _ := lonely(t)
-			server := httptest.NewServer(c.answer)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if c.length != "" {
+					w.Header().Set("Content-Length", c.length)
+				}
+				w.WriteHeader(c.status)
+				w.Write(c.packed)
+			}))
 			defer server.Close()
 			_, err := o.installRelease(context.Background(), server.URL)
 			wantError(t, err, c.says)
@@ -112,7 +161,7 @@ func TestInstallReleaseFailures(t *testing.T) {
 
 // A server that takes the connection and never answers costs seconds.
 func TestInstallReleaseGivesUpSoon(t *testing.T) {
-	allowReleases(t)
+	allowReleases(t, nil)
 	o, _ := lonely(t)
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -18,6 +18,10 @@ import (
 // OfflineEnv is the environment variable that forbids every download when it is set to anything but "" and "0".
 const OfflineEnv = "PATCHLAB_OFFLINE"
 
+// PluginSHA256Env is the environment variable that names the SHA-256 (hex) of the release of go-xla's CPU plugin that
+// may be installed. Patchlab knows none of these releases by its hash, so without it none is.
+const PluginSHA256Env = "PATCHLAB_PLUGIN_SHA256"
+
 // ProgramsEnv is the environment variable that names another folder than "patchlab/programs" in the user's cache
 // folder for the programs that XLA has compiled for the CPU, which later processes then need not compile; "off" keeps
 // none. Only on Linux are any kept.

@@ -23,6 +23,10 @@ func newSetupCommand() *cobra.Command {
 		Long: `Install XLA's plugin and download CIFAR-10, both into your cache folder, and say
 what was done.
 
+Only a plugin with a known SHA-256 is installed: on Linux with x86-64 that of a
+pip package, elsewhere the release whose hash ` + backend.PluginSHA256Env + `
+names.
+
 What is there already is left as it is. What can't be reached is left out:
 Patchlab then computes in pure Go, and learns from its built-in shapes.`,
 		Example: `  patchlab setup
