@@ -6,19 +6,28 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// native holds the backends whose programs call kernels of our own, as keys: a backend of GoMLX has no room to say so
-// itself. There are as many as a process opens, one or a few.
+// native holds the names of the plugins whose programs call kernels of our own, as keys. A name and not a backend: those
+// come and go, while go-xla never unloads a plugin.
 var native sync.Map
+
+// pluginName is what go-xla knows a backend's plugin by; empty for a backend that has none.
+func pluginName(b compute.Backend) string {
+	if xla, ok := b.(interface{ PluginName() string }); ok {
+		return xla.PluginName()
+	}
+	return ""
+}
 
 // Native reports whether a graph's program may call the kernels of [Call]. XLA's on Linux's CPU may, those of one device:
 // [Open] makes them call kernels_linux.h.
 func Native(g *graph.Graph) bool {
-	_, ok := native.Load(g.Backend())
+	_, ok := native.Load(pluginName(g.Backend()))
 	return ok && g.DistributedStrategy() == distributed.None
 }
 

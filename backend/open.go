@@ -219,7 +219,7 @@ func (o *opener) tryAll(candidates []candidate, kind Kind) (compute.Backend, Inf
 				o.say("backend: compiled programs are not kept for the next time: %v", err)
 			}
 			if calls {
-				native.Store(b, true)
+				native.Store(pluginName(b), true)
 			} else if runtime.GOOS == "linux" {
 				info.Sentence += " This plugin cannot call Patchlab's kernels, so training is slower."
 			}

@@ -112,9 +112,12 @@ func TestXLAComputes(t *testing.T) {
 	}
 }
 
-// A user's name in the path must not make a CPU plugin pass for one of NVIDIA's, nor cut the path.
+// A user's name in the path must not make a CPU plugin pass for one of NVIDIA's, nor cut the path; nor does what is
+// done about it leave anything behind.
 func TestXLAInMisleadingFolder(t *testing.T) {
 	plugin := needPlugin(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
 	for _, name := range []string{"nvidia", "a,b"} {
 		o, _ := lonely(t)
 		dir := filepath.Join(t.TempDir(), name)
@@ -132,6 +135,7 @@ func TestXLAInMisleadingFolder(t *testing.T) {
 		if want := filepath.Join(dir, cpuPluginFile); info.Plugin != want {
 			t.Errorf("plugin %s, want %s", info.Plugin, want)
 		}
+		leftovers(t, tmp)
 		checkComputes(t, b)
 		b.Finalize()
 	}

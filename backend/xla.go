@@ -29,10 +29,11 @@ func openXLA(path string, kind Kind) (b compute.Backend, version string, err err
 			}
 		}()
 	} else {
-		plain, err := plainPath(path)
+		plain, remove, err := plainPath(path)
 		if err != nil {
 			return nil, "", err
 		}
+		defer remove() // what is loaded needs no link
 		path = plain
 	}
 	config := path
@@ -58,20 +59,22 @@ func openXLA(path string, kind Kind) (b compute.Backend, version string, err err
 
 // plainPath returns a path that go-xla reads rightly. It takes everything behind a comma for options, and a "cuda"
 // or "nvidia" anywhere in the path (a user's name, say) for a sign of a GPU plugin: such a path is given a link in
-// a fresh temporary folder.
-func plainPath(path string) (string, error) {
+// a fresh temporary folder, which remove removes.
+func plainPath(path string) (plain string, remove func(), err error) {
 	if !strings.Contains(path, ",") && !pjrt.IsCUDAName(path) {
-		return path, nil
+		return path, func() {}, nil
 	}
 	dir, err := os.MkdirTemp("", "patchlab-pjrt-")
 	if err != nil {
-		return "", fmt.Errorf("making a folder for a link to the plugin: %w", err)
+		return "", nil, fmt.Errorf("making a folder for a link to the plugin: %w", err)
 	}
+	remove = func() { os.RemoveAll(dir) }
 	link := filepath.Join(dir, "pjrt_c_api_cpu_plugin"+filepath.Ext(path))
 	if err := os.Symlink(path, link); err != nil {
-		return "", fmt.Errorf("linking the plugin: %w", err)
+		remove()
+		return "", nil, fmt.Errorf("linking the plugin: %w", err)
 	}
-	return link, nil
+	return link, remove, nil
 }
 
 // prepareCUDA does what JAX's Python code does before it loads the plugin: it loads NVIDIA's libraries that lie beside
