@@ -3,8 +3,8 @@
 //
 // A [Recipe] is everything that decides the outcome: model, data, optimiser,
 // schedule, seed. It is one typed value, written as JSON and known by its
-// digest; the same recipe, seed, backend and machine give the same losses, bit
-// for bit. [ReferenceRecipe] is the course's, [ModernRecipe] that of today. [Train]
+// digest; the same recipe, seed and backend give the same losses, bit for bit, on
+// the same kind of processor and with the same build. [ReferenceRecipe] is the course's, [ModernRecipe] that of today. [Train]
 // carries a recipe out, checkpoints as it goes and continues
 // from its last checkpoint as if it had never been interrupted. [Network]
 // holds trained weights and evaluates or predicts with them.

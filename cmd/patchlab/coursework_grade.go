@@ -51,7 +51,8 @@ executed; nbgrader grades notebooks.
 
 A run is made again on the backend that it recorded, unless --backend names
 another. The same recipe, seed and backend give the same result bit for bit on
-the same kind of processor; on others see the assignment's tolerance.`,
+the same kind of processor and with the same build; else see the assignment's
+tolerance.`,
 		Example: `  patchlab coursework grade 02-vit --course vision
   patchlab coursework grade 02-vit --course vision --sample 3 --limit 30m
   patchlab coursework grade 02-vit --course vision --all`,

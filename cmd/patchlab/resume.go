@@ -140,7 +140,7 @@ func sameImages(info tracker.RunInfo, d *datasets.Dataset) error {
 // changed, or "".
 func elsewhere(before, now map[string]string) string {
 	var changed []string
-	for _, key := range []string{"machine", "plugin_version", "git_commit", "module.gomlx"} {
+	for _, key := range []string{"machine", "plugin_version", "git_commit", "build_commit", "module.gomlx"} {
 		if before[key] != now[key] {
 			changed = append(changed, fmt.Sprintf("%s was %q and is %q", key, before[key], now[key]))
 		}

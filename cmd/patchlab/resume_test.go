@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -133,6 +134,47 @@ func TestResumeRefusesAnotherBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	refusesResume(t, path, recordedRun(t, path, "elsewhere"), "was made on backend xla:cpu and goes on only there, not on go", "--backend", "go")
+}
+
+// On another kind of processor, where losses may part in the last bits, a run goes on, and says so.
+func TestResumeOnAnotherMachineSaysSo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	cut := interrupted(t, path)
+	db, err := tracker.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	recipe, err := db.OpenArtifact(t.Context(), cut.ID, "recipe.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer recipe.Close()
+	environment := maps.Clone(cut.Environment)
+	environment["machine"] = "another (AVX2) × 2"
+	run, err := db.Start(t.Context(), tracker.Spec{Name: "moved", Environment: environment, Inputs: cut.Inputs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(run.AddArtifact("recipe.json", recipe), run.Finish(tracker.Killed)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(lab.CheckpointDir(path, run.ID()), os.DirFS(lab.CheckpointDir(path, cut.ID))); err != nil {
+		t.Fatal(err)
+	}
+	changed := fmt.Sprintf("machine was %q and is %q", environment["machine"], cut.Environment["machine"])
+	for name, want := range map[string]string{"moved": changed, "cut": ""} {
+		_, said, err := execute(t, "train", "--db", path, "--resume", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says := strings.Contains(said, "Not as before: "+changed); says != (want != "") {
+			t.Errorf("resuming %s said:\n%s", name, said)
+		}
+		if now := recordedRun(t, path, name); now.Tags["resumed.elsewhere"] != want || now.Status != tracker.Finished {
+			t.Errorf("%s is %s and tagged %q; want it finished and tagged %q", name, now.Status, now.Tags, want)
+		}
+	}
 }
 
 // A run that has recorded nothing has lost nothing.

@@ -44,7 +44,7 @@ flags change it; a stack of blocks trains by the recipe of the course's hybrids.
 --recipe-name modern trains it as today: warm-up and cosine, augmented images
 and more, by the kind of its first block; --dry-run shows the recipe. Ctrl-C
 writes a checkpoint; --resume continues as if nothing had happened, as it does
-after a crash.`,
+after a crash: bit for bit on the same kind of processor, with the same build.`,
 		Example: `  patchlab train --model mixer-4 --epochs 5
   patchlab train --model mixer:2,vit:1 --dim 64 --seed 2
   patchlab train --model mixer-4 --data shapes --train-limit 5000
