@@ -303,8 +303,8 @@ func checkDataset(config models.Config, d *datasets.Dataset) error {
 	return nil
 }
 
-// guard runs graph-building code and returns its panic as an error: the one
-// place in Patchlab that recovers.
+// guard runs graph-building code, which panics as GoMLX's does, and returns its
+// panic as an error.
 func guard(doing string, f func() error) error {
 	var err error
 	if caught := exceptions.TryCatch[error](func() { err = f() }); caught != nil {
