@@ -9,7 +9,7 @@ RACE := ./datasets/... ./tracker/... ./compare/... ./cmd/compare/... ./cmd/inter
 test: lint deps race
 	go test -timeout 30m ./...
 
-## deps: XLA's plugin, the Python clients that tests speak to, pinned by hash, a browser and Slurm
+## deps: XLA's plugin, the Python clients that tests speak to, pinned by hash; as root a browser and Slurm by apt-get
 deps:
 	go run ./cmd/patchlab setup --no-data
 	scripts/python-env.sh keras models/testdata/requirements.txt
