@@ -10,29 +10,18 @@ import (
 	"slices"
 	"time"
 
+	"patchlab/compare/rerun"
 	"patchlab/tracker"
 )
 
-// Outcome says what training a run again has shown.
-type Outcome string
-
-// The outcomes. NotRerun is no verdict: the next grading tries again.
-const (
-	Reproduced Outcome = "reproduced" // bit for bit
-	Within     Outcome = "within tolerance"
-	Differs    Outcome = "not reproduced"
-	NotRerun   Outcome = "not rerun"
-)
-
-// Verdict is an outcome in a sentence.
-type Verdict struct {
-	Outcome  Outcome
-	Sentence string
-}
+// NotRerun is the outcome of a run that could not be trained again, beside those of
+// package compare. It is no verdict: the next grading tries again.
+const NotRerun rerun.Outcome = "not rerun"
 
 // Rerun trains a run of a database again by its recipe, records the new run beside
 // it, and judges. The recipe is a student's: who reruns bounds time and memory.
-type Rerun func(ctx context.Context, db, run string, tolerance float64) (Verdict, error)
+// [Command] is one.
+type Rerun func(ctx context.Context, db, run string, tolerance float64) (rerun.Verdict, error)
 
 // GradeOptions change how an assignment is graded.
 type GradeOptions struct {
@@ -48,7 +37,7 @@ type Checked struct {
 	Student    string
 	Submission string // SHA-256 of the file
 	Run        Run
-	Verdict
+	rerun.Verdict
 	Seconds float64
 }
 
@@ -64,7 +53,7 @@ type Grade struct {
 }
 
 // Count is how many checked runs had an outcome.
-func (g Grade) Count(o Outcome) (n int) {
+func (g Grade) Count(o rerun.Outcome) (n int) {
 	for _, c := range g.Checked {
 		if c.Outcome == o {
 			n++
@@ -202,7 +191,7 @@ func (g *grading) rerunAll(ctx context.Context) error {
 				return ctx.Err()
 			}
 			if err != nil {
-				verdict = Verdict{NotRerun, err.Error()}
+				verdict = rerun.Verdict{Outcome: NotRerun, Sentence: err.Error()}
 			}
 			checked.Verdict, checked.Seconds = verdict, time.Since(start).Seconds()
 			*g.ledger.find(checked.Student, checked.Submission, checked.Run) = *checked
@@ -222,7 +211,7 @@ func (c Checked) settled() bool { return c.Outcome != "" && c.Outcome != NotReru
 
 // rerun unpacks a submission, and trains one of its runs again in a database of
 // its own.
-func (g *grading) rerun(ctx context.Context, c Checked) (v Verdict, err error) {
+func (g *grading) rerun(ctx context.Context, c Checked) (v rerun.Verdict, err error) {
 	dir, err := os.MkdirTemp(g.course.dir, ".grading-")
 	if err != nil {
 		return v, err

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"patchlab/compare/rerun"
 	"patchlab/tracker"
 )
 
 // judging is a stand-in for training: cmd/patchlab tests the real one. It looks at
 // the database that it is given, and answers by the run's name.
 func judging(t *testing.T, asked *[]string) Rerun {
-	return func(ctx context.Context, path, run string, tolerance float64) (Verdict, error) {
+	return func(ctx context.Context, path, run string, tolerance float64) (rerun.Verdict, error) {
 		db, err := tracker.Open(path)
 		must(t, err)
 		defer db.Close()
@@ -30,14 +31,14 @@ func judging(t *testing.T, asked *[]string) Rerun {
 		*asked = append(*asked, runs[0].Name)
 		switch {
 		case strings.HasPrefix(runs[0].Name, "honest"):
-			return Verdict{Reproduced, "reproduced bit for bit"}, nil
+			return rerun.Verdict{Outcome: rerun.Reproduced, Sentence: "reproduced bit for bit"}, nil
 		case strings.HasPrefix(runs[0].Name, "slow"):
 			<-ctx.Done()
-			return Verdict{}, ctx.Err()
+			return rerun.Verdict{}, ctx.Err()
 		case strings.HasPrefix(runs[0].Name, "=odd"):
-			return Verdict{}, errors.New("no images | of <it>")
+			return rerun.Verdict{}, errors.New("no images | of <it>")
 		}
-		return Verdict{Differs, "not reproduced: an epoch differs by 1"}, nil
+		return rerun.Verdict{Outcome: rerun.Differs, Sentence: "not reproduced: an epoch differs by 1"}, nil
 	}
 }
 
@@ -136,7 +137,7 @@ func TestGradeIsInterrupted(t *testing.T) {
 	o.Each, o.Random = nil, nil // nothing is drawn any more
 	o.Random = seeded()
 	grades, err := c.Grade(t.Context(), "hw", o)
-	if err != nil || len(asked) != 4 || grades[0].Count(Reproduced) != 2 || grades[1].Count(Reproduced) != 2 {
+	if err != nil || len(asked) != 4 || grades[0].Count(rerun.Reproduced) != 2 || grades[1].Count(rerun.Reproduced) != 2 {
 		t.Errorf("asked %v, %v", asked, err)
 	}
 	if fmt.Sprint(before) != fmt.Sprint(sample()) || len(before) != 5 {
@@ -146,7 +147,7 @@ func TestGradeIsInterrupted(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 	o.Sample = -1
-	if grades, err = c.Grade(t.Context(), "hw", o); err != nil || len(asked) != 8 || grades[0].Count(Reproduced) != 4 {
+	if grades, err = c.Grade(t.Context(), "hw", o); err != nil || len(asked) != 8 || grades[0].Count(rerun.Reproduced) != 4 {
 		t.Errorf("all: asked %v, %v", asked, err)
 	}
 }
@@ -169,7 +170,7 @@ func TestASubmissionIsDrawnFromAnew(t *testing.T) {
 	c.collect(ada.submit())
 	o.Sample = 4
 	grades, err := c.Grade(t.Context(), "hw", o)
-	if err != nil || len(grades[0].Checked) != 4 || grades[0].Count(Differs) != 3 || len(asked) != 4 {
+	if err != nil || len(grades[0].Checked) != 4 || grades[0].Count(rerun.Differs) != 3 || len(asked) != 4 {
 		t.Errorf("checked %+v, asked %v, %v", grades[0].Checked, asked, err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"patchlab/compare/rerun"
 )
 
 // write writes the grades and the feedback.
@@ -33,7 +35,7 @@ func (g *grading) row(grade Grade) []string {
 	if !grade.Made.IsZero() {
 		row[1] = grade.Made.Format(time.RFC3339)
 	}
-	for _, o := range []Outcome{Reproduced, Within, Differs, NotRerun} {
+	for _, o := range []rerun.Outcome{rerun.Reproduced, rerun.Within, rerun.Differs, NotRerun} {
 		row = append(row, strconv.Itoa(grade.Count(o)))
 	}
 	for _, claim := range g.assignment.Claims {
@@ -78,7 +80,7 @@ func (g *grading) remarks(grade Grade) (all []string) {
 		all = append(all, "no run is a training that could be checked")
 	}
 	for _, c := range grade.Checked {
-		if c.Outcome == Differs || c.Outcome == NotRerun {
+		if c.Outcome == rerun.Differs || c.Outcome == NotRerun {
 			all = append(all, fmt.Sprintf("%s: %s", c.Run.Name, c.Sentence))
 		}
 	}

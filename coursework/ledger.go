@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"patchlab/compare/rerun"
 )
 
 // ledger holds the sample of an assignment and the verdicts so far. It is a table
@@ -39,9 +41,9 @@ func (c *Course) readLedger(assignment string) (*ledger, error) {
 	l := &ledger{}
 	for _, row := range rows[1:] {
 		c := Checked{Student: row[0], Submission: row[1], Run: Run{ID: row[2], Digest: row[3], Name: row[4]},
-			Verdict: Verdict{Outcome(row[5]), row[6]}}
-		if !slices.Contains([]Outcome{"", Reproduced, Within, Differs, NotRerun}, c.Outcome) {
-			return nil, fmt.Errorf("%s: the outcome %q; allowed: %s, %s, %s, %s, or none yet", path, row[5], Reproduced, Within, Differs, NotRerun)
+			Verdict: rerun.Verdict{Outcome: rerun.Outcome(row[5]), Sentence: row[6]}}
+		if !slices.Contains([]rerun.Outcome{"", rerun.Reproduced, rerun.Within, rerun.Differs, NotRerun}, c.Outcome) {
+			return nil, fmt.Errorf("%s: the outcome %q; allowed: %s, %s, %s, %s, or none yet", path, row[5], rerun.Reproduced, rerun.Within, rerun.Differs, NotRerun)
 		}
 		if c.Seconds, err = strconv.ParseFloat(row[7], 64); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,18 +8,13 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"patchlab/backend"
+	"patchlab/compare/rerun"
 	"patchlab/coursework"
-	child "patchlab/kernel/process"
-	"patchlab/tracker"
 )
 
 // rerunFlags say on what a sample is trained again.
@@ -73,7 +67,9 @@ tolerance.`,
 			var seed [32]byte
 			rand.Read(seed[:]) // students must not foresee it
 			o.Random = mathrand.New(mathrand.NewChaCha8(seed))
-			o.Rerun = flags.rerun(cmd)
+			if o.Rerun, err = flags.rerun(cmd); err != nil {
+				return err
+			}
 			o.Each = func(done, total int, c coursework.Checked) {
 				fmt.Fprintf(cmd.OutOrStdout(), "%d/%d  %s, %s: %s (%.0f s)\n", done, total, c.Student, oneLine(c.Run.Name), oneLine(c.Sentence), c.Seconds)
 			}
@@ -112,7 +108,7 @@ func printGrades(w io.Writer, grades []coursework.Grade) error {
 	open := 0
 	for _, g := range grades {
 		fmt.Fprintf(w, "%-24s %5d %8d %11d %7d %8d %6d", cut(g.Student, 24), len(g.Runs), len(g.Checked),
-			g.Count(coursework.Reproduced), g.Count(coursework.Within), g.Count(coursework.Differs), g.Count(coursework.NotRerun))
+			g.Count(rerun.Reproduced), g.Count(rerun.Within), g.Count(rerun.Differs), g.Count(coursework.NotRerun))
 		switch {
 		case g.Problem != "":
 			fmt.Fprint(w, "\n    ", oneLine(g.Problem))
@@ -129,74 +125,16 @@ func printGrades(w io.Writer, grades []coursework.Grade) error {
 	return nil
 }
 
-// rerun trains a run again in a process of its own, which a recipe that asks for
-// too much ends without ending this one. The images are this machine's: where the
-// student had them is not looked at.
-func (f *rerunFlags) rerun(cmd *cobra.Command) coursework.Rerun {
-	return func(ctx context.Context, db, run string, tolerance float64) (coursework.Verdict, error) {
-		program, err := os.Executable()
-		if err != nil {
-			return coursework.Verdict{}, err
-		}
-		args := []string{"rerun", run, "--db", db, "--data-dir", f.data.dir, "--tolerance", strconv.FormatFloat(tolerance, 'g', -1, 64)}
-		if cmd.Flags().Changed("backend") {
-			args = append(args, "--backend", string(f.backend))
-		}
-		var said bytes.Buffer
-		rerun := exec.Command(program, args...)
-		rerun.Stderr = &said
-		running, err := child.Start(rerun)
-		if err != nil {
-			return coursework.Verdict{}, err
-		}
-		select {
-		case <-running.Ended():
-		case <-ctx.Done():
-			running.Signal(syscall.SIGKILL) // a rerun begins anew in any case
-			<-running.Ended()
-			return coursework.Verdict{}, ctx.Err()
-		}
-		if state := running.State(); state != "exit status 0" {
-			return coursework.Verdict{}, errors.New(rerunError(said.String(), state))
-		}
-		return verdictOf(ctx, db, run)
-	}
-}
-
-// rerunError is what a failed program said at last, or how it ended.
-func rerunError(said, state string) string {
-	lines := strings.Split(strings.TrimSpace(said), "\n")
-	if last, ok := strings.CutPrefix(lines[len(lines)-1], "patchlab: "); ok {
-		return last
-	}
-	return "the rerun ended with " + state
-}
-
-// verdictOf reads the verdict that a rerun has recorded. The database holds the
-// student's run and those that this machine made: only these are asked.
-func verdictOf(ctx context.Context, path, run string) (v coursework.Verdict, err error) {
-	db, err := tracker.Open(path, tracker.ReadOnly())
+// rerun trains a run again by this program. The images are this machine's: where
+// the student had them is not looked at.
+func (f *rerunFlags) rerun(cmd *cobra.Command) (coursework.Rerun, error) {
+	program, err := os.Executable()
 	if err != nil {
-		return v, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	runs, err := db.Runs(ctx, tracker.Query{})
-	if err != nil {
-		return v, err
+	args := []string{"--data-dir", f.data.dir}
+	if cmd.Flags().Changed("backend") {
+		args = append(args, "--backend", string(f.backend))
 	}
-	for _, r := range runs {
-		if r.ID == run || r.Tags[tagRerunOf] != run {
-			continue
-		}
-		v.Sentence = r.Tags[tagRerunVerdict]
-		for start, outcome := range map[string]coursework.Outcome{
-			verdictSame: coursework.Reproduced, verdictNear: coursework.Within, verdictOther: coursework.Differs,
-		} {
-			if strings.HasPrefix(v.Sentence, start) {
-				v.Outcome = outcome
-				return v, nil
-			}
-		}
-	}
-	return v, fmt.Errorf("the rerun of %s recorded no verdict", run)
+	return coursework.Command{Program: program, Args: args}.Rerun, nil
 }

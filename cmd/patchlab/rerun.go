@@ -4,28 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/spf13/cobra"
 
-	"patchlab/compare"
+	"patchlab/compare/rerun"
 	"patchlab/experiments"
 	"patchlab/lab"
 	"patchlab/tracker"
-)
-
-// Tags that keep a rerun's verdict with both runs.
-const (
-	tagRerunOf      = "rerun.of"      // on the new run: the old one's ID
-	tagRerunVerdict = "rerun.verdict" // on both
-	tagRerunBy      = "rerun.by"      // on the old run: the last rerun's ID
-)
-
-// Verdicts begin with one of these.
-const (
-	verdictSame  = "reproduced bit for bit"
-	verdictNear  = "within tolerance"
-	verdictOther = "not reproduced"
 )
 
 func newRerunCommand() *cobra.Command {
@@ -85,7 +70,7 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	}
 	start := starts(tracker.Spec{
 		Experiment: old.Experiment, Name: old.Name + " again", Parent: old.ID,
-		Tags: map[string]string{tagRerunOf: old.ID}, Inputs: old.Inputs,
+		Tags: map[string]string{rerun.TagOf: old.ID}, Inputs: old.Inputs,
 	}, func(ctx context.Context, db *tracker.DB, run *tracker.Run) error {
 		if recipe.Init == nil {
 			return nil
@@ -111,7 +96,7 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", old.Name, verdict)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", old.Name, verdict.Sentence)
 	return nil
 }
 
@@ -138,111 +123,23 @@ func (o *trainOptions) recorded(cmd *cobra.Command, ref string) (experiments.Rec
 	return recipe, info, err
 }
 
-// storeVerdict sets the runs side by side and tags both with what that gives.
-func storeVerdict(ctx context.Context, path, oldID, newID string, tolerance float64) (verdict string, err error) {
+// storeVerdict judges a rerun and tags both runs with the verdict.
+func storeVerdict(ctx context.Context, path, oldID, newID string, tolerance float64) (v rerun.Verdict, err error) {
 	db, err := tracker.Open(path)
 	if err != nil {
-		return "", err
+		return v, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	var runs [2]tracker.RunInfo
-	var weights [2]string
-	for i, id := range []string{oldID, newID} {
-		if runs[i], err = db.Find(ctx, id); err != nil {
-			return "", err
-		}
-		artifacts, err := db.Artifacts(ctx, id)
-		if err != nil {
-			return "", err
-		}
-		for _, a := range artifacts {
-			if a.Name == "weights.safetensors" {
-				weights[i] = a.SHA256
-			}
-		}
-	}
-	diff, err := compare.DiffRuns(ctx, db, runs[0], runs[1], 1)
+	old, err := db.Find(ctx, oldID)
 	if err != nil {
-		return "", err
+		return v, err
 	}
-	verdict = judge(diff, weights[0] == weights[1], tolerance)
-	err = errors.Join(
-		db.SetTags(ctx, newID, map[string]string{tagRerunVerdict: verdict}),
-		db.SetTags(ctx, oldID, map[string]string{tagRerunVerdict: verdict, tagRerunBy: newID}))
-	return verdict, err
-}
-
-// judge is the verdict over two runs' histories and results; what measures the
-// machine counts for nothing.
-func judge(diff *compare.Diff, sameWeights bool, tolerance float64) string {
-	same, sameSteps := sameWeights, true
-	var first *compare.CurveChange // the one that departs at the earliest training step
-	largest := 0.
-	curves := map[string]bool{}
-	for i, c := range diff.Curves {
-		curves[c.Key] = true
-		if compare.Timed(c.Key) {
-			continue
-		}
-		if c.OnlyA > 0 || c.OnlyB > 0 {
-			same, sameSteps = false, false
-		}
-		if c.First == nil {
-			continue
-		}
-		same = false
-		if c.Key == "step_loss" {
-			first = &diff.Curves[i]
-		} else {
-			if first == nil || first.Key != "step_loss" && *c.First < *first.First {
-				first = &diff.Curves[i]
-			}
-			largest = max(largest, float64(c.Largest))
-		}
+	again, err := db.Find(ctx, newID)
+	if err != nil {
+		return v, err
 	}
-	result := "" // the one that differs most, of those that have no curve, such as the test accuracy
-	worst := 0.
-	for _, r := range diff.Results {
-		if r.Same || compare.Timed(r.Key) || curves[r.Key] {
-			continue
-		}
-		same = false
-		if r.Key == "best_epoch" && first != nil { // of two epochs that are as good, the last bits choose
-			continue
-		}
-		off := math.Abs(float64(r.Diff))
-		if math.IsNaN(off) { // one run lacks it
-			off = math.Inf(1)
-		}
-		if result == "" || off > worst {
-			result, worst = r.Key, off
-		}
+	if v, err = rerun.Judge(ctx, db, old, again, tolerance); err != nil {
+		return v, err
 	}
-	departs := ""
-	if first != nil {
-		departs = fmt.Sprintf("%s first departs at step %d, by at most %.3g", first.Key, *first.First, float64(first.Largest))
-		if math.IsInf(float64(first.Largest), 1) {
-			departs = fmt.Sprintf("%s first departs at step %d, and at step %d is finite in one run alone", first.Key, *first.First, first.At)
-		}
-	}
-	switch {
-	case same:
-		return verdictSame
-	case !sameSteps:
-		return verdictOther + ": the runs have different steps"
-	case math.IsInf(largest, 1):
-		return verdictOther + ": " + departs
-	case math.IsInf(worst, 1):
-		return fmt.Sprintf("%s: %s has a value in one run alone", verdictOther, result)
-	case worst > tolerance && worst >= largest:
-		return fmt.Sprintf("%s: %s differs by %.3g", verdictOther, result, worst)
-	case largest > tolerance:
-		return fmt.Sprintf("%s: an epoch differs by %.3g; %s", verdictOther, largest, departs)
-	case departs != "":
-		return fmt.Sprintf("%s: no epoch differs by more than %.3g; %s", verdictNear, max(largest, worst), departs)
-	case result != "":
-		return fmt.Sprintf("%s: the same losses in training, but %s differs by %.3g", verdictNear, result, worst)
-	default:
-		return verdictNear + ": the same losses, other weights"
-	}
+	return v, v.Store(ctx, db, oldID, newID)
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"patchlab/compare"
+	"patchlab/compare/rerun"
 	"patchlab/kernel/cell/record"
 	"patchlab/kernel/notebook"
 	"patchlab/kernel/notebook/check"
@@ -54,7 +54,7 @@ func (o *trainOptions) rerunNotebook(cmd *cobra.Command, ref string, tolerance f
 	if err != nil {
 		return true, err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", old.Name, verdict)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", old.Name, verdict.Sentence)
 	return true, nil
 }
 
@@ -104,30 +104,26 @@ func (o *trainOptions) execute(cmd *cobra.Command, old tracker.RunInfo, before *
 }
 
 // notebookVerdict sets the metrics of a run and of its latest rerun side by side and tags both with what that gives.
-func notebookVerdict(ctx context.Context, path, oldID, outputs string, tolerance float64) (verdict string, err error) {
+func notebookVerdict(ctx context.Context, path, oldID, outputs string, tolerance float64) (v rerun.Verdict, err error) {
 	db, err := tracker.Open(path)
 	if err != nil {
-		return "", err
+		return v, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	old, err := db.Find(ctx, oldID)
 	if err != nil {
-		return "", err
+		return v, err
 	}
 	again, err := db.Runs(ctx, tracker.Query{Filter: fmt.Sprintf("tags.`%s` = '%s'", record.TagRerun, oldID), Limit: 1})
 	if err != nil {
-		return "", err
+		return v, err
 	}
 	if len(again) == 0 {
-		return "", fmt.Errorf("the cells of run %s were executed again, but began no run: they may have asked for it in a cell that is not among them", old.Name)
+		return v, fmt.Errorf("the cells of run %s were executed again, but began no run: they may have asked for it in a cell that is not among them", old.Name)
 	}
-	diff, err := compare.DiffRuns(ctx, db, old, again[0], 1)
-	if err != nil {
-		return "", err
+	if v, err = rerun.Judge(ctx, db, old, again[0], tolerance); err != nil {
+		return v, err
 	}
-	verdict = judge(diff, true, tolerance) + "; " + outputs
-	err = errors.Join(
-		db.SetTags(ctx, again[0].ID, map[string]string{tagRerunVerdict: verdict}),
-		db.SetTags(ctx, oldID, map[string]string{tagRerunVerdict: verdict, tagRerunBy: again[0].ID}))
-	return verdict, err
+	v.Sentence += "; " + outputs
+	return v, v.Store(ctx, db, oldID, again[0].ID)
 }

@@ -1,11 +1,14 @@
-package main
+package rerun
 
 import (
+	"errors"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"patchlab/compare"
+	"patchlab/tracker"
 )
 
 func TestJudge(t *testing.T) {
@@ -42,8 +45,63 @@ func TestJudge(t *testing.T) {
 		"a time is no result": {[]compare.CurveChange{alike}, true, "reproduced bit for bit", []compare.ResultChange{result("compile_seconds", 3, 4)}},
 		"a curve's last":      {[]compare.CurveChange{alike}, true, "reproduced bit for bit", []compare.ResultChange{result("val_loss", 3, 4)}},
 	} {
-		if got := judge(&compare.Diff{Curves: test.curves, Results: test.results}, test.sameWeights, .01); !strings.HasPrefix(got, test.want) {
-			t.Errorf("%s: the verdict is %q, want %q", name, got, test.want)
+		if got := judge(&compare.Diff{Curves: test.curves, Results: test.results}, test.sameWeights, .01); !strings.HasPrefix(got.Sentence, test.want) || !strings.HasPrefix(test.want, string(got.Outcome)) {
+			t.Errorf("%s: the verdict is %+v, want %q", name, got, test.want)
 		}
+	}
+}
+
+// A stored verdict is read back whole from both runs; one that nobody stored, or of
+// an unknown outcome, is an error.
+func TestVerdictIsStored(t *testing.T) {
+	db, err := tracker.Open(filepath.Join(t.TempDir(), "lab.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var runs [2]tracker.RunInfo
+	find := func() {
+		for i := range runs {
+			if runs[i], err = db.Find(t.Context(), []string{"old", "again"}[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, loss := range map[string]float64{"old": .5, "again": .505} {
+		run, err := db.Start(t.Context(), tracker.Spec{Experiment: "e", Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(run.Log(1, map[string]float64{"val_loss": loss}), run.Log(2, map[string]float64{"val_loss": .4}),
+			run.AddArtifact("weights.safetensors", strings.NewReader(name)), run.Finish(tracker.Finished)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find()
+	if v, err := Stored(runs[0]); err == nil {
+		t.Errorf("without a verdict: %+v", v)
+	}
+	v, err := Judge(t.Context(), db, runs[0], runs[1], .01)
+	if want := "within tolerance: no epoch differs by more than 0.005; val_loss first departs at step 1, by at most 0.005"; err != nil || v != (Verdict{Within, want}) {
+		t.Errorf("the verdict is %+v, %v", v, err)
+	}
+	if v, err := Judge(t.Context(), db, runs[0], runs[0], .01); err != nil || v.Outcome != Reproduced {
+		t.Errorf("of a run and itself: %+v, %v", v, err)
+	}
+	if err := v.Store(t.Context(), db, runs[0].ID, runs[1].ID); err != nil {
+		t.Fatal(err)
+	}
+	find()
+	for _, run := range runs {
+		if got, err := Stored(run); err != nil || got != v {
+			t.Errorf("%s carries %+v, %v", run.Name, got, err)
+		}
+	}
+	if runs[0].Tags[TagBy] != runs[1].ID {
+		t.Errorf("the old run has the tags %v", runs[0].Tags)
+	}
+	runs[0].Tags[TagOutcome] = "not so bad"
+	if v, err := Stored(runs[0]); err == nil || !strings.Contains(err.Error(), `"not so bad"`) {
+		t.Errorf("of an unknown outcome: %+v, %v", v, err)
 	}
 }
