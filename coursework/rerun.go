@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"patchlab/compare/rerun"
 	"patchlab/kernel/process"
@@ -20,10 +21,17 @@ import (
 type Command struct {
 	Program string
 	Args    []string // more arguments of its command rerun
+	// Memory bounds what the process may have in use, in bytes; 0: nothing does. A
+	// limit of the system's would be none: it counts addresses, of which XLA reserves
+	// many times what it uses.
+	Memory int64
 }
 
-// Rerun is a [Rerun]. It ends the program when ctx ends. What the program says at
-// last, when it fails, is the error.
+// look is how often a process's memory is looked at.
+const look = 50 * time.Millisecond
+
+// Rerun is a [Rerun]. It ends the program when ctx ends, and when it takes more
+// memory than it may. What the program says at last, when it fails, is the error.
 func (c Command) Rerun(ctx context.Context, db, run string, tolerance float64) (rerun.Verdict, error) {
 	args := []string{"rerun", run, "--db", db, "--tolerance", strconv.FormatFloat(tolerance, 'g', -1, 64)}
 	var said bytes.Buffer
@@ -33,17 +41,33 @@ func (c Command) Rerun(ctx context.Context, db, run string, tolerance float64) (
 	if err != nil {
 		return rerun.Verdict{}, err
 	}
-	select {
-	case <-running.Ended():
-	case <-ctx.Done():
+	if err := c.watch(ctx, running); err != nil {
 		running.Signal(syscall.SIGKILL) // a rerun begins anew in any case
 		<-running.Ended()
-		return rerun.Verdict{}, ctx.Err()
+		return rerun.Verdict{}, err
 	}
 	if state := running.State(); state != "exit status 0" {
 		return rerun.Verdict{}, errors.New(lastSaid(said.String(), state))
 	}
 	return rerunVerdict(ctx, db, run)
+}
+
+// watch waits for a program's end. It is an error where that must not be waited for.
+func (c Command) watch(ctx context.Context, running *process.Running) error {
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-running.Ended():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			if c.Memory > 0 && process.Resident(running.Pid) > c.Memory {
+				return fmt.Errorf("it took more than %.1f GB of memory", float64(c.Memory)/1e9)
+			}
+		}
+	}
 }
 
 // lastSaid is what a failed program said at last, or how it ended.

@@ -39,9 +39,10 @@ func newCourseworkGradeCommand() *cobra.Command {
 
 The sample is drawn once for each submission and kept. Ctrl-C loses nothing:
 what has a verdict keeps it, and the same command goes on. Each rerun is a
-process of its own with a time limit, so that none stops the others. A run that
-a notebook's session or a student's own code recorded has no recipe and is never
-executed; nbgrader grades notebooks.
+process of its own with a time limit, and may take half of this machine's
+memory, so that none stops the others. A run that a notebook's session or a
+student's own code recorded has no recipe and is never executed; nbgrader grades
+notebooks.
 
 A run is made again on the backend that it recorded, unless --backend names
 another. The same recipe, seed and backend give the same result bit for bit on
@@ -125,7 +126,7 @@ func printGrades(w io.Writer, grades []coursework.Grade) error {
 	return nil
 }
 
-// rerun trains a run again by this program. The images are this machine's: where
+// rerun trains a run again by this program, in half of this machine's memory. The images are this machine's: where
 // the student had them is not looked at.
 func (f *rerunFlags) rerun(cmd *cobra.Command) (coursework.Rerun, error) {
 	program, err := os.Executable()
@@ -136,5 +137,5 @@ func (f *rerunFlags) rerun(cmd *cobra.Command) (coursework.Rerun, error) {
 	if cmd.Flags().Changed("backend") {
 		args = append(args, "--backend", string(f.backend))
 	}
-	return coursework.Command{Program: program, Args: args}.Rerun, nil
+	return coursework.Command{Program: program, Args: args, Memory: backend.Describe().MemoryBytes / 2}.Rerun, nil
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"patchlab/compare/rerun"
+	"patchlab/coursework"
 	"patchlab/tracker"
 )
 
@@ -207,6 +209,33 @@ func TestCourseworkGrade(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(course, ".[gi]*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A signed recipe may ask for batches and tokens without end: its rerun ends when it takes
+// more memory than it may, with a sentence that says so.
+func TestRerunsMemoryIsBounded(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "lab.db")
+	t.Setenv(asProgram, "1")
+	must(t, smallTraining(db, "--name", "honest", "--experiment", "vit")...)
+	asItIs := func(_ string, v float64) float64 { return v }
+	forge(t, db, "greedy", asItIs, func(r string) string {
+		return strings.NewReplacer(`"dim": 8`, `"dim": 256`, `"patch_size": 8`, `"patch_size": 1`, `"batch": 16`, `"batch": 144`).Replace(r)
+	})
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := coursework.Command{Program: program, Args: []string{"--backend", "go"}, Memory: 200e6}
+	id := map[string]string{}
+	for _, info := range recordedRuns(t, db) {
+		id[info.Name] = info.ID
+	}
+	if v, err := c.Rerun(t.Context(), db, id["honest"], .01); err != nil || v.Outcome != rerun.Reproduced {
+		t.Errorf("within its bound: %+v, %v", v, err)
+	}
+	if v, err := c.Rerun(t.Context(), db, id["greedy"], .01); err == nil || err.Error() != "it took more than 0.2 GB of memory" {
+		t.Errorf("beyond its bound: %+v, %v", v, err)
 	}
 }
 

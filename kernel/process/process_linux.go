@@ -78,6 +78,17 @@ func Began(pid int) string {
 	return fields[19]
 }
 
+// Resident returns the memory that a process has in use (its resident set), in bytes; 0 where there is none.
+func Resident(pid int) int64 {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	fields := strings.Fields(string(b)) // in pages: size, resident, …
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
 // Unread tells whether a process has yet to read something out of an anonymous pipe, such as another's standard output.
 func Unread(pid int) bool {
 	folder := "/proc/" + strconv.Itoa(pid) + "/fd"

@@ -41,5 +41,15 @@ func withEntry(string) []int { return nil }
 // Began returns nothing: the process number has to do.
 func Began(int) string { return "" }
 
+// Resident returns the memory that a process has in use (its resident set), in bytes; 0 where there is none.
+func Resident(pid int) int64 {
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return 0
+	}
+	kb, _ := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	return kb << 10
+}
+
 // Unread returns false: other systems do not tell.
 func Unread(int) bool { return false }

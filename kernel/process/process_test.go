@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -103,5 +104,17 @@ func TestUnread(t *testing.T) {
 	}
 	if Unread(os.Getpid()) {
 		t.Error("what was read still waits")
+	}
+}
+
+func TestResident(t *testing.T) {
+	before := Resident(os.Getpid())
+	block := bytes.Repeat([]byte("x"), 64<<20)
+	after := Resident(os.Getpid())
+	if before <= 0 || after < before+(60<<20) {
+		t.Errorf("%d bytes are in use, and %d with %d more", before, after, len(block))
+	}
+	if n := Resident(1 << 30); n != 0 {
+		t.Errorf("a process that is not there has %d bytes in use", n)
 	}
 }
