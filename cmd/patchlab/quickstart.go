@@ -16,6 +16,7 @@ import (
 	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/experiments/launch"
+	"patchlab/lab"
 	"patchlab/tracker"
 )
 
@@ -69,7 +70,7 @@ func (q *quickstart) run(cmd *cobra.Command) error {
 		return err
 	}
 	b.Finalize()
-	if q.kind, err = kindOf(info.Name); err != nil {
+	if q.kind, err = lab.KindOf(info.Name); err != nil {
 		return err
 	}
 	slow := info.Name == "go"
@@ -163,7 +164,7 @@ func (q *quickstart) plan(ctx context.Context, d *datasets.Dataset) ([]quickStep
 	found := map[key]tracker.RunInfo{}
 	for _, r := range runs {
 		k := key{r.Params["model"], r.Params["seed"]}
-		kind, err := kindOf(r.Environment["backend"])
+		kind, err := lab.KindOf(r.Environment["backend"])
 		if err == nil && kind == q.kind && sameImages(r, d) == nil && found[k].Status != tracker.Finished {
 			found[k] = r
 		}

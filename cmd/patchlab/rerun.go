@@ -118,7 +118,7 @@ func (o *trainOptions) recorded(cmd *cobra.Command, ref string) (experiments.Rec
 		o.data.dir = info.Environment["data_dir"]
 	}
 	if !cmd.Flags().Changed("backend") {
-		o.backend, err = kindOf(info.Environment["backend"])
+		o.backend, err = lab.KindOf(info.Environment["backend"])
 	}
 	return recipe, info, err
 }

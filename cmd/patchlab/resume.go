@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"patchlab/backend"
 	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/lab"
@@ -146,17 +145,4 @@ func elsewhere(before, now map[string]string) string {
 		}
 	}
 	return strings.Join(changed, ", ")
-}
-
-// kindOf is the kind of a recorded backend's name.
-func kindOf(name string) (backend.Kind, error) {
-	switch name {
-	case "xla:cpu":
-		return backend.XLA, nil
-	case "xla:cuda":
-		return backend.CUDA, nil
-	case "go":
-		return backend.Go, nil
-	}
-	return "", fmt.Errorf("the run was made on backend %q, which this version doesn't know", name)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -15,6 +14,8 @@ import (
 	"patchlab/backend"
 	"patchlab/experiments/launch"
 	"patchlab/experiments/sweep"
+	"patchlab/lab"
+	"patchlab/lab/sweeps"
 	"patchlab/tracker"
 )
 
@@ -38,8 +39,8 @@ type sweepOptions struct {
 	workers     int
 	dryRun      bool
 	retryFailed bool
-	cluster     clusterConfig
-	kubernetes  kubernetesConfig
+	cluster     sweeps.Cluster
+	kubernetes  sweeps.Kubernetes
 }
 
 func newSweepCommand() *cobra.Command {
@@ -105,18 +106,18 @@ trial.`,
 	f.Uint64Var(&o.searchSeed, "search-seed", 1, "decides what a random or cmaes search draws")
 	f.StringVar(&o.metric, "metric", "val_accuracy", "val_accuracy or val_loss, by which trials are judged")
 	f.StringVar(&o.halving, "early-stopping", "", "`min-epochs,reduction` of successive halving, such as 1,3")
-	f.StringVar(&o.launcher, "launcher", launchLocal, "local, slurm or kubernetes")
+	f.StringVar(&o.launcher, "launcher", sweeps.LaunchLocal, "local, slurm or kubernetes")
 	f.StringVar(&o.experiment, "experiment", "", "the experiment that the runs belong to (default: the sweep's name)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "list the trials with predicted time and memory, and stop")
 	backendFlag(f, &o.backend)
 	dbFlag(f, &o.db)
 	o.addRunning(f)
-	o.cluster.add(f)
-	o.kubernetes.add(f)
+	addCluster(f, &o.cluster)
+	addKubernetes(f, &o.kubernetes)
 	cmd.RegisterFlagCompletionFunc("model", completeModels)
 	completeWords(cmd, "search", string(sweep.Grid), string(sweep.Random), string(sweep.CMAES))
 	completeWords(cmd, "metric", string(sweep.ValAccuracy), string(sweep.ValLoss))
-	completeWords(cmd, "launcher", launchLocal, launchSlurm, launchKubernetes)
+	completeWords(cmd, "launcher", sweeps.LaunchLocal, sweeps.LaunchSlurm, sweeps.LaunchKubernetes)
 	cmd.AddCommand(newSweepStatusCommand(), newSweepStopCommand(), newSweepResumeCommand(), newSweepTaskCommand(), newSweepProbeCommand(),
 		newSweepNextCommand(),
 		newSweepMergeCommand(), newSweepTemplateCommand())
@@ -150,10 +151,10 @@ func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
 	if err := o.checkRunning(cmd.Flags()); err != nil {
 		return err
 	}
-	f := &sweepFolder{sweepConfig: sweepConfig{
+	f := &sweeps.Sweep{Config: sweeps.Config{
 		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers, Images: map[string]string{},
 	}}
-	if f.dir, err = filepath.Abs(spec.Name + sweepSuffix); err != nil {
+	if f.Dir, err = filepath.Abs(spec.Name + sweeps.Suffix); err != nil {
 		return err
 	}
 	if f.DataDir, err = absolute(o.data.dir); err != nil {
@@ -163,41 +164,41 @@ func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
 		f.Experiment = spec.Name
 	}
 	switch o.launcher {
-	case launchLocal:
+	case sweeps.LaunchLocal:
 		if f.DB, err = absolute(o.db); err != nil {
 			return err
 		}
 		if f.Backend, err = concreteBackend(cmd, o.backend); err != nil {
 			return err
 		}
-	case launchSlurm, launchKubernetes: // what the nodes compute with is theirs to find
+	case sweeps.LaunchSlurm, sweeps.LaunchKubernetes: // what the nodes compute with is theirs to find
 		if cmd.Flags().Changed("db") {
-			return fmt.Errorf("--db is for the local launcher; a cluster's results are merged into %s", f.path("results.db"))
+			return fmt.Errorf("--db is for the local launcher; a cluster's results are merged into %s", f.Path("results.db"))
 		}
-		f.DB = f.path("results.db")
+		f.DB = f.Path("results.db")
 		f.Cluster = &o.cluster
-		if o.launcher == launchKubernetes && o.cluster.Program == "" {
+		if o.launcher == sweeps.LaunchKubernetes && o.cluster.Program == "" {
 			o.cluster.Program = "patchlab" // of the image
 		}
-		if err := f.Cluster.complete(f); err != nil {
+		if err := completeCluster(f); err != nil {
 			return err
 		}
-		if o.launcher == launchKubernetes {
+		if o.launcher == sweeps.LaunchKubernetes {
 			f.Kubernetes = &o.kubernetes
-			if err := f.Kubernetes.complete(f); err != nil {
+			if err := completeKubernetes(f); err != nil {
 				return err
 			}
 		}
 	default:
-		return fmt.Errorf("launcher %q; allowed: %s, %s, %s", o.launcher, launchLocal, launchSlurm, launchKubernetes)
+		return fmt.Errorf("launcher %q; allowed: %s, %s, %s", o.launcher, sweeps.LaunchLocal, sweeps.LaunchSlurm, sweeps.LaunchKubernetes)
 	}
 	if o.dryRun {
-		return o.predict(cmd, f, plan)
+		return predict(cmd, f, plan)
 	}
-	if err := f.replaces(cmd); err != nil {
+	if err := replaces(cmd, f); err != nil {
 		return err
 	}
-	return f.launch(cmd, plan, o.retryFailed)
+	return launchSweep(cmd, f, plan, o.retryFailed)
 }
 
 // concreteBackend is the backend that "auto" means on this machine, so that all
@@ -208,7 +209,7 @@ func concreteBackend(cmd *cobra.Command, kind backend.Kind) (backend.Kind, error
 		return kind, err
 	}
 	b.Finalize()
-	return kindOf(info.Name)
+	return lab.KindOf(info.Name)
 }
 
 // readSpec reads a sweep's file; where it gives no name, its own is the sweep's.
@@ -296,9 +297,9 @@ func (o *sweepOptions) spec(cmd *cobra.Command, args []string) (sweep.Spec, erro
 // replaces compares the sweep with the one that its folder holds. It may have
 // other candidates or flags, since trials are known by their recipes; but not
 // another place for its results.
-func (f *sweepFolder) replaces(cmd *cobra.Command) error {
-	before, err := openSweep(f.dir)
-	if _, statErr := os.Stat(f.path(sweepFile)); errors.Is(statErr, os.ErrNotExist) {
+func replaces(cmd *cobra.Command, f *sweeps.Sweep) error {
+	before, err := sweeps.Open(f.Dir)
+	if errors.Is(err, sweeps.ErrNone) {
 		return nil
 	}
 	if err != nil {
@@ -306,7 +307,7 @@ func (f *sweepFolder) replaces(cmd *cobra.Command) error {
 	}
 	if before.Launcher != f.Launcher || before.DB != f.DB {
 		return fmt.Errorf("sweep %s was begun with --launcher %s and its results in %s; give this one another --name, or remove %s",
-			f.Spec.Name, before.Launcher, before.DB, f.dir)
+			f.Spec.Name, before.Launcher, before.DB, f.Dir)
 	}
 	was, is := settings(before.Spec), settings(f.Spec)
 	was["backend"], is["backend"] = string(before.Backend), string(f.Backend)
@@ -317,24 +318,18 @@ func (f *sweepFolder) replaces(cmd *cobra.Command) error {
 	return nil
 }
 
-// launch saves the sweep and has its trials trained.
-func (f *sweepFolder) launch(cmd *cobra.Command, plan *sweep.Plan, retryFailed bool) error {
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return fmt.Errorf("making the sweep's folder: %w", err)
-	}
-	unlock, err := f.lock()
+// launchSweep saves the sweep and has its trials trained.
+func launchSweep(cmd *cobra.Command, f *sweeps.Sweep, plan *sweep.Plan, retryFailed bool) error {
+	unlock, err := f.Begin()
 	if err != nil {
-		return err
+		return busySweep(f, err)
 	}
 	defer unlock()
-	if err := os.Remove(f.path(sweepStop)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	trials, _ := plan.Next(nil)
-	if _, err := f.know(cmd, trials); err != nil {
+	if _, err := f.Know(trials, loader(cmd, f)); err != nil {
 		return err
 	}
-	if f.Launcher == launchLocal { // whole before "sweep status" can read it
+	if f.Launcher == sweeps.LaunchLocal { // whole before "sweep status" can read it
 		db, err := tracker.Open(f.DB)
 		if err != nil {
 			return err
@@ -343,31 +338,49 @@ func (f *sweepFolder) launch(cmd *cobra.Command, plan *sweep.Plan, retryFailed b
 			return err
 		}
 	}
-	if err := f.save(); err != nil {
+	if err := f.Save(); err != nil {
 		return err
 	}
 	switch f.Launcher {
-	case launchSlurm:
-		return f.submit(cmd, plan, retryFailed)
-	case launchKubernetes:
-		return f.render(cmd, plan, retryFailed)
+	case sweeps.LaunchSlurm:
+		return submitSweep(cmd, f, plan, retryFailed)
+	case sweeps.LaunchKubernetes:
+		return renderSweep(cmd, f, plan, retryFailed)
 	}
-	results := newSweepResults(f)
-	runs, err := results.read(cmd.Context(), f.DB)
-	if err != nil {
-		return err
+	return runSweep(cmd, f, plan, trials, retryFailed)
+}
+
+// busySweep says of a sweep that another process is at how to see and to stop it.
+func busySweep(f *sweeps.Sweep, err error) error {
+	if errors.Is(err, sweeps.ErrBusy) {
+		err = fmt.Errorf("%w; \"%s sweep status %s\" shows what it does, \"sweep stop\" stops it", err, self(), sweepRef(f))
 	}
-	results.sayUncounted(cmd.ErrOrStderr(), f.DB, trials, runs)
-	shares := f.shares()
-	if runtime.GOOS != "linux" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "This system binds no process to cores: the workers are told how many to use.")
+	return err
+}
+
+// openSweep opens a sweep that was begun, and says so where the name is that of a
+// file.
+func openSweep(ref string) (*sweeps.Sweep, error) {
+	f, err := sweeps.Open(ref)
+	if errors.Is(err, sweeps.ErrNone) {
+		if s, wrong := readSpec(ref); wrong == nil {
+			return nil, fmt.Errorf("%s says what a sweep tries; one that was begun goes by its name, %s", ref, s.Name)
+		}
 	}
-	l := &localSweep{cmd: cmd, folder: f, plan: plan, shares: shares, results: results, tries: map[string]int{}, retryFailed: retryFailed}
-	return l.run()
+	return f, err
+}
+
+// sweepRef is the sweep as a suggested command names it.
+func sweepRef(f *sweeps.Sweep) string {
+	here, err := os.Getwd()
+	if err == nil && filepath.Dir(f.Dir) == here {
+		return strings.TrimSuffix(filepath.Base(f.Dir), sweeps.Suffix)
+	}
+	return f.Dir
 }
 
 // shares are the cores of each worker of this machine.
-func (f *sweepFolder) shares() [][]int {
+func shares(f *sweeps.Sweep) [][]int {
 	cores := launch.Cores()
 	workers := f.Workers
 	if workers == 0 {

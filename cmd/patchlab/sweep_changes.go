@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"patchlab/experiments/sweep"
+	"patchlab/lab/sweeps"
 )
 
 // settings are what a sweep says, by the flags or keys that say it.
@@ -60,11 +61,11 @@ func overruled(now, file map[string]string) []string {
 }
 
 // sayUncounted says which trials are recorded already and do not count, and why.
-func (s *sweepResults) sayUncounted(w io.Writer, path string, trials []sweep.Trial, runs map[string]trialRun) {
+func sayUncounted(w io.Writer, path string, trials []sweep.Trial, runs sweeps.Runs, uncounted map[string]string) {
 	count := map[string]int{}
 	for _, t := range trials {
-		if _, counts := runs[t.Digest]; !counts && s.uncounted[t.Digest] != "" {
-			count[s.uncounted[t.Digest]]++
+		if _, counts := runs[t.Digest]; !counts && uncounted[t.Digest] != "" {
+			count[uncounted[t.Digest]]++
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(count)) {

@@ -5,12 +5,13 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"patchlab/lab/sweeps"
 )
 
 // printed is what a process has printed so far.
@@ -62,7 +63,7 @@ func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 	}
 	at := func() (epoch int) { // of the second trial, by its log: what is recorded comes a moment later
 		if f, err := openSweep("small"); err == nil {
-			fmt.Sscanf(epochLine(f.trialPath(digest, ".log")), "epoch %d/", &epoch)
+			epoch, _ = f.Epoch(digest)
 		}
 		return epoch
 	}
@@ -84,7 +85,7 @@ func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait()
-	var before []trialStatus
+	var before []sweeps.TrialStatus
 	until("the killed trial still ran", func() bool {
 		before = sweepRows(t, "small")
 		return before[1].State != "running"

@@ -12,7 +12,7 @@ import (
 
 	"patchlab/datasets"
 	"patchlab/experiments"
-	"patchlab/experiments/sweep"
+	"patchlab/lab/sweeps"
 )
 
 // recipeFlagSet is a set of the flags of "patchlab train" that make a recipe.
@@ -66,27 +66,16 @@ func recipeOf(flags map[string]string) (experiments.Recipe, error) {
 	return recipe, recipe.Validate()
 }
 
-// know loads the trials' datasets that the sweep does not know yet and keeps
-// their digests: what is missing is better known before a hundred trials fail.
-// It reports whether there were any.
-func (f *sweepFolder) know(cmd *cobra.Command, trials []sweep.Trial) (more bool, err error) {
+// loader loads the datasets of a sweep's trials.
+func loader(cmd *cobra.Command, f *sweeps.Sweep) sweeps.Loader {
 	files := dataFlags{dir: f.DataDir}
-	for _, t := range trials {
-		if t.Err != nil {
-			continue
-		}
-		data := t.Recipe.Data
-		key := fmt.Sprintf("%s %d %d", data.Name, data.TrainLimit, data.TestLimit)
-		if _, ok := f.Images[key]; ok {
-			continue
-		}
+	return func(data experiments.Data) (string, error) {
 		d, err := files.load(cmd, data)
 		if err != nil {
-			return more, err
+			return "", err
 		}
-		f.Images[key], more = d.Digest, true
+		return d.Digest, nil
 	}
-	return more, nil
 }
 
 // absolute makes a path that may be "" independent of the current folder.

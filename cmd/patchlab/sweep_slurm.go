@@ -1,40 +1,25 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"patchlab/experiments/launch"
 	"patchlab/experiments/sweep"
+	"patchlab/lab/sweeps"
+	"patchlab/tracker"
 )
 
-// clusterConfig is what trials ask of a cluster.
-type clusterConfig struct {
-	Partition string   `json:"partition,omitempty"`
-	Time      string   `json:"time,omitempty"`
-	Account   string   `json:"account,omitempty"`
-	Memory    string   `json:"memory,omitempty"`
-	GPUs      string   `json:"gpus,omitempty"`
-	Cores     int      `json:"cores"`
-	Parallel  int      `json:"parallel,omitempty"`
-	Grace     int      `json:"grace_seconds"`
-	Template  string   `json:"template,omitempty"`
-	Options   []string `json:"options,omitempty"`
-	Program   string   `json:"program"`
-}
-
-func (c *clusterConfig) add(f *pflag.FlagSet) {
+// addCluster adds the flags of what trials ask of a cluster.
+func addCluster(f *pflag.FlagSet, c *sweeps.Cluster) {
 	f.StringVar(&c.Partition, "partition", "", "Slurm: the `partition` of the jobs")
 	f.StringVar(&c.Time, "time", "", "Slurm: a job's time `limit`, such as 04:00:00; a trial may take several jobs")
 	f.StringVar(&c.Account, "account", "", "Slurm: the `account` of the jobs")
@@ -48,13 +33,14 @@ func (c *clusterConfig) add(f *pflag.FlagSet) {
 	f.StringVar(&c.Program, "program", "", "cluster: the patchlab that the nodes run (default: this one)")
 }
 
-// complete fills in what jobs need from the machine that submits them.
-func (c *clusterConfig) complete(f *sweepFolder) error {
+// completeCluster fills in what jobs need from the machine that submits them.
+func completeCluster(f *sweeps.Sweep) error {
+	c := f.Cluster
 	if c.Cores < 1 || c.Parallel < 0 || c.Grace < 1 {
 		return fmt.Errorf("--cores %d, --parallel %d, --grace %d; allowed: 1 or more, 0 or more, 1 or more", c.Cores, c.Parallel, c.Grace)
 	}
-	if strings.ContainsAny(f.dir, " \t\n%\"'\\") {
-		return fmt.Errorf("the folder %s has blanks, quotes or %%, which job scripts do not bear; begin the sweep elsewhere", f.dir)
+	if strings.ContainsAny(f.Dir, " \t\n%\"'\\") {
+		return fmt.Errorf("the folder %s has blanks, quotes or %%, which job scripts do not bear; begin the sweep elsewhere", f.Dir)
 	}
 	var err error
 	if c.Template, err = absolute(c.Template); err != nil {
@@ -71,26 +57,17 @@ func (c *clusterConfig) complete(f *sweepFolder) error {
 	return nil
 }
 
-// text is the template of the jobs.
-func (c *clusterConfig) text() (string, error) {
-	if c.Template == "" {
-		return launch.SlurmTemplate, nil
-	}
-	b, err := os.ReadFile(c.Template)
-	return string(b), err
-}
-
-// submit merges what there is and submits the next round of a sweep.
-func (f *sweepFolder) submit(cmd *cobra.Command, plan *sweep.Plan, retryFailed bool) error {
-	queue, err := f.askSlurm(cmd.Context())
+// submitSweep merges what there is and submits the next round of a sweep.
+func submitSweep(cmd *cobra.Command, f *sweeps.Sweep, plan *sweep.Plan, retryFailed bool) error {
+	queue, err := f.AskSlurm(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if active := queue.active(); active > 0 {
+	if active := queue.Active(); active > 0 {
 		return fmt.Errorf("%d jobs of sweep %s are in Slurm's queue: \"%s sweep status %s\" shows them, \"sweep stop\" ends them",
-			active, f.Spec.Name, self(), f.ref())
+			active, f.Spec.Name, self(), sweepRef(f))
 	}
-	return f.round(cmd, plan, true, retryFailed)
+	return submitRound(cmd, f, plan, sweeps.Turn{Begun: true, RetryFailed: retryFailed, Load: loader(cmd, f)})
 }
 
 // newSweepNextCommand is what the dependent job of a round runs.
@@ -109,131 +86,76 @@ func newSweepNextCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			unlock, err := f.lock()
+			unlock, err := f.Lock()
 			if err != nil {
-				return err
+				return busySweep(f, err)
 			}
 			defer unlock()
-			return f.round(cmd, plan, false, false)
+			return submitRound(cmd, f, plan, sweeps.Turn{Load: loader(cmd, f)})
 		},
 	}
 }
 
-// round merges the results so far and submits what may be trained now.
-func (f *sweepFolder) round(cmd *cobra.Command, plan *sweep.Plan, begun, retryFailed bool) error {
+// submitRound submits a round, and tells of it.
+func submitRound(cmd *cobra.Command, f *sweeps.Sweep, plan *sweep.Plan, turn sweeps.Turn) error {
 	out := cmd.OutOrStdout()
-	if err := os.MkdirAll(f.path(sweepJobs), 0o755); err != nil {
-		return err
+	step, err := f.Submit(cmd.Context(), plan, turn)
+	if step.Merged != nil {
+		printMerged(out, f, *step.Merged, step.Unmerged)
 	}
-	if err := f.merge(cmd.Context(), out); err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if f.stopping() {
-		fmt.Fprintf(out, "The sweep is stopped; continue with: %s sweep resume %s\n", self(), f.ref())
+	case step.Stopped:
+		fmt.Fprintf(out, "The sweep is stopped; continue with: %s sweep resume %s\n", self(), sweepRef(f))
 		return nil
+	case len(step.Round.Tasks) == 0:
+		printBest(out, f, step.Trials, nil, step.Runs)
+		return lost(f, step.GivenUp)
 	}
-	limit, err := launch.MaxArray(cmd.Context())
-	if err != nil {
-		return err
-	}
-	runs, err := newSweepResults(f).read(cmd.Context(), f.DB)
-	if err != nil {
-		return err
-	}
-	r, trials, givenUp, err := f.nextRound(plan, runs, begun, retryFailed, limit)
-	if err != nil {
-		return err
-	}
-	if more, err := f.know(cmd, trials); err != nil {
-		return err
-	} else if more {
-		if err := f.save(); err != nil {
-			return err
-		}
-	}
-	if len(r.Tasks) == 0 {
-		printBest(out, f, trials, nil, runs)
-		if givenUp > 0 {
-			return fmt.Errorf("%s could not be trained; the logs are in %s; \"%s sweep resume %s\" tries again",
-				counted(givenUp, "trial"), f.path(sweepTrials), self(), f.ref())
-		}
-		return nil
-	}
-	return f.submitRound(cmd, r)
+	r := step.Round
+	fmt.Fprintf(out, "Round %d: %s submitted as job %s, job %s merges and goes on\n", r.Number, counted(len(r.Tasks), "trial"), r.Array, r.Merge)
+	return nil
 }
 
-// refusedSize matches what sbatch says of an array that is too large for a limit
-// or for a queue that is nearly full.
-var refusedSize = regexp.MustCompile(`(?i)limit|MaxSubmit|MaxJobCount|array spec|array index|temporarily`)
-
-// submitRound submits the array and the job that depends on it. Of a round that
-// Slurm finds too large it submits the beginning; the rest comes later.
-func (f *sweepFolder) submitRound(cmd *cobra.Command, r sweepRound) error {
-	for {
-		if err := f.saveRound(r); err != nil { // before a task can ask for it
-			return err
-		}
-		job, err := f.submitJob(cmd.Context(), r, "")
-		if err == nil {
-			r.Array = job
-			break
-		}
-		if len(r.Tasks) == 1 || !refusedSize.MatchString(err.Error()) {
-			return errors.Join(fmt.Errorf("%w; nothing is lost, \"%s sweep resume %s\" submits again", err, self(), f.ref()), os.Remove(f.roundPath(r.Number)))
-		}
-		r.Tasks = r.Tasks[:len(r.Tasks)/2]
+// printMerged tells what was merged, and what was not.
+func printMerged(w io.Writer, f *sweeps.Sweep, m tracker.Merged, unmerged []error) {
+	fmt.Fprintf(w, "%s: %d runs added, %d updated, %d unchanged\n", f.DB, m.Added, m.Updated, m.Unchanged)
+	for _, problem := range unmerged {
+		fmt.Fprintln(w, "not merged:", oneLine(problem.Error()))
 	}
-	if err := f.saveRound(r); err != nil {
-		return err
-	}
-	var err error
-	if r.Merge, err = f.submitJob(cmd.Context(), r, r.Array); err != nil {
-		return fmt.Errorf("the trials are submitted as job %s, but not the job that merges them: %w; when they have ended, \"%s sweep resume %s\" goes on", r.Array, err, self(), f.ref())
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Round %d: %s submitted as job %s, job %s merges and goes on\n", r.Number, counted(len(r.Tasks), "trial"), r.Array, r.Merge)
-	return f.saveRound(r)
 }
 
-// submitJob submits a round's array or, after it, the job that merges.
-func (f *sweepFolder) submitJob(ctx context.Context, r sweepRound, after string) (string, error) {
-	c := f.Cluster
-	j := launch.SlurmJob{
-		Name: f.Spec.Name, Folder: f.dir, Grace: c.Grace, Cores: c.Cores,
-		Partition: c.Partition, Time: c.Time, Account: c.Account, Memory: c.Memory, GPUs: c.GPUs,
-		Job: fmt.Sprintf("%s-%d", f.Spec.Name, r.Number), After: after,
+// queueSentence says what the queue holds.
+func queueSentence(q *sweeps.Queue) string {
+	switch {
+	case q.Err != nil:
+		return fmt.Sprintf("Slurm does not answer (%v): what runs now is unknown, what is merged is below.", q.Err)
+	case len(q.Undone) > 0:
+		return fmt.Sprintf("Kubernetes has not ended %s, as far as the folder tells; kubectl get jobs shows more.", counted(len(q.Undone), "trial"))
+	case q.Active() == 0:
+		return "No job of it is in the queue."
 	}
-	if after == "" {
-		j.Array = fmt.Sprintf("0-%d", len(r.Tasks)-1)
-		if c.Parallel > 0 {
-			j.Array += fmt.Sprintf("%%%d", c.Parallel)
+	var running int
+	for _, t := range q.Tasks {
+		if t.State == "RUNNING" {
+			running++
 		}
-		j.Command = launch.Quote(c.Program, "sweep", "task", f.dir, "--round", strconv.Itoa(r.Number)) + ` --index "$SLURM_ARRAY_TASK_ID"`
-	} else {
-		j.Job += "-merge"
-		j.Command = launch.Quote(c.Program, "sweep", "next", f.dir)
 	}
-	text, err := c.text()
-	if err != nil {
-		return "", err
+	s := fmt.Sprintf("Slurm: %s running, %d waiting or ending", counted(running, "trial"), len(q.Tasks)-running)
+	if len(q.Merge) > 0 {
+		s += fmt.Sprintf("; job %s merges them", q.Merge[0].Job)
 	}
-	script, err := j.Script(text)
-	if err != nil {
-		return "", err
-	}
-	path := f.path(sweepJobs, j.Job+".sh")
-	if err := renameio.WriteFile(path, script, 0o755); err != nil {
-		return "", err
-	}
-	return launch.Submit(ctx, path, c.Options...)
+	return s + "."
 }
 
-// cancel ends a sweep's jobs and waits for their checkpoints.
-func (f *sweepFolder) cancel(cmd *cobra.Command) error {
-	queue, err := f.askSlurm(cmd.Context())
+// cancelSweep ends a sweep's jobs and waits for their checkpoints.
+func cancelSweep(cmd *cobra.Command, f *sweeps.Sweep) error {
+	queue, err := f.AskSlurm(cmd.Context())
 	if err != nil {
 		return err
 	}
-	jobs := queue.jobs()
+	jobs := queue.Jobs()
 	if len(jobs) == 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "No job of sweep %s is in Slurm's queue\n", f.Spec.Name)
 		return nil
@@ -242,16 +164,16 @@ func (f *sweepFolder) cancel(cmd *cobra.Command) error {
 		return err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Sweep %s: jobs %s are ending …\n", f.Spec.Name, strings.Join(jobs, ", "))
-	for queue.active() > 0 {
+	for queue.Active() > 0 {
 		select {
 		case <-time.After(time.Second):
 		case <-cmd.Context().Done():
 			return cmd.Context().Err()
 		}
-		if queue, err = f.askSlurm(cmd.Context()); err != nil {
+		if queue, err = f.AskSlurm(cmd.Context()); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Stopped; continue with: %s sweep resume %s\n", self(), f.ref())
+	fmt.Fprintf(cmd.OutOrStdout(), "Stopped; continue with: %s sweep resume %s\n", self(), sweepRef(f))
 	return nil
 }

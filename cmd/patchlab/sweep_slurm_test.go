@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"patchlab/experiments"
+	"patchlab/lab/sweeps"
 )
 
 // startSlurm starts a private cluster of the real Slurm for the test, which runs
@@ -94,7 +95,7 @@ func submitSmall(t *testing.T, name string, epochs int, more ...string) {
 
 // await waits until status says of a sweep what is wanted. The deadline is there
 // for a sweep that hangs.
-func await(t *testing.T, name string, wanted func([]trialStatus) bool) []trialStatus {
+func await(t *testing.T, name string, wanted func([]sweeps.TrialStatus) bool) []sweeps.TrialStatus {
 	t.Helper()
 	for deadline := time.Now().Add(8 * time.Minute); ; time.Sleep(300 * time.Millisecond) {
 		rows := sweepRows(t, name)
@@ -108,17 +109,17 @@ func await(t *testing.T, name string, wanted func([]trialStatus) bool) []trialSt
 }
 
 // begun reports whether a trial has completed two epochs, and so a checkpoint.
-func begun(rows []trialStatus) bool { return rows[0].State == "running" && rows[0].Epochs >= 2 }
+func begun(rows []sweeps.TrialStatus) bool { return rows[0].State == "running" && rows[0].Epochs >= 2 }
 
 // through reports whether all trials are finished, and merged.
-func through(t *testing.T, name string) func([]trialStatus) bool {
-	return func(rows []trialStatus) bool {
+func through(t *testing.T, name string) func([]sweeps.TrialStatus) bool {
+	return func(rows []sweeps.TrialStatus) bool {
 		f, err := openSweep(name)
 		if err != nil {
 			return false
 		}
-		queue, err := f.askSlurm(t.Context())
-		return err == nil && queue.active() == 0 && !slices.ContainsFunc(rows, func(r trialStatus) bool { return r.State != "finished" })
+		queue, err := f.AskSlurm(t.Context())
+		return err == nil && queue.Active() == 0 && !slices.ContainsFunc(rows, func(r sweeps.TrialStatus) bool { return r.State != "finished" })
 	}
 }
 
@@ -129,7 +130,7 @@ func restarts(t *testing.T, name string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rounds, err := f.rounds()
+	rounds, err := f.Rounds()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func restarts(t *testing.T, name string) int {
 // trainingOf is the process that trains a sweep's trial.
 func trainingOf(t *testing.T, name string) int {
 	t.Helper()
-	dir, err := filepath.Abs(name + sweepSuffix)
+	dir, err := filepath.Abs(name + sweeps.Suffix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestSweepOnSlurm(t *testing.T) {
 	}
 	await(t, "down", begun)
 	slurmDo(t, "scontrol", "update", "nodename=n2", "state=down", "reason=test")
-	rows := await(t, "down", func(rows []trialStatus) bool { return rows[0].State != "running" })
+	rows := await(t, "down", func(rows []sweeps.TrialStatus) bool { return rows[0].State != "running" })
 	if rows[0].State != "waiting" && rows[0].State != "completing" {
 		t.Errorf("the trial whose node is down is %s", rows[0].State)
 	}
@@ -224,7 +225,7 @@ func TestSweepOnSlurm(t *testing.T) {
 	if err := os.Rename("elsewhere", "vanished.sweep"); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "vanished", func(rows []trialStatus) bool { return rows[0].State == "finished" })
+	await(t, "vanished", func(rows []sweeps.TrialStatus) bool { return rows[0].State == "finished" })
 	slurmResume(t, "n1")
 	await(t, "vanished", through(t, "vanished"))
 	await(t, "down", through(t, "down"))
@@ -244,7 +245,7 @@ func TestSweepOnSlurm(t *testing.T) {
 			reference = sweepRows(t, "reference-long")[0]
 		}
 		row := sweepRows(t, name)[0]
-		got, want := stepLosses(t, filepath.Join(name+sweepSuffix, "results.db"), row.Run), stepLosses(t, "lab.db", reference.Run)
+		got, want := stepLosses(t, filepath.Join(name+sweeps.Suffix, "results.db"), row.Run), stepLosses(t, "lab.db", reference.Run)
 		if row.Digest != reference.Digest || *row.Test != *reference.Test || !maps.Equal(got, want) {
 			t.Errorf("%s: %d step losses are not those of an undisturbed trial (%d)", name, len(got), len(want))
 		}
@@ -260,7 +261,7 @@ func TestSweepStopsOnSlurm(t *testing.T) {
 	startSlurm(t)
 	submitSmall(t, "many", 2000, "--try", "learning-rate=0.001,0.002,0.003,0.004,0.005,0.006,0.007")
 	var count map[string]int
-	await(t, "many", func(rows []trialStatus) bool {
+	await(t, "many", func(rows []sweeps.TrialStatus) bool {
 		count = map[string]int{}
 		for _, r := range rows {
 			count[r.State]++

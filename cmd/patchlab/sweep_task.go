@@ -11,11 +11,12 @@ import (
 
 	"patchlab/experiments/sweep"
 	"patchlab/lab"
+	"patchlab/lab/sweeps"
 )
 
 // newSweepTaskCommand trains one trial: what launchers run.
 func newSweepTaskCommand() *cobra.Command {
-	var task roundTask
+	var task sweeps.RoundTask
 	var round, index int
 	cmd := &cobra.Command{
 		Use:    "task SWEEP [DIGEST]",
@@ -29,15 +30,15 @@ func newSweepTaskCommand() *cobra.Command {
 			}
 			if len(args) == 2 {
 				task.Digest = args[1]
-				return f.train(cmd, task)
+				return trainTask(cmd, f, task)
 			}
-			if task, err = f.roundTask(round, index); err != nil {
+			if task, err = f.Task(round, index); err != nil {
 				return err
 			}
-			if err := f.trainLogged(cmd, task); err != nil {
+			if err := trainLogged(cmd, f, task); err != nil {
 				return err
 			}
-			return os.WriteFile(f.donePath(round, index), nil, 0o644)
+			return f.Done(round, index)
 		},
 	}
 	cmd.Flags().IntVar(&task.Until, "until", 0, "pause after this `epoch` (0: train to the end)")
@@ -49,45 +50,45 @@ func newSweepTaskCommand() *cobra.Command {
 }
 
 // trainLogged trains with the trial's log as its output, beside the job's.
-func (f *sweepFolder) trainLogged(cmd *cobra.Command, task roundTask) (err error) {
-	log, err := os.OpenFile(f.trialPath(task.Digest, ".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+func trainLogged(cmd *cobra.Command, f *sweeps.Sweep, task sweeps.RoundTask) (err error) {
+	log, err := f.OpenLog(task.Digest)
 	if err != nil {
-		return fmt.Errorf("opening the trial's log: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	cmd.SetOut(io.MultiWriter(cmd.OutOrStdout(), log))
 	cmd.SetErr(io.MultiWriter(cmd.ErrOrStderr(), log))
-	return f.train(cmd, task)
+	return trainTask(cmd, f, task)
 }
 
-// train begins a trial or continues it from where its run stands.
-func (f *sweepFolder) train(cmd *cobra.Command, task roundTask) error {
-	recipe, err := f.readTrial(task.Digest)
+// trainTask begins a trial or continues it from where its run stands.
+func trainTask(cmd *cobra.Command, f *sweeps.Sweep, task sweeps.RoundTask) error {
+	recipe, err := f.ReadTrial(task.Digest)
 	if err != nil {
 		return err
 	}
 	o := &trainOptions{
-		db: f.trialDB(task.Digest), backend: f.Backend, experiment: f.Experiment, name: task.Name,
+		db: f.TrialDB(task.Digest), backend: f.Backend, experiment: f.Experiment, name: task.Name,
 		tags: map[string]string{"sweep": f.Spec.Name, "candidate": candidateOf(task.Name)}, pauseAfter: task.Until,
 	}
 	o.data.dir = f.DataDir
-	runs, err := newSweepResults(f).read(cmd.Context(), o.db)
+	runs, err := sweeps.NewResults(f).Read(cmd.Context(), o.db)
 	if err != nil {
 		return err
 	}
 	r, found := runs[task.Digest]
 	switch {
-	case found && (r.State == sweep.Finished || r.State == sweep.Failed && r.run.ID != task.InsteadOf):
-		fmt.Fprintf(cmd.OutOrStdout(), "Run %s is %s already\n", r.run.ID, r.State)
+	case found && (r.State == sweep.Finished || r.State == sweep.Failed && r.Run.ID != task.InsteadOf):
+		fmt.Fprintf(cmd.OutOrStdout(), "Run %s is %s already\n", r.Run.ID, r.State)
 		return nil
 	case found && r.State == sweep.Running:
-		return fmt.Errorf("run %s: another process is at it", r.run.ID)
-	case found && r.State == sweep.Stopped && f.hasCheckpoint(o, r):
+		return fmt.Errorf("run %s: another process is at it", r.Run.ID)
+	case found && r.State == sweep.Stopped && o.hasCheckpoint(r):
 		if task.Until > 0 && len(r.Values) >= task.Until {
-			fmt.Fprintf(cmd.OutOrStdout(), "Run %s has %s already\n", r.run.ID, counted(len(r.Values), "epoch"))
+			fmt.Fprintf(cmd.OutOrStdout(), "Run %s has %s already\n", r.Run.ID, counted(len(r.Values), "epoch"))
 			return nil
 		}
-		o.resume = r.run.ID
+		o.resume = r.Run.ID
 		return o.resumeRun(cmd)
 	}
 	return o.train(cmd, recipe)
@@ -98,9 +99,9 @@ func candidateOf(name string) string { return name[:max(strings.LastIndex(name, 
 
 // hasCheckpoint reports whether a run can go on: it has a checkpoint, or has
 // recorded so little that none was written.
-func (f *sweepFolder) hasCheckpoint(o *trainOptions, r trialRun) bool {
-	if _, err := os.Stat(lab.CheckpointDir(o.db, r.run.ID)); err == nil || !errors.Is(err, os.ErrNotExist) {
+func (o *trainOptions) hasCheckpoint(r sweeps.TrialRun) bool {
+	if _, err := os.Stat(lab.CheckpointDir(o.db, r.Run.ID)); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return true
 	}
-	return o.mayBeginAgain(r.run) == nil
+	return o.mayBeginAgain(r.Run) == nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"patchlab/backend"
 	"patchlab/experiments/sweep"
+	"patchlab/lab/sweeps"
 	"patchlab/tracker"
 )
 
@@ -35,9 +36,9 @@ func smallSweep(more ...string) []string {
 }
 
 // sweepRows is what "sweep status" says.
-func sweepRows(t *testing.T, name string) []trialStatus {
+func sweepRows(t *testing.T, name string) []sweeps.TrialStatus {
 	t.Helper()
-	var rows []trialStatus
+	var rows []sweeps.TrialStatus
 	if err := json.Unmarshal([]byte(must(t, "sweep", "status", name, "--format", "json")), &rows); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func sweepRows(t *testing.T, name string) []trialStatus {
 }
 
 // states are those of the rows, in order.
-func states(rows []trialStatus) (list []string) {
+func states(rows []sweeps.TrialStatus) (list []string) {
 	for _, r := range rows {
 		list = append(list, r.State)
 	}
@@ -117,8 +118,8 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Backend = backend.XLA
-	results := newSweepResults(f)
-	runs, err := results.read(t.Context(), "lab.db")
+	results := sweeps.NewResults(f)
+	runs, err := results.Read(t.Context(), "lab.db")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	}
 	trials, _ := plan.Next(nil)
 	var said strings.Builder
-	results.sayUncounted(&said, "lab.db", trials, runs)
+	sayUncounted(&said, "lab.db", trials, runs, results.Uncounted)
 	if got := strings.ReplaceAll(said.String(), "\n", " "); len(runs) != 0 || !strings.HasPrefix(got, "Of 8 trials, 8 are recorded in lab.db on backend go, whose losses are not those of xla (--backend go would take them over): not counted") {
 		t.Errorf("on another backend %d runs count; it says %q", len(runs), got)
 	}
@@ -232,7 +233,7 @@ func TestSweepStops(t *testing.T) {
 		ended <- run(t.Context(), smallSweep("--try", "learning-rate=0.001,0.002", "--train-limit", "480", "--epochs", "2000", "--workers", "1"), io.Discard, signal)
 	}()
 	<-begun
-	if _, _, err := execute(t, "sweep", "resume", "small"); !errors.Is(err, errBusy) {
+	if _, _, err := execute(t, "sweep", "resume", "small"); !errors.Is(err, sweeps.ErrBusy) {
 		t.Errorf("a second process at the sweep: %v", err)
 	}
 	if out := must(t, "sweep", "stop", "small"); !strings.Contains(out, "sweep resume small") {
@@ -319,14 +320,14 @@ func TestSweepReadsFiles(t *testing.T) {
 // A trial's line tells epochs, and of one that was stopped in its first the steps.
 func TestTrialLine(t *testing.T) {
 	trial := sweep.Task{Trial: sweep.Trial{Number: 3, Seed: 2}}
-	for want, r := range map[string]trialRun{
-		"   3 s2 killed   1234 steps  val": {run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1234}}}},
-		"   3 s2 killed     1 step    val": {run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1}}}},
-		"   3 s2 killed     0 epochs  val": {run: tracker.RunInfo{Status: tracker.Killed}},
-		"   3 s2 killed     1 epoch   val": {run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 50}}}, Result: sweep.Result{Values: []float64{.5}}},
+	for want, r := range map[string]sweeps.TrialRun{
+		"   3 s2 killed   1234 steps  val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1234}}}},
+		"   3 s2 killed     1 step    val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1}}}},
+		"   3 s2 killed     0 epochs  val": {Run: tracker.RunInfo{Status: tracker.Killed}},
+		"   3 s2 killed     1 epoch   val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 50}}}, Result: sweep.Result{Values: []float64{.5}}},
 	} {
 		r.State = sweep.Stopped
-		if got := trialLine(sweep.Default(), trial, r, true, nil, time.Second); !strings.HasPrefix(got, want) {
+		if got := trialLine(sweep.Default(), sweeps.End{Task: trial, Run: r, Recorded: true, Took: time.Second}); !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
