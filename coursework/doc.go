@@ -9,7 +9,7 @@
 //
 //	all, err := course.Collect(ctx, files, coursework.CollectOptions{}) // the teacher again
 //	copies, err := course.Copies(ctx)
-//	grades, err := course.Grade(ctx, "02-vit", coursework.GradeOptions{Rerun: …})
+//	grades, err := course.Grade(ctx, "02-vit", coursework.GradeOptions{Rerun: coursework.Command{Program: "patchlab"}.Rerun, …})
 //
 // # What a submission is
 //
