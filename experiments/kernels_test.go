@@ -78,7 +78,7 @@ func calls(t *testing.T, b compute.Backend, recipe experiments.Recipe, dir strin
 	}
 	// A program that is kept may say each call's name more than once.
 	for kernel, want := range map[string]int{
-		"adamw": trainable, "layer_norm": 4, "layer_norm_gradient": 4, "gelu": 5, "gelu_gradient": 5, "mlp": 2, "mlp_gradient": 2, "attention": 1, "attention_gradient": 1, "score": 1, "dropout_keys": 5,
+		"adamw": trainable, "layer_norm": 4, "layer_norm_gradient": 4, "gelu": 4, "gelu_gradient": 4, "pointwise_norm": 1, "pointwise_norm_gradient": 1, "average": 1, "mlp": 2, "mlp_gradient": 2, "attention": 1, "attention_gradient": 1, "score": 1, "dropout_keys": 5,
 	} {
 		if n := len(regexp.MustCompile(`patchlab_`+kernel+`\b`).FindAll(step, -1)); n == 0 || n%want != 0 {
 			t.Errorf("the step's program says %s %d times, want %d or a multiple", kernel, n, want)
