@@ -159,6 +159,15 @@ func TestRefusedCalls(t *testing.T) {
 			table(2, 4, 4, 3), table(2, 2, 1, 3), table(3), table(3), table(3), table(), shapes.Make(dtypes.Int32),
 		}, wrong, shape)
 	}
+	depthwiseNormGradient := func(wrong int, shape shapes.Shape) []shapes.Shape {
+		image := table(2, 4, 4, 3)
+		return but([]shapes.Shape{
+			image, table(2, 2, 1, 3), table(3), image, image, table(3), table(3), table(3), image, table(), shapes.Make(dtypes.Int32),
+		}, wrong, shape)
+	}
+	depthwiseGradients := func(x shapes.Shape) []shapes.Shape {
+		return []shapes.Shape{table(2, 2, 1, 3), table(3), table(3), table(3), x}
+	}
 	five := func(y, moment shapes.Shape) []shapes.Shape { return []shapes.Shape{y, y, y, moment, moment} }
 	for _, c := range []struct {
 		kernel  string
@@ -211,6 +220,16 @@ func TestRefusedCalls(t *testing.T) {
 		{"depthwise_norm", depthwiseNorm(1, table(1, 1, 1, 3)), five(table(2, 4, 4, 3), table(3))}, // before is 1
 		{"depthwise_norm", depthwiseNorm(2, table(2)), five(table(2, 4, 4, 3), table(3))},
 		{"depthwise_norm", depthwiseNorm(5, table(3)), five(table(2, 4, 4, 3), table(3))},
+		{"pointwise_norm", pointwiseNorm(0, table(2, 3)), []shapes.Shape{table(2, 4), table(2, 3), table(2, 4), table(4), table(4)}},
+		{"pointwise_norm", pointwiseNorm(0, table(2, 3)), []shapes.Shape{table(2, 4), table(2, 4), table(8), table(4), table(4)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(0, table(3, 3)), []shapes.Shape{table(3, 4), table(4), table(4), table(4)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(2, table(3)), []shapes.Shape{table(3, 4), table(4), table(4), table(4)}},
+		{"pointwise_norm_gradient", pointwiseNormGradient(5, table(3)), []shapes.Shape{table(3, 4), table(4), table(4), table(4)}},
+		{"depthwise_norm_gradient", depthwiseNormGradient(0, table(2, 4, 5, 3)), depthwiseGradients(table(2, 4, 4, 3))},
+		{"depthwise_norm_gradient", depthwiseNormGradient(1, table(1, 1, 1, 3)), depthwiseGradients(table(2, 4, 4, 3))}, // before is 1
+		{"depthwise_norm_gradient", depthwiseNormGradient(4, table(2, 4, 4, 2)), depthwiseGradients(table(2, 4, 4, 3))},
+		{"depthwise_norm_gradient", depthwiseNormGradient(9, table(1)), depthwiseGradients(table(2, 4, 4, 3))},
+		{"depthwise_norm_gradient", depthwiseNormGradient(0, table(2, 4, 4, 3)), depthwiseGradients(table(2, 4, 4, 3))[:4]},
 		{"average", []shapes.Shape{table(2, 3)}, []shapes.Shape{table(2, 3)}},
 		{"average", []shapes.Shape{table(2, 3, 4)}, []shapes.Shape{table(2, 3)}},
 		{"dense", []shapes.Shape{table(), table(1, 2), table(2)}, []shapes.Shape{table(2)}},

@@ -223,7 +223,7 @@ INLINE int block(const product_work *w, int64_t g0, int64_t g1, int64_t row, int
 				pack(a_panels, height, from, w->a_row, w->a_depth, count, depth);
 				from = a_panels;
 			}
-			const int64_t tiles = divided(columns, tile_width) * divided(count, height), next = copied ? 0 : least(rows_near, rows - top - count);
+			const int64_t tiles = divided(columns, tile_width) * divided(count, height), next = copied || lined ? 0 : least(rows_near, rows - top - count);
 			int64_t done = 0, fetched = 0;
 			for (int64_t j = 0; j < columns; j += tile_width) {
 				const float *start = bias == NULL ? NULL : bias + j;

@@ -16,10 +16,10 @@ import (
 // batch and scales the branches when testing; the choice by image and the scale in training are DeiT's
 // (Touvron et al. 2021, section 6). A block's branches are drawn apart.
 func (n *network) skip(x, y *graph.Node) *graph.Node {
-	rate := n.depthRate()
-	if !n.pass.Training || n.pass.Seed == nil || rate == 0 {
+	if !n.passesBy() {
 		return graph.Add(x, y)
 	}
+	rate := n.depthRate()
 	site := depthSites + n.branches
 	n.branches++
 	batch := x.Shape().Dim(0)
@@ -29,6 +29,11 @@ func (n *network) skip(x, y *graph.Node) *graph.Node {
 
 // depthSites is where the sites of skip begin, beyond those of dropout, whose masks it leaves alone.
 const depthSites = 1 << 16
+
+// passesBy reports whether images may pass branches of the block under way by.
+func (n *network) passesBy() bool {
+	return n.pass.Training && n.pass.Seed != nil && n.depthRate() > 0
+}
 
 // depthRate is the probability with which the branches of the block under way are passed by.
 func (n *network) depthRate() float64 {

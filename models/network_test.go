@@ -160,22 +160,35 @@ func TestGradientIsTheSlope(t *testing.T) {
 	}
 }
 
-// TestGradientsAgreeOnBothBackends includes dropout, whose masks must be the same, and a table wider than a
-// vector register.
+// TestGradientsAgreeOnBothBackends includes dropout and stochastic depth, whose masks must be the same, a table wider than a
+// vector register, batches for which kernels do layers as a whole, and the moving statistics.
 func TestGradientsAgreeOnBothBackends(t *testing.T) {
 	fast, pure := xlaBackend(t), goBackend(t)
-	wide := small()
+	wide, even, deep, relu := small(), small(), small(), small()
 	wide.ID, wide.Dim = "wide", 20
-	for _, c := range []Config{small(), wide} {
-		images := pictures(4, 16, 3)
-		lossA, a := differentiate(t, fast, ready(t, c, 1), c, images, true)
-		lossB, b := differentiate(t, pure, ready(t, c, 1), c, images, true)
-		if math.Abs(float64(lossA-lossB)) > 1e-4 {
-			t.Errorf("%s: losses %v and %v", c.ID, lossA, lossB)
-		}
-		for path := range a {
-			if d := furthest(t, a[path], b[path]); !(d <= 1e-4) {
-				t.Errorf("%s: gradients of %s differ by %g", c.ID, path, d)
+	even.ID, even.Blocks = "even", Stack{ConvMixer{Kernel: 4}, ConvMixer{Kernel: 1}}
+	deep.ID, deep.StochasticDepth = "deep", .5
+	deep.Blocks = Stack{Mixer{}, ConvMixer{Kernel: 3}, Mixer{}}
+	relu.ID, relu.ReLU = "ReLU", true
+	for _, c := range []Config{small(), wide, even, deep, relu} {
+		for _, count := range []int{4, 9} {
+			images := pictures(count, 16, 3)
+			storeA, storeB := ready(t, c, 1), ready(t, c, 1)
+			lossA, a := differentiate(t, fast, storeA, c, images, true)
+			lossB, b := differentiate(t, pure, storeB, c, images, true)
+			if math.Abs(float64(lossA-lossB)) > 1e-4 {
+				t.Errorf("%s, %d images: losses %v and %v", c.ID, count, lossA, lossB)
+			}
+			for v := range storeA.IterVariables() {
+				if path := v.Path(); strings.Contains(path, "/moving_") {
+					a[path] = tensors.MustCopyFlatData[float32](v.MustValue())
+					b[path] = tensors.MustCopyFlatData[float32](storeB.GetVariable(path).MustValue())
+				}
+			}
+			for path := range a {
+				if d := furthest(t, a[path], b[path]); !(d <= 1e-4) {
+					t.Errorf("%s, %d images: gradients or statistics of %s differ by %g", c.ID, count, path, d)
+				}
 			}
 		}
 	}

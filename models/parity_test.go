@@ -58,7 +58,8 @@ func TestParityWithKeras(t *testing.T) {
 	}
 }
 
-// callKernels demands of what is kept of compiled programs that they call every kernel of ours, so that all were compared.
+// callKernels demands of what is kept of compiled programs that they call the kernels that these networks' layers have.
+// Those of smaller batches are compared by TestGradientsAgreeOnBothBackends, those of the loss by package experiments.
 func callKernels(t *testing.T, programs string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(programs, "*"))

@@ -56,7 +56,7 @@ func (m Mixer) whole(n *network, path string, x *graph.Node) *graph.Node {
 // whole is the layer by one of the pass's kernels, in training by two, nil where there are none for it.
 func (c ConvMixer) whole(n *network, path string, x *graph.Node) *graph.Node {
 	batch, tokens, dim := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
-	if n.ReLU || !n.wholeLayers(x) || !inCaches(dim, dim) {
+	if n.ReLU || n.passesBy() || !n.wholeLayers(x) || !inCaches(dim, dim) {
 		return nil
 	}
 	kernel, bias := c.depthwiseWeights(n, path, x, dim)
