@@ -165,8 +165,7 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
-// TestRepeats: a recipe and seed run again is no new evidence.
-// Of more runs than the limit the latest are compared, and the report says so.
+// TestLimit: of more runs than the limit the latest are compared, and the report says so.
 func TestLimit(t *testing.T) {
 	runs := []comparetest.Run{
 		{Model: "oldest", Seed: 1, Accuracy: .5, TrainPerS: 1000},
@@ -183,6 +182,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestRepeats: a recipe and seed run again is no new evidence.
 func TestRepeats(t *testing.T) {
 	runs := seeded("mixer-2", .6, .64)
 	runs = append(runs, runs[0], runs[0], runs[0])

@@ -31,6 +31,9 @@ type Options struct {
 // OptionsError is an error of the options themselves, not of what was to be read.
 type OptionsError struct{ error }
 
+// Unwrap returns what is wrong with the options.
+func (e *OptionsError) Unwrap() error { return e.error }
+
 // Reference is what somebody else measured of a configuration. Accuracies are
 // fractions, 0 where unknown.
 type Reference struct {
