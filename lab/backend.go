@@ -6,7 +6,8 @@ import (
 	"patchlab/backend"
 )
 
-// KindOf is the kind of a backend by the name that runs record, such as "xla:cpu".
+// KindOf is the kind of a backend by its name, as [backend.Info] has it and runs record it: "xla:cpu", "xla:cuda" or
+// "go". Another name is an error.
 func KindOf(name string) (backend.Kind, error) {
 	switch name {
 	case "xla:cpu":
@@ -16,5 +17,5 @@ func KindOf(name string) (backend.Kind, error) {
 	case "go":
 		return backend.Go, nil
 	}
-	return "", fmt.Errorf("the run was made on backend %q, which this version doesn't know", name)
+	return "", fmt.Errorf("backend %q; known: xla:cpu, xla:cuda, go", name)
 }
