@@ -152,7 +152,7 @@ func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	f := &sweeps.Sweep{Config: sweeps.Config{
-		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers, Images: map[string]string{},
+		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers,
 	}}
 	if f.Dir, err = filepath.Abs(spec.Name + sweeps.Suffix); err != nil {
 		return err

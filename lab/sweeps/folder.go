@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 
 	"patchlab/backend"
 	"patchlab/experiments"
 	"patchlab/experiments/sweep"
+	"patchlab/save"
 )
 
 // A sweep's folder NAME.sweep holds
@@ -77,7 +77,10 @@ func Open(ref string) (*Sweep, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(found) != 1 {
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%w here: no folder is called *%s", ErrNone, Suffix)
+		}
+		if len(found) > 1 {
 			return nil, fmt.Errorf("there are %d sweeps (folders *%s) here; name one", len(found), Suffix)
 		}
 		dir = found[0]
@@ -86,6 +89,9 @@ func Open(ref string) (*Sweep, error) {
 	}
 	b, err := os.ReadFile(filepath.Join(dir, specFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if ref == "" {
+			return nil, fmt.Errorf("%w here: %s has no %s", ErrNone, dir, specFile)
+		}
 		return nil, fmt.Errorf("%w %s: neither %s nor %s has a %s", ErrNone, ref, ref, dir, specFile)
 	}
 	if err != nil {
@@ -110,7 +116,7 @@ func (s *Sweep) Save() error {
 	if err != nil {
 		return fmt.Errorf("writing the sweep: %w", err)
 	}
-	return renameio.WriteFile(s.Path(specFile), append(b, '\n'), 0o644)
+	return save.Bytes(s.Path(specFile), append(b, '\n'))
 }
 
 // Path is a file of the folder.
@@ -153,7 +159,7 @@ func (s *Sweep) WriteTrial(t sweep.Trial) error {
 	if _, err := t.Recipe.WriteTo(&b); err != nil {
 		return err
 	}
-	return renameio.WriteFile(s.trialPath(t.Digest, ".json"), b.Bytes(), 0o644)
+	return save.Bytes(s.trialPath(t.Digest, ".json"), b.Bytes())
 }
 
 // ReadTrial reads a trial's recipe back.
@@ -243,11 +249,14 @@ func (s *Sweep) Know(trials []sweep.Trial, load Loader) (more bool, err error) {
 		if _, ok := s.Images[key]; ok {
 			continue
 		}
-		if s.Images[key], err = load(data); err != nil {
-			delete(s.Images, key)
+		digest, err := load(data)
+		if err != nil {
 			return more, err
 		}
-		more = true
+		if s.Images == nil {
+			s.Images = map[string]string{}
+		}
+		s.Images[key], more = digest, true
 	}
 	return more, nil
 }

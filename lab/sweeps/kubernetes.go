@@ -9,10 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"patchlab/experiments/launch"
 	"patchlab/experiments/sweep"
+	"patchlab/save"
 )
 
 // Kubernetes is what manifests need, besides what trials ask of any cluster.
@@ -42,7 +41,7 @@ func (s *Sweep) Render(ctx context.Context, plan *sweep.Plan, turn Turn) (Step, 
 	if err != nil {
 		return step, errors.Join(err, os.Remove(s.roundPath(step.Round.Number)))
 	}
-	return step, renameio.WriteFile(s.ManifestPath(), manifest, 0o644)
+	return step, save.Bytes(s.ManifestPath(), manifest)
 }
 
 // manifest is that of a round.

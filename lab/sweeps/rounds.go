@@ -9,9 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
 	"patchlab/experiments/sweep"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -72,7 +71,7 @@ func (s *Sweep) saveRound(r Round) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(s.roundPath(r.Number), append(b, '\n'), 0o644)
+	return save.Bytes(s.roundPath(r.Number), append(b, '\n'))
 }
 
 // Task finds a task of a round, counted from 0.

@@ -107,6 +107,7 @@ func (s *Sweep) submitJob(ctx context.Context, r Round, after string) (string, e
 		return "", err
 	}
 	path := s.Path(jobsFolder, j.Job+".sh")
+	// Not by package save, which makes no file executable.
 	if err := renameio.WriteFile(path, script, 0o755); err != nil {
 		return "", err
 	}

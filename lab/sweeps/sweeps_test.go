@@ -66,7 +66,7 @@ func begin(t *testing.T, launcher string) (*Sweep, *sweep.Plan) {
 	must(t, err)
 	dir := filepath.Join(t.TempDir(), "rates"+Suffix)
 	s := &Sweep{Dir: dir, Config: Config{Spec: spec, Launcher: launcher, Backend: backend.Go, Experiment: "rates",
-		DB: filepath.Join(dir, "results.db"), Images: map[string]string{}}}
+		DB: filepath.Join(dir, "results.db")}}
 	unlock, err := s.Begin()
 	must(t, err)
 	t.Cleanup(unlock)
@@ -259,6 +259,27 @@ func TestFolder(t *testing.T) {
 	must(t, os.WriteFile(s.LogPath("0123456789abcdef"), []byte("epoch 3/9  loss 1\nepoch 4/9  loss 1\nsaving\n"), 0o600))
 	if epoch, of := s.Epoch("0123456789abcdef"); epoch != 4 || of != 9 || s.LastLine("0123456789abcdef") != "saving" {
 		t.Errorf("epoch %d of %d, at last %q", epoch, of, s.LastLine("0123456789abcdef"))
+	}
+}
+
+// Without a name, the only sweep of the current folder is meant.
+func TestOpenTheOnly(t *testing.T) {
+	s, _ := begin(t, LaunchLocal)
+	t.Chdir(filepath.Dir(s.Dir))
+	if only, err := Open(""); err != nil || only.Spec.Name != "rates" {
+		t.Errorf("the only one: %+v, %v", only, err)
+	}
+	must(t, os.Mkdir("second"+Suffix, 0o755))
+	if _, err := Open(""); err == nil || errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "2 sweeps") {
+		t.Errorf("of two: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	if _, err := Open(""); !errors.Is(err, ErrNone) {
+		t.Errorf("of none: %v", err)
+	}
+	must(t, os.Mkdir("empty"+Suffix, 0o755))
+	if _, err := Open(""); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "empty"+Suffix+" has no "+specFile) {
+		t.Errorf("of an empty folder: %v", err)
 	}
 }
 
