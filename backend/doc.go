@@ -20,10 +20,10 @@
 // What XLA compiles for the CPU is kept in the user's cache folder ([ProgramsEnv]), under the digest of the program, of
 // the plugin and of the processor: the next process that runs the same network begins with its first step.
 //
-// XLA's programs for Linux's CPU call kernels of the package's own (kernels_linux.h) by XLA's foreign function interface,
-// where the plugin has it: those that a graph names ([Call]), which are depthwise convolutions, those of ConvMixers with all
-// that follows them, dense layers, MLPs, norms, GELU, attention, averages, whole layers of Mixers and ConvMixers where they do not train, the loss and AdamW's updates; and
-// unasked, products that are not small.
+// XLA's programs for Linux's CPU call kernels of the package's own (kernels_linux.h) by XLA's foreign function
+// interface, where the plugin has it: those that a graph names ([Call]), which are depthwise convolutions, those of
+// ConvMixers with all that follows them, dense layers, MLPs, norms, GELU, attention, averages, whole layers of Mixers
+// and ConvMixers where they do not train, the loss and AdamW's updates; and unasked, products that are not small.
 //
 // Where glibc is the C library, the package replaces its functions for aligned memory: large buffers, which XLA takes
 // and gives back every step, come from a pool on huge pages (pool_linux.c).

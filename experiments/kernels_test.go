@@ -19,8 +19,8 @@ import (
 )
 
 // TestStepCallsKernels tells by the programs that are kept that a step of training calls the kernels of package backend:
-// AdamW's update of each trainable variable, with weight decay and without, the norms, GELUs and MLPs, the loss, and
-// the keys of each dropout.
+// AdamW's update of each trainable variable, with weight decay and without, the stem's convolution with its GELU and
+// norm, the other norms and GELUs, the MLPs, the attention, the head's average, the loss, and the keys of each dropout.
 func TestStepCallsKernels(t *testing.T) {
 	open(t, backend.XLA) // or skip
 	dir := filepath.Join(t.TempDir(), "programs")
