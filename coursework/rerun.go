@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,8 +28,13 @@ type Command struct {
 	Memory int64
 }
 
-// look is how often a process's memory is looked at.
-const look = 50 * time.Millisecond
+// look is how often a process's memory is looked at; outside Linux that starts a program.
+func look() time.Duration {
+	if runtime.GOOS == "linux" {
+		return 50 * time.Millisecond
+	}
+	return time.Second
+}
 
 // Rerun is a [Rerun]. It ends the program when ctx ends, and when it takes more
 // memory than it may. What the program says at last, when it fails, is the error.
@@ -54,7 +60,7 @@ func (c Command) Rerun(ctx context.Context, db, run string, tolerance float64) (
 
 // watch waits for a program's end. It is an error where that must not be waited for.
 func (c Command) watch(ctx context.Context, running *process.Running) error {
-	ticker := time.NewTicker(look)
+	ticker := time.NewTicker(look())
 	defer ticker.Stop()
 	for {
 		select {

@@ -40,7 +40,7 @@ func newCourseworkGradeCommand() *cobra.Command {
 The sample is drawn once for each submission and kept. Ctrl-C loses nothing:
 what has a verdict keeps it, and the same command goes on. Each rerun is a
 process of its own with a time limit, and may take half of this machine's
-memory, so that none stops the others. A run that a notebook's session or a
+memory, where that is known, so that none stops the others. A run that a notebook's session or a
 student's own code recorded has no recipe and is never executed; nbgrader grades
 notebooks.
 
@@ -137,5 +137,14 @@ func (f *rerunFlags) rerun(cmd *cobra.Command) (coursework.Rerun, error) {
 	if cmd.Flags().Changed("backend") {
 		args = append(args, "--backend", string(f.backend))
 	}
-	return coursework.Command{Program: program, Args: args, Memory: backend.Describe().MemoryBytes / 2}.Rerun, nil
+	return coursework.Command{Program: program, Args: args, Memory: rerunMemory(backend.Describe(), cmd.ErrOrStderr())}.Rerun, nil
+}
+
+// rerunMemory is the memory that a rerun may take on a machine, in bytes. Where it isn't known, it is 0, no bound, and
+// w is told so.
+func rerunMemory(m backend.Machine, w io.Writer) int64 {
+	if m.MemoryBytes == 0 {
+		fmt.Fprintln(w, "This machine's memory is not known: nothing bounds what a rerun may take of it.")
+	}
+	return m.MemoryBytes / 2
 }

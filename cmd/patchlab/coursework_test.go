@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"patchlab/backend"
 	"patchlab/compare/rerun"
 	"patchlab/coursework"
 	"patchlab/tracker"
@@ -236,6 +237,16 @@ func TestRerunsMemoryIsBounded(t *testing.T) {
 	}
 	if v, err := c.Rerun(t.Context(), db, id["greedy"], .01); err == nil || err.Error() != "it took more than 0.2 GB of memory" {
 		t.Errorf("beyond its bound: %+v, %v", v, err)
+	}
+}
+
+// A bound that there is not is told of.
+func TestRerunMemory(t *testing.T) {
+	for _, m := range []backend.Machine{{MemoryBytes: 8e9}, {}} {
+		var said strings.Builder
+		if bound := rerunMemory(m, &said); bound != m.MemoryBytes/2 || (bound == 0) != strings.Contains(said.String(), "nothing bounds") {
+			t.Errorf("of %d bytes a rerun may take %d, and is told %q", m.MemoryBytes, bound, said.String())
+		}
 	}
 }
 
