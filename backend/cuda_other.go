@@ -1,4 +1,4 @@
-//go:build ((darwin && arm64) || (windows && amd64)) && cgo && !noxla
+//go:build darwin && arm64 && cgo && !noxla
 
 package backend
 

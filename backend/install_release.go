@@ -1,4 +1,4 @@
-//go:build ((linux && (amd64 || arm64)) || (darwin && arm64) || (windows && amd64)) && cgo && !noxla
+//go:build ((linux && (amd64 || arm64)) || (darwin && arm64)) && cgo && !noxla
 
 package backend
 
@@ -47,12 +47,9 @@ func (o *opener) installRelease(ctx context.Context, releases string) (string, e
 	if !slices.Contains(goxla.CPUSupportedPlatforms, platform) {
 		return "", fmt.Errorf("no release for %s", platform)
 	}
-	library, archive := ".so", ".tar.gz"
-	switch runtime.GOOS {
-	case "darwin":
+	library := ".so"
+	if runtime.GOOS == "darwin" {
 		library = ".dylib"
-	case "windows":
-		library, archive = ".dll", ".zip"
 	}
 	version := pjrt.DefaultCPUVersion
 	lib, err := goxla.DefaultHomeLibPath()
@@ -69,7 +66,7 @@ func (o *opener) installRelease(ctx context.Context, releases string) (string, e
 	if o.usable(target) {
 		return target, nil
 	}
-	packed := "pjrt_cpu_" + platform + archive
+	packed := "pjrt_cpu_" + platform + ".tar.gz"
 	sum := strings.ToLower(strings.TrimPrefix(os.Getenv(PluginSHA256Env), "sha256:")) // as GitHub writes it
 	if sum == "" {
 		return "", fmt.Errorf("nothing is installed unchecked: set %s to the SHA-256 that %s/tag/%s shows for %s", PluginSHA256Env, releases, version, packed)
@@ -86,11 +83,7 @@ func (o *opener) installRelease(ctx context.Context, releases string) (string, e
 	if err := checkSHA256(packed, sum); err != nil {
 		return "", err
 	}
-	unpack := goxla.Untar
-	if archive == ".zip" {
-		unpack = goxla.Unzip
-	}
-	files, err := unpack(packed, filepath.Join(tmp, "unpacked"))
+	files, err := goxla.Untar(packed, filepath.Join(tmp, "unpacked"))
 	if err != nil {
 		return "", fmt.Errorf("unpacking %s: %w", filepath.Base(packed), err)
 	}

@@ -1,4 +1,4 @@
-//go:build noxla || !cgo || !((linux && (amd64 || arm64)) || (darwin && arm64) || (windows && amd64))
+//go:build noxla || !cgo || !((linux && (amd64 || arm64)) || (darwin && arm64))
 
 package backend
 

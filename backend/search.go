@@ -26,24 +26,18 @@ type candidate struct {
 
 // systemFolders are the folders of the whole machine that go-xla's installer serves.
 func systemFolders() []string {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
 	return []string{"/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia", "/usr/local/lib/gomlx/pjrt"}
 }
 
-// userFolders are the folders of the user that go-xla's installer serves: "lib" is
-// ~/.local/lib on Linux, ~/Library/Application Support on macOS, ~/AppData/Local on Windows.
+// userFolders are the folders of the user that go-xla's installer serves: "lib" is ~/.local/lib on Linux,
+// ~/Library/Application Support on macOS.
 func userFolders() []string {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil
 	}
-	switch runtime.GOOS {
-	case "darwin":
+	if runtime.GOOS == "darwin" {
 		return []string{filepath.Join(home, "Library", "Application Support", "go-xla")}
-	case "windows":
-		return []string{filepath.Join(home, "AppData", "Local", "go-xla")}
 	}
 	lib := filepath.Join(home, ".local", "lib")
 	return []string{filepath.Join(lib, "go-xla"), filepath.Join(lib, "go-xla", "nvidia"), filepath.Join(lib, "gomlx", "pjrt")}
@@ -97,7 +91,7 @@ func pluginsIn(dir string, kind Kind) []string {
 	}
 	var found []string
 	for _, pattern := range patterns {
-		for _, ext := range []string{".so", ".dylib", ".dll"} {
+		for _, ext := range []string{".so", ".dylib"} {
 			matches, _ := filepath.Glob(filepath.Join(escapeGlob(dir), pattern+ext))
 			slices.SortFunc(matches, newerFirst)
 			found = append(found, matches...)
@@ -136,9 +130,6 @@ func newerFirst(a, b string) int {
 
 // escapeGlob takes the meaning from characters that filepath.Glob would expand.
 func escapeGlob(dir string) string {
-	if runtime.GOOS == "windows" {
-		return dir // no escapes there
-	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 

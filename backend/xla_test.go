@@ -1,4 +1,4 @@
-//go:build ((linux && (amd64 || arm64)) || (darwin && arm64) || (windows && amd64)) && cgo && !noxla
+//go:build ((linux && (amd64 || arm64)) || (darwin && arm64)) && cgo && !noxla
 
 package backend
 
