@@ -4,6 +4,8 @@ package backend
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -67,9 +69,9 @@ func (o *opener) installRelease(ctx context.Context, releases string) (string, e
 		return target, nil
 	}
 	packed := "pjrt_cpu_" + platform + ".tar.gz"
-	sum := strings.ToLower(strings.TrimPrefix(os.Getenv(PluginSHA256Env), "sha256:")) // as GitHub writes it
-	if sum == "" {
-		return "", fmt.Errorf("nothing is installed unchecked: set %s to the SHA-256 that %s/tag/%s shows for %s", PluginSHA256Env, releases, version, packed)
+	sum, err := namedSHA256()
+	if err != nil {
+		return "", fmt.Errorf("nothing is installed unchecked: %w; set it to the SHA-256 that %s/tag/%s shows for %s", err, releases, version, packed)
 	}
 	tmp, err := os.MkdirTemp(dir, ".download-")
 	if err != nil {
@@ -100,6 +102,20 @@ func (o *opener) installRelease(ctx context.Context, releases string) (string, e
 		return target, placeFile(target, src, 0o755)
 	}
 	return "", fmt.Errorf("%s holds no plugin", filepath.Base(packed))
+}
+
+// namedSHA256 is the hash that [PluginSHA256Env] names, in lower case. It may be pasted as GitHub writes it, after
+// "sha256:".
+func namedSHA256() (string, error) {
+	value := os.Getenv(PluginSHA256Env)
+	sum := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(value)), "sha256:")
+	if sum == "" {
+		return "", fmt.Errorf("%s is not set", PluginSHA256Env)
+	}
+	if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
+		return "", fmt.Errorf("%s is %q, which is no SHA-256 of 64 hexadecimal digits", PluginSHA256Env, value)
+	}
+	return sum, nil
 }
 
 // download gets url into the file path.

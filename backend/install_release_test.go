@@ -101,12 +101,28 @@ func TestInstallReleaseIsChecked(t *testing.T) {
 	wantError(t, err, "pjrt_cpu_linux_"+runtime.GOARCH+".tar.gz has SHA-256 ", "it was not used")
 	t.Setenv(PluginSHA256Env, "")
 	_, err = o.installRelease(context.Background(), server.URL)
-	wantError(t, err, "set "+PluginSHA256Env, server.URL+"/tag/"+pjrt.DefaultCPUVersion, "pjrt_cpu_linux_"+runtime.GOARCH+".tar.gz")
+	wantError(t, err, PluginSHA256Env+" is not set", server.URL+"/tag/"+pjrt.DefaultCPUVersion, "pjrt_cpu_linux_"+runtime.GOARCH+".tar.gz")
+	for _, wrong := range []string{"sha256:" + strings.Repeat("a", 63), strings.Repeat("x", 64)} {
+		t.Setenv(PluginSHA256Env, wrong)
+		_, err = o.installRelease(context.Background(), server.URL)
+		wantError(t, err, PluginSHA256Env, wrong, "64 hexadecimal digits")
+	}
 	if asked != 1 {
 		t.Errorf("the server was asked %d times, want once", asked)
 	}
 	if found := o.find(context.Background(), XLA); found != nil {
 		t.Errorf("left %v", found)
+	}
+}
+
+// A hash is taken as a page or a tool writes it, and as it is pasted.
+func TestNamedSHA256(t *testing.T) {
+	want := strings.Repeat("0a", 32)
+	for _, value := range []string{want, strings.ToUpper(want), "sha256:" + want, "SHA256:" + want, " sha256:" + strings.ToUpper(want) + "\n"} {
+		t.Setenv(PluginSHA256Env, value)
+		if got, err := namedSHA256(); err != nil || got != want {
+			t.Errorf("of %q: %q, %v", value, got, err)
+		}
 	}
 }
 
