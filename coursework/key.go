@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 )
 
@@ -97,7 +96,7 @@ func ReadKey(path string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key: %w", err)
 	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, fmt.Errorf("the key %s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
 	}
 	text, err := os.ReadFile(path)

@@ -339,9 +339,6 @@ func installCommand(what string) string {
 
 // goCommand is the command that installs the Go that built this program.
 func goCommand() string {
-	if runtime.GOOS == "windows" {
-		return "winget install GoLang.Go"
-	}
 	release, _, _ := strings.Cut(runtime.Version(), " ") // without experiments
 	return fmt.Sprintf(`curl -fsSL https://go.dev/dl/%s.%s-%s.tar.gz | sudo tar -C /usr/local -xz && export PATH=/usr/local/go/bin:$PATH`,
 		release, runtime.GOOS, runtime.GOARCH)

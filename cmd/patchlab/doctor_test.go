@@ -22,9 +22,6 @@ import (
 // returned.
 func bare(t *testing.T) (bin string) {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("the stand-ins for programs are shell scripts")
-	}
 	bin = t.TempDir()
 	for name, value := range map[string]string{
 		"HOME": t.TempDir(), "XDG_CACHE_HOME": t.TempDir(), "PATH": bin, "PJRT_PLUGIN_LIBRARY_PATH": "",

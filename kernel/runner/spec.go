@@ -117,12 +117,8 @@ func searchPath() []string {
 			add(filepath.Join(filepath.Dir(filepath.Dir(path)), "share", "jupyter"))
 		}
 	}
-	if runtime.GOOS == "windows" {
-		add(filepath.Join(os.Getenv("PROGRAMDATA"), "jupyter"))
-	} else {
-		add("/usr/local/share/jupyter")
-		add("/usr/share/jupyter")
-	}
+	add("/usr/local/share/jupyter")
+	add("/usr/share/jupyter")
 	return dirs
 }
 
@@ -143,8 +139,6 @@ func dataDir() string {
 	}
 	home, err := os.UserHomeDir()
 	switch {
-	case runtime.GOOS == "windows":
-		return filepath.Join(os.Getenv("APPDATA"), "jupyter")
 	case err != nil:
 		return ""
 	case runtime.GOOS == "darwin":
