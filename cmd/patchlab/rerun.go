@@ -118,7 +118,9 @@ func (o *trainOptions) recorded(cmd *cobra.Command, ref string) (experiments.Rec
 		o.data.dir = info.Environment["data_dir"]
 	}
 	if !cmd.Flags().Changed("backend") {
-		o.backend, err = lab.KindOf(info.Environment["backend"])
+		if o.backend, err = lab.KindOf(info.Environment["backend"]); err != nil {
+			err = fmt.Errorf("the run was made on %w", err)
+		}
 	}
 	return recipe, info, err
 }
