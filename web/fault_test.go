@@ -1,13 +1,13 @@
 package web_test
 
 import (
-	"bytes"
 	"database/sql"
 	"log"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"patchlab/compare/comparetest"
@@ -23,7 +23,7 @@ func TestFaultsAreLoggedAndNotShown(t *testing.T) {
 		{Model: "vit-2", Accuracy: .5, TrainPerS: 1000, TestImages: 20, Predictions: true},
 	})
 	must(t, err)
-	var logged bytes.Buffer
+	var logged logText
 	l := openLab(t, path, web.Options{ErrorLog: log.New(&logged, "", 0)})
 	at := "/runs/" + ids[0]
 	raw, err := sql.Open("sqlite3", "file:"+path+"?_busy_timeout=10000")
@@ -85,4 +85,28 @@ func TestFaultsAreLoggedAndNotShown(t *testing.T) {
 			t.Errorf("%s: the log says %q", c.what, logged.String())
 		}
 	}
+}
+
+// logText is what a log was told, by any goroutine.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

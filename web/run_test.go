@@ -275,7 +275,7 @@ func TestArtifacts(t *testing.T) {
 		}
 		return err
 	}))
-	var logged bytes.Buffer
+	var logged logText
 	answer, err := http.Get(openLab(t, l.path, web.Options{ErrorLog: log.New(&logged, "", 0)}).url + at + "damaged.png?view=1")
 	if err == nil {
 		_, err = bytes.NewBuffer(nil).ReadFrom(answer.Body)
@@ -288,7 +288,7 @@ func TestArtifacts(t *testing.T) {
 }
 
 func TestDamageCostsNoPage(t *testing.T) {
-	var logged bytes.Buffer
+	var logged logText
 	l := newLab(t, web.Options{ErrorLog: log.New(&logged, "", 0)})
 	good := l.start(tracker.Spec{Name: "good"})
 	l.train(good, 1, 3)
