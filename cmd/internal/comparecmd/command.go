@@ -3,6 +3,7 @@ package comparecmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -164,7 +165,7 @@ func (f *flags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if f.chosen && format != report.SVG && format != report.PNG {
 		return fmt.Errorf("--figure %s is for pictures alone: write one by --format svg or png, or by -o with such an ending", f.figure)
 	}
-	if err := save.Check(f.output); err != nil {
+	if err := errors.Join(checkWidth(f.width), save.Check(f.output)); err != nil {
 		return err
 	}
 	o, err := f.options(format)
@@ -238,6 +239,14 @@ func references() []compare.Reference {
 		})
 	}
 	return out
+}
+
+// checkWidth refuses a --width in which no table has room.
+func checkWidth(columns int) error {
+	if columns != 0 && columns < 20 {
+		return fmt.Errorf("--width %d; allowed: 0 (the terminal's) or 20 or more", columns)
+	}
+	return nil
 }
 
 // terminal fits the text to a terminal's width, with colour unless NO_COLOR is

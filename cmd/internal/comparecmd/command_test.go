@@ -191,6 +191,9 @@ func TestErrors(t *testing.T) {
 		"x.bmp: no format belongs to the ending .bmp; allowed are .txt, .md, .csv, .json, .tex, .svg, .png, .htm, .html, or --format": {"-o", "x.bmp"},
 		"ending .svg; allowed are .txt, .md, .json, or --format":                                                                      {"diff", "latest", "latest", "-o", "x.svg"},
 		"cannot write to .: it is a folder; name a file in it":                                                                        {"-o", "."},
+		"--width -5; allowed: 0 (the terminal's) or 20 or more":                                                                       {"--width", "-5"},
+		"--width 1; allowed":  {"--width", "1"},
+		"--width 19; allowed": {"diff", "latest", "latest", "--width", "19"},
 	} {
 		out, err := execute(t, append([]string{"--db", path}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -203,6 +206,16 @@ func TestErrors(t *testing.T) {
 }
 
 // TestPictures: a picture shows one table whole, or says why it cannot.
+// TestNarrow: the narrowest width that is allowed has room for long names.
+func TestNarrow(t *testing.T) {
+	path := database(t, append(lab(), stacks()...))
+	for _, args := range [][]string{{"--width", "20"}, {"diff", "latest", "latest", "--width", "20"}} {
+		if out, err := execute(t, append(args, "--db", path)...); err != nil || out == "" {
+			t.Errorf("compare %s: %v, printed %q", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
 func TestPictures(t *testing.T) {
 	labDB := database(t, lab())
 	one := database(t, []comparetest.Run{{Model: "a", Seed: 1, Accuracy: .5, TrainPerS: 10, Epochs: 1}})

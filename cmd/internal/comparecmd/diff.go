@@ -3,6 +3,7 @@ package comparecmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -33,7 +34,7 @@ A run is named by its ID, the beginning of it, its name, or "latest".`,
 			if err != nil {
 				return err
 			}
-			if err := save.Check(output); err != nil {
+			if err := errors.Join(checkWidth(width), save.Check(output)); err != nil {
 				return err
 			}
 			show := report.Options{Width: width}
