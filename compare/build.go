@@ -335,7 +335,9 @@ func (t *Table) warnVersions(runs []tracker.RunInfo) {
 	} {
 		seen := map[string]bool{}
 		for _, r := range runs {
-			seen[r.Environment[part.key]] = true
+			if version := r.Environment[part.key]; version != "" { // pure Go has no plugin
+				seen[version] = true
+			}
 		}
 		if len(seen) > 1 {
 			t.warn("versions", "these runs come from %d different %s", len(seen), part.what)

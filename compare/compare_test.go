@@ -321,6 +321,21 @@ func TestWarningsAreGathered(t *testing.T) {
 	}
 }
 
+// TestPureGoHasNoPlugin: beside runs with a plugin it is no other version of it;
+// another commit is one.
+func TestPureGoHasNoPlugin(t *testing.T) {
+	runs := seeded("a", .5, .6)
+	runs[1].Backend = "go"
+	across := compare.Options{Across: []string{"all"}}
+	if w := build(t, runs, across).Tables[0].Warnings; hasWarning(w, "versions") {
+		t.Errorf("one plugin and pure Go are warned of: %v", w)
+	}
+	runs[1].Commit = "another"
+	if w := build(t, runs, across).Tables[0].Warnings; !hasWarning(w, "versions") {
+		t.Errorf("two commits are not warned of: %v", w)
+	}
+}
+
 // TestIntervalsStayAccuracies: two seeds far apart make a t interval wider
 // than there are accuracies; it is cut at 0 and 1.
 func TestIntervalsStayAccuracies(t *testing.T) {

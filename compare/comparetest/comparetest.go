@@ -178,8 +178,12 @@ func (r Run) patch() string {
 }
 
 func (r Run) environment() map[string]string {
+	plugin := "0.115"
+	if r.Backend == "go" {
+		plugin = ""
+	}
 	return map[string]string{
-		"machine": r.Machine, "backend": r.Backend, "os": "linux", "go": "go1.26", "plugin_version": "0.115",
+		"machine": r.Machine, "backend": r.Backend, "os": "linux", "go": "go1.26", "plugin_version": plugin,
 		"git_commit": r.Commit, "git_dirty": map[bool]string{true: "yes", false: "no"}[r.Dirty],
 	}
 }
