@@ -46,9 +46,6 @@ own, of the same classes; weights that were imported have none of their own.`,
 				return err
 			}
 			defer t.close()
-			if data.dir == "" {
-				data.dir = t.info.Environment["data_dir"]
-			}
 			if cmd.Flags().Changed("data") {
 				name, err := data.folder(images)
 				if err != nil {
@@ -57,6 +54,8 @@ own, of the same classes; weights that were imported have none of their own.`,
 				t.recipe.Data = otherData(t.recipe, name)
 			} else if t.recipe.Data.Name == "" {
 				return fmt.Errorf("run %s was imported and has no images of its own: name some with --data", oneLine(t.info.Name))
+			} else {
+				data.recorded(cmd, t.info)
 			}
 			d, err := data.load(cmd, t.recipe.Data)
 			if err != nil {

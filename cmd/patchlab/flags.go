@@ -92,6 +92,18 @@ func (f *dataFlags) folder(data string) (name string, err error) {
 	return datasets.FolderPrefix + filepath.Base(dir), nil
 }
 
+// recorded takes the folder that a run's images came from, where --data-dir names
+// none; it may lie on another machine alone.
+func (f *dataFlags) recorded(cmd *cobra.Command, info tracker.RunInfo) {
+	dir := info.Environment["data_dir"]
+	if dir == "" || cmd.Flags().Changed("data-dir") {
+		return
+	}
+	if _, err := os.Stat(dir); err == nil {
+		f.dir = dir
+	}
+}
+
 // readRun opens the database for reading and finds a run in it.
 func readRun(ctx context.Context, path, ref string) (*tracker.DB, tracker.RunInfo, error) {
 	db, err := tracker.Open(path, tracker.ReadOnly())

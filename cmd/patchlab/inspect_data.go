@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -113,11 +112,7 @@ func (in *inspection) dataset() (*datasets.Dataset, error) {
 		return in.set, nil
 	}
 	data := in.data
-	if dir := in.runs[0].info.Environment["data_dir"]; data.dir == "" && dir != "" {
-		if _, err := os.Stat(dir); err == nil { // it may lie on another machine
-			data.dir = dir
-		}
-	}
+	data.recorded(in.cmd, in.runs[0].info)
 	recorded := in.runs[0].recipe.Data
 	if recorded.Name == "" {
 		return nil, fmt.Errorf("run %s was imported and has no images of its own: show a picture of yours with --image", oneLine(in.runs[0].info.Name))

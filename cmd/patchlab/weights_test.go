@@ -159,6 +159,19 @@ func TestFineTune(t *testing.T) {
 	if !strings.Contains(out, "test top-1") {
 		t.Errorf("fine-tuned:\n%s", out)
 	}
+	t.Setenv(envDataDir, dir) // where its pictures are not
+	if out := must(t, "evaluate", "head", "--db", db, "--backend", "go"); strings.Contains(out, "not the images") {
+		t.Errorf("evaluated:\n%s", out)
+	}
+	must(t, "inspect", "head", "--db", db, "--backend", "go", "--what", "patches", "-o", filepath.Join(dir, "patches"))
+	others := filepath.Join(filepath.Dir(shades), "others")
+	if err := os.Rename(folderOf(t, 20), others); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "evaluate", "head", "--db", db, "--backend", "go", "--data", "folder:"+others); !strings.Contains(out, "not the images") {
+		t.Errorf("evaluated on others:\n%s", out)
+	}
+	t.Setenv(envDataDir, "")
 	must(t, "runs", "delete", "base", "--db", db) // what it came from may go
 	if out := must(t, "rerun", "head", "--db", db); !strings.Contains(out, "head: reproduced bit for bit") {
 		t.Errorf("rerun:\n%s", out)
