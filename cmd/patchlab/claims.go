@@ -84,6 +84,9 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 	if err := o.scale.Validate(); err != nil {
 		return err
 	}
+	if err := save.Check(o.report); err != nil { // not after minutes
+		return err
+	}
 	b, info, err := openBackend(cmd, o.kind)
 	if err != nil {
 		return err

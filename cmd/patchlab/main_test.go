@@ -219,6 +219,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"train", "--devices", "0"}, "--devices 0; allowed: 1 or more"},
 		{[]string{"train", "--data", "shapes", "--train-limit", "100", "--backend", "go", "--devices", "2"}, "2 devices; allowed: 1 to 1"},
 		{[]string{"train", "--data", "shapes", "--train-limit", "1", "--backend", "go"}, "both must be 1 or more"},
+		{[]string{"quickstart", "--db", db, "-o", filepath.Join(dir, "absent", "quick.md")}, "the folder of " + filepath.Join(dir, "absent", "quick.md") + " is missing"},
+		{[]string{"claims", "--db", db, "-o", dir}, dir + ": it is a folder"},
 		{[]string{"evaluate", "latest", "--format", "xml"}, `format "xml"; allowed: table, json`},
 		{[]string{"evaluate"}, "accepts 1 arg"},
 		{[]string{"predict", "latest", bad}, "allowed: PNG, JPEG"},

@@ -17,6 +17,7 @@ import (
 	"patchlab/experiments"
 	"patchlab/experiments/launch"
 	"patchlab/lab"
+	"patchlab/save"
 	"patchlab/tracker"
 )
 
@@ -64,6 +65,9 @@ or adds another seed.`,
 }
 
 func (q *quickstart) run(cmd *cobra.Command) error {
+	if err := save.Check(q.report); err != nil { // not after minutes
+		return err
+	}
 	out := cmd.OutOrStdout()
 	b, info, err := openBackend(cmd, q.kind) // installs what is missing, once
 	if err != nil {
