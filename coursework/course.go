@@ -30,15 +30,48 @@ const (
 	databaseFile    = "class.db"
 )
 
-// Create opens a course's folder, and makes it where there is none.
-func Create(dir string) (*Course, error) {
+// Create opens a course's folder, makes it where there is none, and puts
+// assignments into it: with their answers below source, without them below
+// release, both with the description and with a README for students. The first
+// brings the settings of nbgrader. An assignment that is there is never changed:
+// then nothing is written.
+func Create(dir string, drafts ...*Draft) (*Course, error) {
+	c := &Course{dir}
+	if err := c.haveRoom(drafts); err != nil {
+		return nil, err
+	}
 	for _, folder := range []string{sourceFolder, releaseFolder} {
-		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+		if err := os.MkdirAll(c.path(folder), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	c := &Course{dir}
-	return c, c.provide(rosterFile, "student,key\n")
+	if err := c.provide(rosterFile, "student,key\n"); err != nil {
+		return nil, err
+	}
+	for _, d := range drafts {
+		if err := c.add(d); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// haveRoom refuses an assignment that is there, or is given twice.
+func (c *Course) haveRoom(drafts []*Draft) error {
+	given := map[string]bool{}
+	for _, d := range drafts {
+		name := d.Assignment.Name
+		for _, folder := range []string{sourceFolder, releaseFolder} {
+			if _, err := os.Stat(c.path(folder, name)); err == nil {
+				return fmt.Errorf("the assignment %s is there: remove %s to make it anew, or give this one another --name", name, c.path(folder, name))
+			}
+		}
+		if given[name] {
+			return fmt.Errorf("two notebooks make the assignment %s: give one of them another --name, by a call of its own", name)
+		}
+		given[name] = true
+	}
+	return nil
 }
 
 // provide writes a file where there is none.
@@ -125,47 +158,47 @@ var studentText string
 
 var studentPage = template.Must(template.New("README.md").Parse(studentText))
 
-// Add makes an assignment of a notebook: with its answers below source, without
-// them below release, both with the description and with a README for students.
-// The course's first assignment brings the settings of nbgrader.
-// An assignment that is there is never changed.
-func (c *Course) Add(notebookFile string, a Assignment) (done Released, err error) {
+// Draft is an assignment that is not yet in a course.
+type Draft struct {
+	Assignment        Assignment
+	Released          Released // what students do not get
+	answers, released *notebook.Notebook
+}
+
+// NewDraft makes an assignment of a notebook's file; nothing is written.
+func NewDraft(file string, a Assignment) (*Draft, error) {
 	if err := a.Validate(); err != nil {
-		return done, err
+		return nil, err
 	}
-	for _, folder := range []string{sourceFolder, releaseFolder} {
-		if _, err := os.Stat(c.path(folder, a.Name)); err == nil {
-			return done, fmt.Errorf("the assignment %s is there: remove %s to make it anew, or give this one another --name", a.Name, c.path(folder, a.Name))
-		}
-	}
-	answers, err := notebook.Read(notebookFile)
+	answers, err := notebook.Read(file)
 	if err != nil {
-		return done, err
+		return nil, err
 	}
-	released := answers.Clone()
-	if done, err = Release(released); err != nil {
-		return done, fmt.Errorf("%s: %w", notebookFile, err)
+	d := &Draft{Assignment: a, answers: answers, released: answers.Clone()}
+	if d.Released, err = Release(d.released); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	description, err := encode(a)
+	return d, nil
+}
+
+func (c *Course) add(d *Draft) error {
+	description, err := encode(d.Assignment)
 	if err != nil {
-		return done, err
+		return err
 	}
 	var page strings.Builder
-	if err := studentPage.Execute(&page, a); err != nil {
-		return done, err
+	if err := studentPage.Execute(&page, d.Assignment); err != nil {
+		return err
 	}
-	for _, part := range []struct {
-		folder   string
-		notebook *notebook.Notebook
-	}{{sourceFolder, answers}, {releaseFolder, released}} {
-		err := c.addFolder(part.folder, a.Name, map[string][]byte{
-			a.Notebook: part.notebook.Bytes(), assignmentFile: description, "README.md": []byte(page.String()),
+	for folder, n := range map[string]*notebook.Notebook{sourceFolder: d.answers, releaseFolder: d.released} {
+		err := c.addFolder(folder, d.Assignment.Name, map[string][]byte{
+			d.Assignment.Notebook: n.Bytes(), assignmentFile: description, "README.md": []byte(page.String()),
 		})
 		if err != nil {
-			return done, err
+			return err
 		}
 	}
-	return done, c.provide("nbgrader_config.py", nbgraderConfig(answers))
+	return c.provide("nbgrader_config.py", nbgraderConfig(d.answers))
 }
 
 // addFolder makes a folder with files, whole or not at all.

@@ -36,10 +36,9 @@ func newClassroom(t testing.TB) *classroom {
 	n.Insert(0, notebook.NewCell(notebook.Code, "func answer() int {\n\t// BEGIN SOLUTION\n\treturn 42\n\t// END SOLUTION\n}"))
 	n.Insert(1, notebook.NewCell(notebook.Code, "answer()"))
 	must(t, n.Write(file))
-	var err error
-	c.Course, err = Create(filepath.Join(t.TempDir(), "course"))
+	d, err := NewDraft(file, NewAssignment(file))
 	must(t, err)
-	_, err = c.Add(file, NewAssignment(file))
+	c.Course, err = Create(filepath.Join(t.TempDir(), "course"), d)
 	must(t, err)
 	return c
 }

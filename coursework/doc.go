@@ -2,8 +2,8 @@
 // hands assignments out, packs what a student did into one signed file, and
 // checks, collects and grades such files.
 //
-//	course, err := coursework.Create("course")                       // the teacher
-//	assignment, released, err := course.Add("02-vit.ipynb", …)
+//	draft, err := coursework.NewDraft("02-vit.ipynb", …) // the teacher
+//	course, err := coursework.Create("course", draft)
 //
 //	done, err := coursework.Submit(ctx, coursework.Work{Dir: "02-vit", Key: key, …}) // a student
 //

@@ -29,15 +29,15 @@ func Example() {
 	if err := n.Write(file); err != nil {
 		log.Fatal(err)
 	}
-	course, err := coursework.Create(filepath.Join(folder, "course"))
+	draft, err := coursework.NewDraft(file, coursework.NewAssignment(file))
 	if err != nil {
 		log.Fatal(err)
 	}
-	released, err := course.Add(file, coursework.NewAssignment(file))
+	course, err := coursework.Create(filepath.Join(folder, "course"), draft)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("answers removed from", released.Solutions, "cell")
+	fmt.Println("answers removed from", draft.Released.Solutions, "cell")
 
 	db, err := tracker.Open(filepath.Join(folder, "ada.db"))
 	if err != nil {

@@ -99,9 +99,9 @@ print(json.dumps([[c.source, len(c.get("outputs", [])), c.get("execution_count")
 // that their own settings of nbgrader have.
 func TestConfigOfTheCourse(t *testing.T) {
 	file := filepath.Join("..", "notebooks", "answers", "02-vit", "02-vit.ipynb")
-	c, err := Create(filepath.Join(t.TempDir(), "course"))
+	d, err := NewDraft(file, NewAssignment(file))
 	must(t, err)
-	_, err = c.Add(file, NewAssignment(file))
+	c, err := Create(filepath.Join(t.TempDir(), "course"), d)
 	must(t, err)
 	theirs, err := os.ReadFile(filepath.Join("..", "notebooks", "nbgrader_config.py"))
 	must(t, err)
@@ -150,8 +150,9 @@ func TestReleaseRefuses(t *testing.T) {
 	}
 }
 
-// TestAdd: students get no answer, and an assignment is never changed.
-func TestAdd(t *testing.T) {
+// TestCreate: students get no answer, an assignment is never changed, and a refusal
+// writes nothing.
+func TestCreate(t *testing.T) {
 	c := newClassroom(t)
 	text := func(folder, file string) string {
 		t.Helper()
@@ -166,8 +167,17 @@ func TestAdd(t *testing.T) {
 	if page := text(releaseFolder, "README.md"); !strings.Contains(page, "patchlab coursework submit") || !strings.Contains(page, "At least 1 finished training, recorded in the experiment `hw`") {
 		t.Errorf("students read:\n%s", page)
 	}
-	if _, err := c.Add(c.path(sourceFolder, "hw", "hw.ipynb"), NewAssignment("hw.ipynb")); err == nil || !strings.Contains(err.Error(), "is there") {
-		t.Errorf("added twice: %v", err)
+	again, err := NewDraft(c.path(sourceFolder, "hw", "hw.ipynb"), NewAssignment("hw.ipynb"))
+	must(t, err)
+	another, err := NewDraft(c.path(sourceFolder, "hw", "hw.ipynb"), NewAssignment("other.ipynb"))
+	must(t, err)
+	for want, drafts := range map[string][]*Draft{"is there": {another, again}, "two notebooks": {another, another}} {
+		if _, err := Create(c.dir, drafts...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("added twice: %v", err)
+		}
+	}
+	if names, err := c.Assignments(); err != nil || len(names) != 1 {
+		t.Errorf("after a refusal the course has %v, %v", names, err)
 	}
 	if a, err := ReadAssignment(c.ReleaseDir("hw")); err != nil || fmt.Sprint(a) != fmt.Sprint(NewAssignment("hw.ipynb")) {
 		t.Errorf("the description is %+v, %v", a, err)

@@ -109,7 +109,9 @@ func TestSubmitWithoutRuns(t *testing.T) {
 	must(t, notebook.New("patchlab", "Patchlab (Go)", "go").Write(file))
 	a := NewAssignment(file)
 	a.Runs, a.Sample = 0, 0
-	_, err := c.Add(file, a)
+	d, err := NewDraft(file, a)
+	must(t, err)
+	_, err = Create(c.dir, d)
 	must(t, err)
 	ada := c.student("ada")
 	ada.dir = c.ReleaseDir("essay")

@@ -62,7 +62,7 @@ where there is none. An assignment that is there already is never changed.
 			if len(notebooks) > 1 && (f.Changed("name") || f.Changed("experiment")) {
 				return errors.New("--name and --experiment are those of one notebook; make several assignments by several calls")
 			}
-			var all []coursework.Assignment
+			var drafts []*coursework.Draft
 			for _, file := range notebooks { // all that may be wrong, before anything is written
 				a := coursework.NewAssignment(file)
 				for flag, set := range map[string]func(){
@@ -77,25 +77,20 @@ where there is none. An assignment that is there already is never changed.
 						set()
 					}
 				}
-				if err := a.Validate(); err != nil {
-					return err
-				}
-				if _, err := os.Stat(file); err != nil {
-					return err
-				}
-				all = append(all, a)
-			}
-			course, err := coursework.Create(args[0])
-			if err != nil {
-				return err
-			}
-			for i, a := range all {
-				done, err := course.Add(notebooks[i], a)
+				d, err := coursework.NewDraft(file, a)
 				if err != nil {
 					return err
 				}
+				drafts = append(drafts, d)
+			}
+			course, err := coursework.Create(args[0], drafts...)
+			if err != nil {
+				return err
+			}
+			for i, d := range drafts {
+				name, done := d.Assignment.Name, d.Released
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: answers removed from %d cells, hidden tests from %d; hand out %s\n",
-					a.Name, done.Solutions, done.Hidden, course.ReleaseDir(a.Name))
+					name, done.Solutions, done.Hidden, course.ReleaseDir(name))
 				if done.Solutions == 0 {
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s: no cell is marked as a solution, so students get every cell as it is.\n", notebooks[i])
 				}

@@ -253,6 +253,10 @@ func TestRerunMemory(t *testing.T) {
 func TestCourseworkBadInput(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(envKey, filepath.Join(dir, "key"))
+	broken := filepath.Join(t.TempDir(), "broken.ipynb")
+	if err := os.WriteFile(broken, []byte(`{"cells": [`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		want string
@@ -262,6 +266,7 @@ func TestCourseworkBadInput(t *testing.T) {
 		{[]string{"new", dir, "--notebook", "../../notebooks/02-vit.ipynb", "--name", "Week 1"}, `the assignment "Week 1"; allowed`},
 		{[]string{"new", dir, "--notebook", "../../notebooks/02-vit.ipynb", "--tolerance", "-1"}, "the tolerance -1"},
 		{[]string{"new", dir, "--notebook", "a.ipynb", "--notebook", "b.ipynb", "--name", "x"}, "are those of one notebook"},
+		{[]string{"new", filepath.Join(dir, "course"), "--notebook", "../../notebooks/02-vit.ipynb", "--notebook", broken}, broken},
 		{[]string{"key"}, "name yourself with --student"},
 		{[]string{"key", "--student", "Ada Lovelace"}, `the student "Ada Lovelace"; allowed`},
 		{[]string{"submit", dir}, "is no assignment's folder"},
