@@ -96,9 +96,6 @@ func ReadKey(path string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the key: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("the key %s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
-	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key: %w", err)
@@ -106,6 +103,9 @@ func ReadKey(path string) (*Key, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != keyBlock {
 		return nil, fmt.Errorf("%s holds no key: it has no PEM block %q", path, keyBlock)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("the key %s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

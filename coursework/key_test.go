@@ -40,6 +40,11 @@ func TestKey(t *testing.T) {
 	if _, err := ReadKey(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a key that all can read: %v", err)
 	}
+	letter := filepath.Join(t.TempDir(), "letter.txt")
+	must(t, os.WriteFile(letter, []byte("My dog ate it."), 0o644))
+	if _, err := ReadKey(letter); err == nil || !strings.Contains(err.Error(), "holds no key") {
+		t.Errorf("a letter: %v", err)
+	}
 	if ok, err := key.Public().verify([]byte("x"), key.sign([]byte("x"))); !ok || err != nil {
 		t.Error("a signature is not accepted", err)
 	}

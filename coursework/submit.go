@@ -125,20 +125,44 @@ func copyNotebook(from, to string) error {
 	return os.WriteFile(to, text, 0o600)
 }
 
+// Check reports what Submit refuses of a work's runs. It needs no key.
+func (w Work) Check(ctx context.Context, a Assignment) error {
+	db, _, _, err := w.open(ctx, a)
+	if db != nil {
+		err = errors.Join(err, db.Close())
+	}
+	return err
+}
+
+// open opens the database of a work, and finds the runs that are handed in. There
+// need be none where no run is asked for.
+func (w Work) open(ctx context.Context, a Assignment) (db *tracker.DB, chosen, left []tracker.RunInfo, err error) {
+	if _, err := os.Stat(w.DB); errors.Is(err, os.ErrNotExist) {
+		if a.Runs == 0 && len(w.Runs) == 0 {
+			return nil, nil, nil, nil
+		}
+		return nil, nil, nil, fmt.Errorf("no runs yet, since there is no %s: train with --db %s --experiment %s, or run the notebook %s; or name another file with --db",
+			w.DB, w.DB, a.Experiment, a.Notebook)
+	}
+	if db, err = tracker.Open(w.DB, tracker.ReadOnly()); err != nil {
+		return nil, nil, nil, err
+	}
+	if chosen, left, err = w.choose(ctx, db, a); err != nil {
+		return nil, nil, nil, errors.Join(err, db.Close())
+	}
+	return db, chosen, left, nil
+}
+
 // copyRuns copies the runs that are handed in into a database of their own.
 func (w Work) copyRuns(ctx context.Context, a Assignment, to string) (runs []Run, left []tracker.RunInfo, err error) {
 	runs = []Run{}
-	if _, err := os.Stat(w.DB); errors.Is(err, os.ErrNotExist) && a.Runs == 0 && len(w.Runs) == 0 {
-		return runs, nil, nil
-	}
-	from, err := tracker.Open(w.DB, tracker.ReadOnly())
-	if err != nil {
-		return nil, nil, err
+	from, chosen, left, err := w.open(ctx, a)
+	if err != nil || from == nil {
+		return runs, left, err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	chosen, left, err := w.choose(ctx, from, a)
-	if err != nil || len(chosen) == 0 {
-		return runs, left, err
+	if len(chosen) == 0 {
+		return runs, left, nil
 	}
 	ids := make([]string, len(chosen))
 	for i, info := range chosen {

@@ -66,7 +66,7 @@ func TestSubmitRefuses(t *testing.T) {
 		want    string
 	}{
 		"no run":              {func(s *student, w *Work) { s.record("killed", 1, tracker.Killed) }, `too few finished runs of the experiment "hw"`},
-		"no database":         {func(s *student, w *Work) {}, "there is no such file"},
+		"no database":         {func(s *student, w *Work) {}, "no runs yet, since there is no "},
 		"a running run":       {func(s *student, w *Work) { s.train("a", 1); s.record("b", 1, tracker.Running) }, "run b is still running"},
 		"a killed run, named": {func(s *student, w *Work) { s.record("b", 1, tracker.Killed); w.Runs = []string{"b"} }, "run b is killed: only a finished run"},
 		"an unknown run":      {func(s *student, w *Work) { s.train("a", 1); w.Runs = []string{"c"} }, `"c"`},

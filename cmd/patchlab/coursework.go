@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -165,7 +166,8 @@ func newCourseworkSubmitCommand() *cobra.Command {
 		Short: "Pack your notebook and its runs into one signed file",
 		Long: `Pack your notebook and its runs into one signed file, to send to your teacher.
 DIR is the assignment's folder (default: this one). The file is read back and
-checked before it has its name.
+checked before it has its name. The first time, your key is made in your
+configuration folder; one that --key names must be there.
 
 Every finished run of the assignment's experiment is handed in, unless --run
 names some. A run that is still running is refused; one that failed or was
@@ -179,12 +181,20 @@ killed is left out. Handing in again replaces what you handed in before.`,
 			if len(args) > 0 {
 				w.Dir = args[0]
 			}
-			a, err := coursework.ReadAssignment(w.Dir) // before a key is made for nothing
+			a, err := coursework.ReadAssignment(w.Dir)
 			if err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("db") && os.Getenv(envDB) == "" { // where notebooks record
 				w.DB = filepath.Join(w.Dir, "patchlab.db")
+			}
+			if err := w.Check(cmd.Context(), a); err != nil { // before a key is made for nothing
+				return err
+			}
+			if k.path != "" { // a mistyped name must not make somebody else of a student
+				if _, err := os.Stat(k.path); errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("there is no key %s: name the file of yours, or make one with: %s coursework key --key %s --student LOGIN", k.path, self(), k.path)
+				}
 			}
 			if w.Key, err = k.find(cmd); err != nil {
 				return err

@@ -146,7 +146,8 @@ func TestCourseworkGrade(t *testing.T) {
 		return strings.NewReplacer(`"epochs": 2`, `"epochs": 100000000`, `"patience": 10`, `"patience": 100000000`).Replace(r)
 	})
 	packed := filepath.Join(dir, "ada.tar.gz")
-	out := must(t, "coursework", "submit", filepath.Join(course, "release", "vit"), "--db", db, "--student", "ada", "--key", filepath.Join(dir, "key"), "-o", packed)
+	must(t, "coursework", "key", "--student", "ada", "--key", filepath.Join(dir, "key"))
+	out := must(t, "coursework", "submit", filepath.Join(course, "release", "vit"), "--db", db, "--key", filepath.Join(dir, "key"), "-o", packed)
 	if !strings.Contains(out, "vit by ada, 4 runs") {
 		t.Errorf("submitting said:\n%s", out)
 	}
@@ -247,6 +248,36 @@ func TestRerunMemory(t *testing.T) {
 		if bound := rerunMemory(m, &said); bound != m.MemoryBytes/2 || (bound == 0) != strings.Contains(said.String(), "nothing bounds") {
 			t.Errorf("of %d bytes a rerun may take %d, and is told %q", m.MemoryBytes, bound, said.String())
 		}
+	}
+}
+
+// What is wrong with a submission is said before a key is made, and a key that is
+// named is none that is made.
+func TestSubmitMakesNoKeyForNothing(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", dir)
+	t.Setenv("HOME", dir)
+	t.Setenv(envKey, "")
+	t.Setenv(envDB, "")
+	course := filepath.Join(dir, "course")
+	must(t, "coursework", "new", course, "--notebook", "../../notebooks/02-vit.ipynb", "--runs", "0", "--name", "essay")
+	must(t, "coursework", "new", course, "--notebook", "../../notebooks/02-vit.ipynb", "--name", "vit")
+	before, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	typo := filepath.Join(dir, "dna.key")
+	for want, args := range map[string][]string{
+		"no runs yet, since there is no " + filepath.Join(course, "release", "vit", "patchlab.db"): {"vit"},
+		"there is no key " + typo: {"essay", "--key", typo},
+	} {
+		args[0] = filepath.Join(course, "release", args[0])
+		if _, _, err := execute(t, append([]string{"coursework", "submit", "--student", "dan"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
+		}
+	}
+	if after, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(after) != len(before) {
+		t.Errorf("left %v, %v", after, err)
 	}
 }
 
