@@ -229,10 +229,13 @@ func checkData(ctx context.Context, dir string) part {
 		p.Status, p.Mend = partMissing, self()+" setup"
 		p.Detail = "no CIFAR-10 here; the built-in shapes need no files"
 		if dir != "" {
-			p.Detail = "no CIFAR-10 in " + dir + "; the built-in shapes need no files"
+			p.Detail = "no CIFAR-10 in " + dir + ": name the folder that holds cifar-10-batches-bin, or leave --data-dir ($" + envDataDir + ") out"
 		}
 	default:
 		p.Status, p.Detail, p.Mend = partBroken, err.Error(), self()+" setup"
+	}
+	if dir != "" { // setup mends its own folder alone
+		p.Mend = ""
 	}
 	return p
 }

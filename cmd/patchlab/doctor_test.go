@@ -256,14 +256,14 @@ func TestDoctorLooksAtTheData(t *testing.T) {
 
 	empty := t.TempDir()
 	parts, _, _ = diagnose(t, "--data-dir", empty)
-	wantPart(t, parts["data"], partMissing, empty, " setup")
+	wantPart(t, parts["data"], partMissing, empty+": name the folder that holds cifar-10-batches-bin, or leave --data-dir", "")
 
 	cut := filepath.Join(dir, "cifar-10-batches-bin", "data_batch_3.bin")
 	if err := os.Truncate(cut, 5000); err != nil {
 		t.Fatal(err)
 	}
 	parts, _, _ = diagnose(t)
-	wantPart(t, parts["data"], partBroken, cut, " setup")
+	wantPart(t, parts["data"], partBroken, cut, "")
 }
 
 func TestSetupOffline(t *testing.T) {
