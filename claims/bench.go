@@ -41,8 +41,13 @@ func (s Scale) Validate() error {
 	if s.Seeds < 2 {
 		return fmt.Errorf("%d seeds; allowed: 2 or more, or there is no interval", s.Seeds)
 	}
-	if s.Images < 640 || s.Tests < 50 || s.Epochs < 1 || s.Steps < 1 {
-		return fmt.Errorf("%d images, %d tests, %d epochs, %d steps; allowed: 640, 50, 1, 1 or more", s.Images, s.Tests, s.Epochs, s.Steps)
+	for _, n := range [...]struct {
+		what       string
+		have, from int
+	}{{"images", s.Images, 640}, {"tests", s.Tests, 50}, {"epochs", s.Epochs, 1}, {"steps", s.Steps, 1}} {
+		if n.have < n.from {
+			return fmt.Errorf("%d %s; allowed: %d or more", n.have, n.what, n.from)
+		}
 	}
 	return nil
 }

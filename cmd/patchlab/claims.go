@@ -62,9 +62,6 @@ changed. Ctrl-C loses nothing.`,
 	f.IntVarP(&o.scale.Epochs, "epochs", "e", o.scale.Epochs, "epochs to train for")
 	f.IntVar(&o.scale.Steps, "steps", o.scale.Steps, "steps of the networks of sequences")
 	f.StringVarP(&o.report, "output", "o", "claims.md", "the report's `file`")
-	for _, name := range []string{"seeds", "images", "tests", "epochs", "steps"} {
-		cmd.MarkFlagsMutuallyExclusive("quick", name)
-	}
 	completeWords(cmd, "data", datasets.Names()...)
 	completeWords(cmd, "only", claims.Names()...)
 	return cmd
@@ -79,7 +76,15 @@ func (o *claimsOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	if o.quick {
+		for _, name := range []string{"seeds", "images", "tests", "epochs", "steps"} {
+			if cmd.Flags().Changed(name) {
+				return fmt.Errorf("--quick and --%s exclude each other", name)
+			}
+		}
 		o.scale = claims.Quick()
+	}
+	if !slices.Contains(datasets.Names(), o.name) {
+		return fmt.Errorf("data %q; allowed: %s", o.name, strings.Join(datasets.Names(), ", "))
 	}
 	if err := o.scale.Validate(); err != nil {
 		return err

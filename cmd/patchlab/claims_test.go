@@ -65,11 +65,13 @@ func TestClaimsRefuse(t *testing.T) {
 		`claim "attention"; allowed: bottleneck, background`: {"--only", "attention"},
 		"--only names no claim; allowed: bottleneck":         {"--only", ""},
 		"1 seeds; allowed: 2 or more":                        {"--seeds", "1"},
-		"none of the others can be":                          {"--quick", "--seeds", "3"},
+		"--quick and --images exclude each other":            {"--quick", "--images", "0"},
+		"0 epochs; allowed: 1 or more":                       {"--epochs", "0"},
+		`data "folder:pets"; allowed: cifar10`:               {"--data", "folder:pets", "--quick"},
 	} {
-		_, _, err := execute(t, append([]string{"claims", "--db", filepath.Join(t.TempDir(), "c.db")}, args...)...)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: error %v, want one with %q", args, err, want)
+		_, said, err := execute(t, append([]string{"claims", "--db", filepath.Join(t.TempDir(), "c.db")}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), want) || said != "" { // before a backend is opened
+			t.Errorf("%v: error %v after %q, want one with %q", args, err, said, want)
 		}
 	}
 }
