@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -35,14 +36,39 @@ func main() {
 // run is the program without its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root := newRootCommand()
+	out := &checkedWriter{to: stdout}
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
+	if isTerminal(stdout) { // it has a width, and is never full
+		root.SetOut(stdout)
+	}
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "required flag(s)") { // cobra has no type for it
+	if err == nil {
+		return out.err
+	}
+	if strings.HasPrefix(err.Error(), "required flag(s)") { // cobra has no type for it
 		return flagError(cmd, err)
 	}
 	return err
+}
+
+// checkedWriter keeps the first error of writing to the standard output, so that no
+// command ends well whose words are lost.
+type checkedWriter struct {
+	to  io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.to.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 func newRootCommand() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -191,6 +192,30 @@ func picture(t *testing.T, path string, width, height int, encode func(io.Writer
 		t.Fatal(err)
 	}
 	return path
+}
+
+// No command ends well whose words are lost; what it did is kept.
+func TestOutputIsFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no file here that is always full")
+	}
+	defer full.Close()
+	db := filepath.Join(t.TempDir(), "lab.db")
+	for _, args := range [][]string{
+		smallTraining(db, "--name", "first"),
+		{"runs", "verify", "--db", db},
+		{"rerun", "first", "--db", db, "--backend", "go"},
+		{"weights", "export", "first", "--db", db, "-o", filepath.Join(t.TempDir(), "first.safetensors")},
+		{"train", "--help"},
+	} {
+		if err := run(t.Context(), args, full, io.Discard); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("patchlab %s: %v", strings.Join(args, " "), err)
+		}
+	}
+	if found := len(recordedRuns(t, db)); found != 2 {
+		t.Errorf("%d runs were recorded, want 2", found)
+	}
 }
 
 // Bad input gets one sentence that says what is allowed, and leaves no file.
