@@ -40,9 +40,9 @@ func newCourseworkGradeCommand() *cobra.Command {
 The sample is drawn once for each submission and kept. Ctrl-C loses nothing:
 what has a verdict keeps it, and the same command goes on. Each rerun is a
 process of its own with a time limit, and may take half of this machine's
-memory, where that is known, so that none stops the others. A run that a notebook's session or a
-student's own code recorded has no recipe and is never executed; nbgrader grades
-notebooks.
+memory, where that is known, so that none stops the others. A run that a
+notebook's session or a student's own code recorded has no recipe and is never
+executed; nbgrader grades notebooks.
 
 A run is made again on the backend that it recorded, unless --backend names
 another. The same recipe, seed and backend give the same result bit for bit on
