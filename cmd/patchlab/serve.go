@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -59,6 +60,10 @@ TLS in front.`,
 				}
 			}
 			listener, err := server.Listen(address, options)
+			if errors.Is(err, syscall.EADDRINUSE) {
+				host, _, _ := net.SplitHostPort(address) // which was listened at
+				err = fmt.Errorf("%w; name another port, or let one be found: --addr %s", err, net.JoinHostPort(host, "0"))
+			}
 			if err != nil {
 				return err
 			}

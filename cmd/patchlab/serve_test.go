@@ -64,6 +64,9 @@ func TestServe(t *testing.T) {
 	}
 	get(t, url+"/api/2.0/mlflow/experiments/search?max_results=10", 200)
 	get(t, url+"/version", 200)
+	if _, _, err := execute(t, "serve", "--db", db, "--addr", strings.TrimPrefix(url, "http://")); err == nil || !strings.Contains(err.Error(), "--addr 127.0.0.1:0") {
+		t.Errorf("served twice at one port: %v", err)
+	}
 	stream, err := http.Get(url + "/events?new=1")
 	if err != nil {
 		t.Fatal(err)
