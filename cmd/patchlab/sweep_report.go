@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"patchlab/experiments/sweep"
@@ -69,6 +71,9 @@ func wasInterrupted(err error) bool {
 func printBest(w io.Writer, f *sweeps.Sweep, trials []sweep.Trial, tasks []sweep.Task, runs sweeps.Runs) {
 	n := sweeps.Count(trials, tasks, runs)
 	fmt.Fprintf(w, "\n%s: %s\n", counted(len(trials), "trial"), n)
+	if taken := takenOver(f.Spec, trials, runs); taken != "" {
+		fmt.Fprintln(w, wrapped("", taken))
+	}
 	all := sweeps.Best(f.Spec, trials, runs)
 	if len(all) == 0 {
 		return
@@ -81,5 +86,70 @@ func printBest(w io.Writer, f *sweeps.Sweep, trials []sweep.Trial, tasks []sweep
 		}
 		fmt.Fprintln(w, cut(fmt.Sprintf("%2d. %s  %-9s  %3d: %s", i+1, metricText(f.Spec.Metric, c.Value), what, c.Number, c.Candidate), 80))
 	}
-	fmt.Fprintf(w, "\nWith intervals: %s compare --by tags.candidate \\\n    --filter \"tags.sweep = '%s'\" \\\n    --db %s\n", self(), f.Spec.Name, f.DB)
+	by, filter := compared(f.Spec, trials, runs)
+	fmt.Fprintf(w, "\nWith intervals: %s compare --by %s \\\n    --filter \"%s\" \\\n    --db %s\n", self(), by, filter, f.DB)
+}
+
+// takenOver says where the trials come from that this sweep did not train, "" where
+// it trained all.
+func takenOver(s sweep.Spec, trials []sweep.Trial, runs sweeps.Runs) string {
+	from := map[string]int{}
+	for _, t := range trials {
+		if r, ok := runs[t.Digest]; ok && r.Run.Tags["sweep"] != s.Name {
+			where := "other commands"
+			if other := r.Run.Tags["sweep"]; other != "" {
+				where = "sweep " + oneLine(other)
+			}
+			from[where]++
+		}
+	}
+	var all []string
+	for _, where := range slices.Sorted(maps.Keys(from)) {
+		all = append(all, fmt.Sprintf("%s from %s", counted(from[where], "trial"), where))
+	}
+	if all == nil {
+		return ""
+	}
+	return "Taken over: " + strings.Join(all, ", ")
+}
+
+// compared are the keys and the filter by which "patchlab compare" sees the trials.
+// What was trained under another sweep, or when this one tried something else, has
+// other tags: the first is named by its runs, and grouped is then by what is tried.
+func compared(s sweep.Spec, trials []sweep.Trial, runs sweeps.Runs) (by, filter string) {
+	by, filter = "tags.candidate", fmt.Sprintf("tags.sweep = '%s'", s.Name)
+	var ids []string
+	for _, t := range trials {
+		r, ok := runs[t.Digest]
+		if !ok {
+			continue
+		}
+		if r.Run.Tags["candidate"] != candidateOf(t.Name(s.Name)) {
+			by = triedKeys(s, trials, runs)
+		}
+		if id := "'" + r.Run.ID + "'"; r.Run.Tags["sweep"] != s.Name && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 {
+		filter += fmt.Sprintf(" or run_id in (%s)", strings.Join(ids, ", "))
+	}
+	return by, filter
+}
+
+// triedKeys are the runs' parameters that the sweep tries; where a run does not
+// record one of them, each recipe stands alone.
+func triedKeys(s sweep.Spec, trials []sweep.Trial, runs sweeps.Runs) string {
+	var keys []string
+	for _, p := range s.Parameters {
+		key := strings.ReplaceAll(p.Name, "-", "_")
+		for _, t := range trials {
+			r, ok := runs[t.Digest]
+			if _, recorded := r.Run.Params[key]; ok && !recorded {
+				return "recipe"
+			}
+		}
+		keys = append(keys, key)
+	}
+	return strings.Join(keys, ",")
 }

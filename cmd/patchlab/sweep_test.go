@@ -155,6 +155,30 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	}
 }
 
+// What a sweep takes over from another it says, and the command that it prints
+// compares all of its trials, each candidate's seeds together.
+func TestSweepComparesWhatItTookOver(t *testing.T) {
+	inSweepFolder(t)
+	must(t, smallSweep("--name", "first", "--try", "learning-rate=0.001,0.01")...)
+	out := must(t, smallSweep("--name", "second", "--try", "learning-rate=0.05,0.01", "--seeds", "1,2")...)
+	if !strings.Contains(out, "\nTaken over: 1 trial from sweep first\n") {
+		t.Errorf("the second sweep printed\n%s", out)
+	}
+	command := regexp.MustCompile(`compare --by (\S+) \\\n +--filter "(.*)" \\\n +--db (.*)\n`).FindStringSubmatch(out)
+	if command == nil {
+		t.Fatalf("no command to compare in\n%s", out)
+	}
+	table := must(t, "compare", "--by", command[1], "--filter", command[2], "--db", command[3], "--format", "csv")
+	for _, rate := range []string{"0.05", "0.01"} {
+		if !regexp.MustCompile(`(?m)^` + rate + `,.*,go,float32,,2,2,40,`).MatchString(table) {
+			t.Errorf("comparing --by %s shows not both seeds of %s:\n%s", command[1], rate, table)
+		}
+	}
+	if strings.Contains(table, "\n0.001,") {
+		t.Errorf("comparing shows what the second sweep does not try:\n%s", table)
+	}
+}
+
 // What successive halving drops it says so, and the rest is trained to its end.
 func TestSweepStopsEarly(t *testing.T) {
 	inSweepFolder(t)
