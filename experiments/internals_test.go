@@ -42,7 +42,7 @@ func TestPlateauAndEarlyStopping(t *testing.T) {
 func TestKeep(t *testing.T) {
 	low, high := Evaluation{Loss: 1, Top1: .5}, Evaluation{Loss: 2, Top1: .6}
 	for k, want := range map[Keep][2]bool{KeepLoss: {true, false}, KeepAccuracy: {false, true}, KeepLast: {true, true}} {
-		if got := [2]bool{k.better(low, high), k.better(high, low)}; got != want {
+		if got := [2]bool{k.Better(low, high), k.Better(high, low)}; got != want {
 			t.Errorf("%s: %v, want %v", k, got, want)
 		}
 	}

@@ -77,8 +77,8 @@ const (
 	KeepLast     Keep = "last"
 )
 
-// better reports whether an epoch's result is to be kept over the best so far.
-func (k Keep) better(e, best Evaluation) bool {
+// Better reports whether an epoch's result is to be kept over the best so far.
+func (k Keep) Better(e, best Evaluation) bool {
 	switch k {
 	case KeepLoss:
 		return e.Loss < best.Loss

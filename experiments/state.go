@@ -95,7 +95,7 @@ func (s *state) endEpoch(val Evaluation, keep Keep) (result EpochResult, better 
 		TrainSeconds: s.Timing.EpochTrain, EvalSeconds: val.Duration.Seconds(),
 	}
 	s.History = append(s.History, result)
-	better = s.Epochs == 0 || keep.better(val, s.Best.validation())
+	better = s.Epochs == 0 || keep.Better(val, s.Best.validation())
 	if better {
 		s.Best = result
 		s.Timing.ToBest = s.Timing.Train + s.Timing.Eval

@@ -32,11 +32,11 @@ func trialLine(s sweep.Spec, end sweeps.End) string {
 		what = "diverged"
 	case !end.Recorded, end.Err != nil && !wasInterrupted(end.Err) && r.State != sweep.Finished:
 		what = "crashed"
-	case r.State == sweep.Stopped && t.Until > 0 && len(r.Values) >= t.Until:
+	case r.State == sweep.Stopped && t.Until > 0 && len(r.Epochs) >= t.Until:
 		what = "paused"
 	}
 	best := "     –"
-	if v, ok := s.Metric.Best(r.Values); ok {
+	if v, ok := s.Metric.Kept(t.Recipe.Keep, r.Epochs); ok {
 		best = metricText(s.Metric, v)
 	}
 	return cut(fmt.Sprintf("%4d s%d %-8s %-10s  val %s  %7s  %s",
@@ -45,7 +45,7 @@ func trialLine(s sweep.Spec, end sweeps.End) string {
 
 // howFar is how far a run came, in 10 characters or so: epochs, or steps in the first.
 func howFar(r sweeps.TrialRun) string {
-	n, what := len(r.Values), "epoch"
+	n, what := len(r.Epochs), "epoch"
 	if steps := r.Steps(); steps > 0 {
 		n, what = steps, "step"
 	}
@@ -78,7 +78,7 @@ func printBest(w io.Writer, f *sweeps.Sweep, trials []sweep.Trial, tasks []sweep
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nBest by %s, the mean of the seeds' best epochs:\n", f.Spec.Metric)
+	fmt.Fprintf(w, "\nBest by %s of the weights kept, the mean of the seeds:\n", f.Spec.Metric)
 	for i, c := range all[:min(5, len(all))] {
 		what := "finished"
 		if !c.Finished {

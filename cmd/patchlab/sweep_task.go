@@ -84,8 +84,8 @@ func trainTask(cmd *cobra.Command, f *sweeps.Sweep, task sweeps.RoundTask) error
 	case found && r.State == sweep.Running:
 		return fmt.Errorf("run %s: another process is at it", r.Run.ID)
 	case found && r.State == sweep.Stopped && o.hasCheckpoint(r):
-		if task.Until > 0 && len(r.Values) >= task.Until {
-			fmt.Fprintf(cmd.OutOrStdout(), "Run %s has %s already\n", r.Run.ID, counted(len(r.Values), "epoch"))
+		if task.Until > 0 && len(r.Epochs) >= task.Until {
+			fmt.Fprintf(cmd.OutOrStdout(), "Run %s has %s already\n", r.Run.ID, counted(len(r.Epochs), "epoch"))
 			return nil
 		}
 		o.resume = r.Run.ID

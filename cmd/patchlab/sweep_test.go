@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"patchlab/backend"
+	"patchlab/experiments"
 	"patchlab/experiments/sweep"
 	"patchlab/lab/sweeps"
 	"patchlab/tracker"
@@ -110,6 +111,12 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	before := recordedRuns(t, "lab.db")
 	if len(before) != 8 || before[rows[0].Run].Tags["sweep"] != "small" || before[rows[0].Run].Tags["candidate"] != "small-001" || before[rows[0].Run].Name != "small-001-s1" || before[rows[0].Run].Experiment != "small" {
 		t.Errorf("%d runs, the first %+v", len(before), before[rows[0].Run])
+	}
+
+	for _, row := range rows[:4] { // what they are ranked by is of the weights that were tested
+		if kept := before[row.Run].Metrics["best_val_accuracy"]; *row.Best != kept.Value {
+			t.Errorf("trial %d is ranked by %v; its weights have %v", row.Number, *row.Best, kept.Value)
+		}
 	}
 
 	// On another backend none of it counts, which is said.
@@ -348,7 +355,7 @@ func TestTrialLine(t *testing.T) {
 		"   3 s2 killed   1234 steps  val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1234}}}},
 		"   3 s2 killed     1 step    val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 1}}}},
 		"   3 s2 killed     0 epochs  val": {Run: tracker.RunInfo{Status: tracker.Killed}},
-		"   3 s2 killed     1 epoch   val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 50}}}, Result: sweep.Result{Values: []float64{.5}}},
+		"   3 s2 killed     1 epoch   val": {Run: tracker.RunInfo{Status: tracker.Killed, Metrics: map[string]tracker.Metric{"step_loss": {Step: 50}}}, Result: sweep.Result{Epochs: make([]experiments.Evaluation, 1)}},
 	} {
 		r.State = sweep.Stopped
 		if got := trialLine(sweep.Default(), sweeps.End{Task: trial, Run: r, Recorded: true, Took: time.Second}); !strings.HasPrefix(got, want) {

@@ -103,34 +103,34 @@ func (c *cohort) reached(m *member, rung int) bool {
 }
 
 func (r Result) reached(limit int) bool {
-	return r.State == Finished || limit > 0 && len(r.Values) >= limit
+	return r.State == Finished || limit > 0 && len(r.Epochs) >= limit
 }
 
 // beyond reports whether a trial was trained on from a rung.
 func (c *cohort) beyond(m *member, rung int) bool {
 	limit := c.limit(m, rung)
 	return slices.ContainsFunc(m.results, func(r Result) bool {
-		return len(r.Values) > limit || r.State == Running && (r.Until == 0 || r.Until > limit)
+		return len(r.Epochs) > limit || r.State == Running && (r.Until == 0 || r.Until > limit)
 	})
 }
 
-// score is the mean over the seeds of the best value up to a rung's end, the
-// higher the better; −Inf where a trial failed or has none.
+// score is the mean over the seeds of the metric of the weights kept at a rung's
+// end, the higher the better; −Inf where a trial failed or has none.
 func (c *cohort) score(m *member, rung int) float64 {
 	if m.broken() || m.failed() {
 		return math.Inf(-1)
 	}
 	limit, sum := c.limit(m, rung), 0.
-	for _, r := range m.results {
-		values := r.Values
+	for i, r := range m.results {
+		epochs := r.Epochs
 		if limit > 0 {
-			values = values[:min(limit, len(values))]
+			epochs = epochs[:min(limit, len(epochs))]
 		}
-		best, ok := c.metric.Best(values)
+		value, ok := c.metric.Kept(m.trials[i].Recipe.Keep, epochs)
 		if !ok {
 			return math.Inf(-1)
 		}
-		sum += best
+		sum += value
 	}
 	if c.metric.lowerIsBetter() {
 		sum = -sum

@@ -29,8 +29,8 @@ func (s State) String() string {
 // Result is what is known of a trial.
 type Result struct {
 	State State
-	// Values are the metric after each completed epoch.
-	Values []float64
+	// Epochs are the Loss and Top1 on the images held out, after each completed epoch.
+	Epochs []experiments.Evaluation
 	// Until is the epoch that a running trial was started for; 0 is its last.
 	Until int
 }

@@ -63,6 +63,11 @@ func plan(t *testing.T, s sweep.Spec) *sweep.Plan {
 	return p
 }
 
+// epoch is what an epoch came to, by either metric.
+func epoch(value float64) experiments.Evaluation {
+	return experiments.Evaluation{Top1: value, Loss: value}
+}
+
 // train carries out all tasks until none is left, by a function that says what a
 // trial's metric is after an epoch, and returns the results and how many epochs
 // were trained in all.
@@ -81,8 +86,8 @@ func train(t *testing.T, p *sweep.Plan, results map[string]sweep.Result, value f
 		} else {
 			r.State = sweep.Stopped
 		}
-		for len(r.Values) < until {
-			r.Values = append(r.Values, value(task.Trial, len(r.Values)+1))
+		for len(r.Epochs) < until {
+			r.Epochs = append(r.Epochs, epoch(value(task.Trial, len(r.Epochs)+1)))
 			trained++
 		}
 		results[task.Digest] = r
@@ -229,7 +234,7 @@ func TestCMAESWaitsForItsGeneration(t *testing.T) {
 	}
 	results := map[string]sweep.Result{}
 	for i, trial := range trials {
-		results[trial.Digest] = sweep.Result{State: sweep.Finished, Values: []float64{float64(i)}}
+		results[trial.Digest] = sweep.Result{State: sweep.Finished, Epochs: []experiments.Evaluation{epoch(float64(i))}}
 	}
 	results[trials[2].Digest] = sweep.Result{State: sweep.Running}
 	if trials, tasks := p.Next(results); len(trials) != 4 || len(tasks) != 0 {
@@ -238,6 +243,26 @@ func TestCMAESWaitsForItsGeneration(t *testing.T) {
 	results[trials[2].Digest] = sweep.Result{State: sweep.Failed}
 	if trials, tasks := p.Next(results); len(trials) != 8 || len(tasks) != 4 {
 		t.Errorf("%d trials and %d tasks when it has failed, want 8 and 4", len(trials), len(tasks))
+	}
+}
+
+// A trial is judged by the weights that it keeps, not by its luckiest epoch.
+func TestKeptWeightsAreWhatCounts(t *testing.T) {
+	epochs := []experiments.Evaluation{{Top1: .2, Loss: 2}, {Top1: .3, Loss: 1}, {Top1: .9, Loss: 3}, {Top1: .4, Loss: 4}}
+	for _, c := range []struct {
+		metric sweep.Metric
+		keep   experiments.Keep
+		want   float64
+	}{
+		{sweep.ValAccuracy, experiments.KeepLoss, .3}, {sweep.ValAccuracy, experiments.KeepAccuracy, .9}, {sweep.ValAccuracy, experiments.KeepLast, .4},
+		{sweep.ValLoss, experiments.KeepLoss, 1}, {sweep.ValLoss, experiments.KeepAccuracy, 3}, {sweep.ValLoss, experiments.KeepLast, 4},
+	} {
+		if got, ok := c.metric.Kept(c.keep, epochs); !ok || got != c.want {
+			t.Errorf("%s of what is kept by %s is %v, want %v", c.metric, c.keep, got, c.want)
+		}
+	}
+	if _, ok := sweep.ValLoss.Kept(experiments.KeepLast, nil); ok {
+		t.Error("a trial without epochs has a value")
 	}
 }
 

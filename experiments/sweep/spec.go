@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"patchlab/experiments"
 )
 
 // Search says how configurations are chosen.
@@ -161,13 +163,21 @@ func (s Spec) validateSearch() error {
 // lowerIsBetter reports the metric's direction.
 func (m Metric) lowerIsBetter() bool { return m == ValLoss }
 
-// Best is the best of a trial's values by epoch; ok is false where there are none.
-func (m Metric) Best(values []float64) (best float64, ok bool) {
-	if len(values) == 0 {
+// Kept is the metric of the weights that a trial keeps of its epochs so far: those
+// that a training which ended here would be tested with. ok is false where there are
+// none.
+func (m Metric) Kept(keep experiments.Keep, epochs []experiments.Evaluation) (value float64, ok bool) {
+	if len(epochs) == 0 {
 		return 0, false
 	}
-	if m.lowerIsBetter() {
-		return slices.Min(values), true
+	kept := epochs[0]
+	for _, e := range epochs[1:] {
+		if keep.Better(e, kept) {
+			kept = e
+		}
 	}
-	return slices.Max(values), true
+	if m == ValLoss {
+		return kept.Loss, true
+	}
+	return kept.Top1, true
 }

@@ -29,8 +29,8 @@ func Example() {
 	}
 	trials, _ := plan.Next(nil)
 	runs := sweeps.Runs{ // as [sweeps.Results] reads them from the tracker
-		trials[0].Digest: {Result: sweep.Result{State: sweep.Finished, Values: []float64{.4, .5}}},
-		trials[1].Digest: {Result: sweep.Result{State: sweep.Finished, Values: []float64{.5, .6}}},
+		trials[0].Digest: {Result: sweep.Result{State: sweep.Finished, Epochs: []experiments.Evaluation{{Top1: .4, Loss: 2}, {Top1: .5, Loss: 1.8}}}},
+		trials[1].Digest: {Result: sweep.Result{State: sweep.Finished, Epochs: []experiments.Evaluation{{Top1: .5, Loss: 1.9}, {Top1: .6, Loss: 1.7}}}},
 	}
 	trials, tasks := plan.Next(runs.Results())
 	fmt.Println(sweeps.Count(trials, tasks, runs))

@@ -166,7 +166,7 @@ func (l *Local) known(runs Runs) map[string]sweep.Result {
 	all := runs.Results()
 	for digest, r := range all {
 		if r.State == sweep.Failed && l.RetryFailed && !l.begun[digest] {
-			r.State, r.Values = sweep.Missing, nil
+			r.State, r.Epochs = sweep.Missing, nil
 			all[digest] = r
 		}
 	}
@@ -203,7 +203,7 @@ func (l *Local) start(ctx context.Context, tasks []sweep.Task, runs Runs) error 
 		worker := l.free[0]
 		l.free = l.free[1:]
 		l.begun[task.Digest] = true
-		l.running[task.Digest] = localTrial{Task: task, worker: worker, began: time.Now(), epochs: len(runs[task.Digest].Values)}
+		l.running[task.Digest] = localTrial{Task: task, worker: worker, began: time.Now(), epochs: len(runs[task.Digest].Epochs)}
 		p := launch.Process{
 			Program: l.Program, Cores: l.Cores[worker], Output: log,
 			Args: []string{"sweep", "task", l.Sweep.Dir, task.Digest, "--until", fmt.Sprint(task.Until), "--name", task.Name(l.Sweep.Spec.Name),
@@ -228,7 +228,7 @@ func (l *Local) finish(ctx context.Context, stopping bool, end localEnd) (Runs, 
 		return nil, err
 	}
 	r, recorded := runs[end.digest]
-	if end.err != nil && !stopping && ctx.Err() == nil && len(r.Values) <= t.epochs {
+	if end.err != nil && !stopping && ctx.Err() == nil && len(r.Epochs) <= t.epochs {
 		l.tries[end.digest]++
 	}
 	if l.Ended != nil {

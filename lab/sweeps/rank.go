@@ -62,13 +62,13 @@ func (n Counts) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Standing is a candidate with the mean of its trials' best values.
+// Standing is a candidate with the mean of its trials' values.
 type Standing struct {
 	sweep.Candidate
 	Number   int // the candidate's, from 1
 	Epochs   int // of the trial that has the fewest
 	Seeds    int
-	Value    float64 // of the sweep's metric
+	Value    float64 // the sweep's metric, of the weights kept
 	Finished bool    // all its trials
 }
 
@@ -81,13 +81,13 @@ func Best(s sweep.Spec, trials []sweep.Trial, runs Runs) []Standing {
 			all = append(all, Standing{Candidate: t.Candidate, Number: t.Number, Finished: true, Epochs: math.MaxInt})
 		}
 		c, r := &all[len(all)-1], runs[t.Digest]
-		v, ok := s.Metric.Best(r.Values)
+		v, ok := s.Metric.Kept(t.Recipe.Keep, r.Epochs)
 		if !ok || r.State == sweep.Failed {
 			c.Value = math.NaN()
 		}
 		c.Value += v
 		c.Seeds++
-		c.Epochs = min(c.Epochs, len(r.Values))
+		c.Epochs = min(c.Epochs, len(r.Epochs))
 		c.Finished = c.Finished && r.State == sweep.Finished
 	}
 	all = slices.DeleteFunc(all, func(c Standing) bool { return math.IsNaN(c.Value) })

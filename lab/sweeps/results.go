@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"patchlab/backend"
+	"patchlab/experiments"
 	"patchlab/experiments/sweep"
 	"patchlab/lab"
 	"patchlab/tracker"
@@ -43,7 +44,7 @@ func (r TrialRun) Word() string {
 // Steps is how many steps a run has done whose first epoch has not ended; 0
 // where one has.
 func (r TrialRun) Steps() int {
-	if len(r.Values) > 0 {
+	if len(r.Epochs) > 0 {
 		return 0
 	}
 	return int(r.Run.Metrics["step_loss"].Step)
@@ -56,12 +57,12 @@ type Results struct {
 	Uncounted map[string]string
 
 	sweep  *Sweep
-	values map[string][]float64 // by run and number of epochs
+	epochs map[string][]experiments.Evaluation // by run and number of epochs
 }
 
 // NewResults begins to read a sweep's results.
 func NewResults(s *Sweep) *Results {
-	return &Results{Uncounted: map[string]string{}, sweep: s, values: map[string][]float64{}}
+	return &Results{Uncounted: map[string]string{}, sweep: s, epochs: map[string][]experiments.Evaluation{}}
 }
 
 // Read finds the runs of a database by their recipe's digest; a database that is
@@ -98,7 +99,7 @@ func (r *Results) Read(ctx context.Context, path string) (Runs, error) {
 		found[digest] = run
 	}
 	for digest, run := range found {
-		if run.Values, err = r.history(ctx, db, run.Run); err != nil {
+		if run.Epochs, err = r.history(ctx, db, run.Run); err != nil {
 			return nil, err
 		}
 		found[digest] = run
@@ -156,28 +157,43 @@ func (r *Results) unfit(info tracker.RunInfo) string {
 	return "with other images than are found now"
 }
 
-// history is the metric after each epoch of a run.
-func (r *Results) history(ctx context.Context, db *tracker.DB, info tracker.RunInfo) ([]float64, error) {
-	metric := string(r.sweep.Spec.Metric)
-	count := info.Metrics[metric].Count
+// history is what a run came to on the images held out, after each epoch.
+func (r *Results) history(ctx context.Context, db *tracker.DB, info tracker.RunInfo) ([]experiments.Evaluation, error) {
+	count := info.Metrics["val_loss"].Count
 	if count == 0 {
 		return nil, nil
 	}
 	key := fmt.Sprint(info.ID, count)
-	if values, ok := r.values[key]; ok {
-		return values, nil
+	if epochs, ok := r.epochs[key]; ok {
+		return epochs, nil
 	}
-	points, err := db.History(ctx, info.ID, metric)
+	losses, err := metricByEpoch(ctx, db, info.ID, "val_loss")
 	if err != nil {
 		return nil, err
 	}
-	var values []float64
+	accuracies, err := metricByEpoch(ctx, db, info.ID, "val_accuracy")
+	if err != nil {
+		return nil, err
+	}
+	epochs := make([]experiments.Evaluation, min(len(losses), len(accuracies)))
+	for i := range epochs {
+		epochs[i] = experiments.Evaluation{Loss: losses[i], Top1: accuracies[i]}
+	}
+	r.epochs[key] = epochs
+	return epochs, nil
+}
+
+// metricByEpoch is a metric of a run after each of its epochs.
+func metricByEpoch(ctx context.Context, db *tracker.DB, id, metric string) (values []float64, err error) {
+	points, err := db.History(ctx, id, metric)
+	if err != nil {
+		return nil, err
+	}
 	for i, p := range points {
 		if i > 0 && p.Step == points[i-1].Step { // logged again after a crash, with the same value
 			continue
 		}
 		values = append(values, p.Value)
 	}
-	r.values[key] = values
 	return values, nil
 }

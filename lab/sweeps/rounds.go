@@ -167,7 +167,7 @@ func (s *Sweep) makeRound(plan *sweep.Plan, turn Turn, limit int, step *Step) er
 			return err
 		}
 		step.Round.Tasks = append(step.Round.Tasks, RoundTask{
-			Digest: t.Digest, Name: t.Name(s.Spec.Name), Until: t.Until, Epochs: len(known[t.Digest].Values), InsteadOf: insteadOf[t.Digest],
+			Digest: t.Digest, Name: t.Name(s.Spec.Name), Until: t.Until, Epochs: len(known[t.Digest].Epochs), InsteadOf: insteadOf[t.Digest],
 		})
 	}
 	return nil
@@ -178,7 +178,7 @@ func giveUp(before []Round, known map[string]sweep.Result) (count int) {
 	tries := map[string]int{}
 	for _, r := range slices.Backward(before) {
 		for _, t := range r.Tasks {
-			if result := known[t.Digest]; result.State != sweep.Finished && result.State != sweep.Failed && len(result.Values) <= t.Epochs {
+			if result := known[t.Digest]; result.State != sweep.Finished && result.State != sweep.Failed && len(result.Epochs) <= t.Epochs {
 				tries[t.Digest]++
 			}
 		}

@@ -18,7 +18,7 @@ type TrialStatus struct {
 	Epochs    int             `json:"epochs"`
 	Of        int             `json:"of"`
 	Steps     int             `json:"steps,omitempty"` // done, while the first epoch has not ended
-	Best      *float64        `json:"best,omitempty"`  // by the sweep's metric
+	Best      *float64        `json:"best,omitempty"`  // the sweep's metric, of the weights kept so far
 	Test      *float64        `json:"test_accuracy,omitempty"`
 	Run       string          `json:"run,omitempty"`
 	Digest    string          `json:"recipe,omitempty"`
@@ -53,7 +53,7 @@ func (s *Sweep) Status(ctx context.Context, plan *sweep.Plan) (st Status, err er
 	}
 	for _, t := range st.Trials {
 		row := s.trialStatus(t, st.Runs, st.Queue)
-		if r := st.Runs[t.Digest]; r.State == sweep.Stopped && !waiting[t.Digest] && len(r.Values) > 0 && row.Where == "" {
+		if r := st.Runs[t.Digest]; r.State == sweep.Stopped && !waiting[t.Digest] && len(r.Epochs) > 0 && row.Where == "" {
 			row.State = "paused" // by successive halving, which may yet go on with it
 			if len(st.Tasks) == 0 {
 				row.State = "dropped"
@@ -74,13 +74,13 @@ func (s *Sweep) trialStatus(t sweep.Trial, runs Runs, queue *Queue) TrialStatus 
 	r := runs[t.Digest]
 	row := TrialStatus{
 		Number: t.Number, Seed: t.Seed, Settings: t.Candidate.String(), Candidate: t.Candidate, State: r.Word(),
-		Epochs: len(r.Values), Of: t.Recipe.Epochs, Steps: r.Steps(), Run: r.Run.ID, Digest: t.Digest,
+		Epochs: len(r.Epochs), Of: t.Recipe.Epochs, Steps: r.Steps(), Run: r.Run.ID, Digest: t.Digest,
 	}
 	if t.Err != nil {
 		row.State, row.Error = "impossible", t.Err.Error()
 		return row
 	}
-	if v, ok := s.Spec.Metric.Best(r.Values); ok && !math.IsNaN(v) {
+	if v, ok := s.Spec.Metric.Kept(t.Recipe.Keep, r.Epochs); ok && !math.IsNaN(v) {
 		row.Best = &v
 	}
 	if test, ok := r.Run.Metrics["test_accuracy"]; ok && r.State == sweep.Finished {

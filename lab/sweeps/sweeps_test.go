@@ -215,11 +215,11 @@ func TestResults(t *testing.T) {
 	further := record(t, s.DB, trials[0], tracker.Killed, .3, .4)
 	record(t, s.DB, trials[0], tracker.Killed, .5)
 	record(t, s.DB, trials[1], tracker.Finished, .6, .7)
-	record(t, s.DB, trials[2], tracker.Finished, .2, math.NaN())
+	record(t, s.DB, trials[2], tracker.Finished, math.NaN())
 	r := NewResults(s)
 	runs, err := r.Read(t.Context(), s.DB)
 	must(t, err)
-	if first := runs[trials[0].Digest]; first.Run.ID != further.ID || first.Word() != "killed" || !slices.Equal(first.Values, []float64{.3, .4}) {
+	if first := runs[trials[0].Digest]; first.Run.ID != further.ID || first.Word() != "killed" || len(first.Epochs) != 2 || first.Epochs[1].Top1 != .4 || first.Epochs[1].Loss != .6 {
 		t.Errorf("the first trial is %+v", first)
 	}
 	_, tasks := plan.Next(runs.Results())
