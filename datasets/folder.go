@@ -55,15 +55,9 @@ func loadFolder(ctx context.Context, o Options) (*Dataset, error) {
 	if err := o.View.Validate(); err != nil {
 		return nil, err
 	}
-	classes, err := subfolders(filepath.Join(o.Dir, "train"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; a folder of pictures looks like %s", err, filepath.Join(o.Dir, "train", "CLASS", "PICTURE.png"))
-	}
+	classes, err := FolderClasses(o.Dir)
 	if err != nil {
 		return nil, err
-	}
-	if len(classes) < 2 || len(classes) > maxClasses {
-		return nil, fmt.Errorf("%s holds %d folders of classes; allowed: 2 to %d", filepath.Join(o.Dir, "train"), len(classes), maxClasses)
 	}
 	lists := map[string][]labelled{}
 	for _, split := range []string{"train", "val", "test"} {
@@ -111,6 +105,22 @@ func loadFolder(ctx context.Context, o Options) (*Dataset, error) {
 		done += len(part.list)
 	}
 	return d, nil
+}
+
+// FolderClasses are the classes of a folder of pictures, by name. It reads no picture.
+func FolderClasses(dir string) ([]string, error) {
+	train := filepath.Join(dir, "train")
+	classes, err := subfolders(train)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; a folder of pictures looks like %s", err, filepath.Join(train, "CLASS", "PICTURE.png"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(classes) < 2 || len(classes) > maxClasses {
+		return nil, fmt.Errorf("%s holds %d folders of classes; allowed: 2 to %d", train, len(classes), maxClasses)
+	}
+	return classes, nil
 }
 
 // subfolders lists the folders within a folder by name, hidden ones left out.

@@ -144,20 +144,20 @@ func (o *sweepOptions) begin(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	plan, err := sweep.NewPlan(spec, recipeOf)
+	f := &sweeps.Sweep{Config: sweeps.Config{
+		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers,
+	}}
+	if err := useFolder(f, o.data); err != nil {
+		return err
+	}
+	plan, err := planOf(f)
 	if err != nil {
 		return err
 	}
 	if err := o.checkRunning(cmd.Flags()); err != nil {
 		return err
 	}
-	f := &sweeps.Sweep{Config: sweeps.Config{
-		Spec: spec, Launcher: o.launcher, Backend: o.backend, Experiment: o.experiment, Workers: o.workers,
-	}}
 	if f.Dir, err = filepath.Abs(spec.Name + sweeps.Suffix); err != nil {
-		return err
-	}
-	if f.DataDir, err = absolute(o.data.dir); err != nil {
 		return err
 	}
 	if f.Experiment == "" {

@@ -37,7 +37,7 @@ func (o *printed) has(words string) bool {
 // missing, and leaves alone what is finished.
 func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 	inSweepFolder(t)
-	recipe, err := recipeOf(map[string]string{"data": "shapes", "model": "mixer:1", "image-size": "16", "patch-size": "8", "dim": "8",
+	recipe, err := recipeOf(&sweeps.Sweep{}, map[string]string{"data": "shapes", "model": "mixer:1", "image-size": "16", "patch-size": "8", "dim": "8",
 		"train-limit": "160", "test-limit": "40", "batch": "16"})
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"patchlab/experiments/sweep"
 	"patchlab/lab/sweeps"
 )
 
@@ -52,7 +51,7 @@ func newSweepResumeCommand() *cobra.Command {
 		Example: `  patchlab sweep resume rates
   patchlab sweep resume rates --workers 4 --retry-failed`,
 	}, func(cmd *cobra.Command, f *sweeps.Sweep) error {
-		plan, err := sweep.NewPlan(f.Spec, recipeOf)
+		plan, err := planOf(f)
 		if err != nil {
 			return err
 		}
@@ -123,7 +122,7 @@ func stopSweep(cmd *cobra.Command, f *sweeps.Sweep) error {
 
 // showStatus shows every trial.
 func showStatus(cmd *cobra.Command, f *sweeps.Sweep, asJSON bool) error {
-	plan, err := sweep.NewPlan(f.Spec, recipeOf)
+	plan, err := planOf(f)
 	if err != nil {
 		return err
 	}

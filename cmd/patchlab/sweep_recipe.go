@@ -12,6 +12,7 @@ import (
 
 	"patchlab/datasets"
 	"patchlab/experiments"
+	"patchlab/experiments/sweep"
 	"patchlab/lab/sweeps"
 )
 
@@ -43,8 +44,51 @@ func checkRecipeFlag(name, value string) error {
 	return nil
 }
 
-// recipeOf makes a recipe of flags of "patchlab train".
-func recipeOf(flags map[string]string) (experiments.Recipe, error) {
+// planOf makes a sweep's plan.
+func planOf(f *sweeps.Sweep) (*sweep.Plan, error) {
+	return sweep.NewPlan(f.Spec, func(flags map[string]string) (experiments.Recipe, error) { return recipeOf(f, flags) })
+}
+
+// useFolder takes the path out of a sweep's folder of pictures, where it has one, as
+// train does, and keeps its classes, which its name does not tell.
+func useFolder(f *sweeps.Sweep, data dataFlags) (err error) {
+	name := f.Spec.Train["data"]
+	if datasets.IsFolder(name) {
+		if f.Spec.Train["data"], err = data.folder(name); err != nil {
+			return err
+		}
+		if f.Classes, err = datasets.FolderClasses(data.dir); err != nil {
+			return err
+		}
+	}
+	f.DataDir, err = absolute(data.dir)
+	return err
+}
+
+// recipeOf makes a recipe of a sweep of flags of "patchlab train".
+func recipeOf(f *sweeps.Sweep, flags map[string]string) (experiments.Recipe, error) {
+	recipe, err := flagRecipe(flags)
+	if err != nil {
+		return recipe, err
+	}
+	if name := recipe.Data.Name; datasets.IsFolder(name) {
+		if name != f.Spec.Train["data"] {
+			return recipe, fmt.Errorf("data %q; a sweep takes one folder of pictures, and does not try it: name it by --data or under train", name)
+		}
+		(&tuningFlags{}).fitView(&recipe)
+		recipe.Data.Classes, recipe.Model.Channels, recipe.Model.Classes = f.Classes, 3, len(f.Classes)
+		return recipe, recipe.Validate()
+	}
+	d, err := datasets.Describe(recipe.Data.Name)
+	if err != nil {
+		return recipe, err
+	}
+	recipe.Model.Channels, recipe.Model.Classes = d.Channels, len(d.Classes)
+	return recipe, recipe.Validate()
+}
+
+// flagRecipe is the recipe of flags, whatever its images.
+func flagRecipe(flags map[string]string) (experiments.Recipe, error) {
 	r, f := recipeFlagSet()
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
 		if err := checkRecipeFlag(name, flags[name]); err != nil {
@@ -54,16 +98,7 @@ func recipeOf(flags map[string]string) (experiments.Recipe, error) {
 			return experiments.Recipe{}, err
 		}
 	}
-	recipe, err := r.recipe(f)
-	if err != nil {
-		return recipe, err
-	}
-	d, err := datasets.Describe(recipe.Data.Name)
-	if err != nil {
-		return recipe, err
-	}
-	recipe.Model.Channels, recipe.Model.Classes = d.Channels, len(d.Classes)
-	return recipe, recipe.Validate()
+	return r.recipe(f)
 }
 
 // loader loads the datasets of a sweep's trials.

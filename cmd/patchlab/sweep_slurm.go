@@ -82,7 +82,7 @@ func newSweepNextCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := sweep.NewPlan(f.Spec, recipeOf)
+			plan, err := planOf(f)
 			if err != nil {
 				return err
 			}

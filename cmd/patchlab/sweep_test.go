@@ -130,7 +130,7 @@ func TestSweepTrainsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := sweep.NewPlan(f.Spec, recipeOf)
+	plan, err := planOf(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +184,34 @@ func TestSweepComparesWhatItTookOver(t *testing.T) {
 	if strings.Contains(table, "\n0.001,") {
 		t.Errorf("comparing shows what the second sweep does not try:\n%s", table)
 	}
+}
+
+// A sweep of a folder of pictures trains what "patchlab train" trains on it.
+func TestSweepOfAFolder(t *testing.T) {
+	inSweepFolder(t)
+	pictures := folderOf(t, 3)
+	flags := []string{"--db", "lab.db", "--backend", "go", "--model", "mixer:1", "--patch-size", "8", "--dim", "8", "--batch", "4", "--epochs", "1"}
+	sweepIt := func(more ...string) string {
+		t.Helper()
+		return must(t, append(append([]string{"sweep"}, flags...), more...)...)
+	}
+	out := sweepIt("--name", "sizes", "--data", "folder:"+pictures, "--try", "image-size=8,16")
+	if !strings.Contains(out, "2 trials: 2 finished") {
+		t.Errorf("the sweep printed\n%s", out)
+	}
+	must(t, append(append([]string{"train"}, flags...), "--data", "folder:"+pictures, "--image-size", "24")...)
+	yaml := "name: file\ntrain: {data: \"folder:" + filepath.Base(pictures) + "\"}\nparameters: {image-size: [16, 24]}\n"
+	if err := os.WriteFile("file.yaml", []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out = sweepIt("file.yaml", "--data-dir", pictures)
+	if !strings.Contains(out, "Taken over: 1 trial from other commands, 1 trial from sweep sizes\n") {
+		t.Errorf("the sweep of what was trained printed\n%s", out)
+	}
+	if rows := sweepRows(t, "file"); len(rows) != 2 || rows[0].Test == nil || rows[1].Test == nil {
+		t.Errorf("its trials are %+v", rows)
+	}
+	must(t, "sweep", "resume", "sizes")
 }
 
 // What successive halving drops it says so, and the rest is trained to its end.

@@ -50,6 +50,7 @@ type Config struct {
 	DB         string       `json:"db"` // where results are read; an absolute path
 	Backend    backend.Kind `json:"backend"`
 	DataDir    string       `json:"data_dir,omitempty"`
+	Classes    []string     `json:"classes,omitempty"` // of a folder of pictures
 	Experiment string       `json:"experiment"`
 	Workers    int          `json:"workers,omitempty"`
 	// Images are the digests of the datasets that the trials must find.
@@ -246,6 +247,9 @@ func (s *Sweep) Know(trials []sweep.Trial, load Loader) (more bool, err error) {
 		}
 		data := t.Recipe.Data
 		key := fmt.Sprintf("%s %d %d", data.Name, data.TrainLimit, data.TestLimit)
+		if data.View != nil { // a folder's pictures are as large as the network takes them
+			key += fmt.Sprintf(" %d", data.View.Size)
+		}
 		if _, ok := s.Images[key]; ok {
 			continue
 		}
