@@ -22,7 +22,7 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := resumable(info); err != nil {
+	if err := o.resumable(info); err != nil {
 		return err
 	}
 	if _, err := os.Stat(lab.CheckpointDir(o.db, info.ID)); errors.Is(err, fs.ErrNotExist) { // before data and backend are opened for nothing
@@ -42,7 +42,7 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 		if err != nil {
 			return nil, err
 		}
-		if err := resumable(now); err != nil { // another process may have finished it meanwhile
+		if err := o.resumable(now); err != nil { // another process may have finished it meanwhile
 			return nil, err
 		}
 		// All that may refuse comes before the run is changed.
@@ -74,7 +74,8 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 	})
 }
 
-func resumable(info tracker.RunInfo) error {
+// resumable refuses to continue a run that cannot go on.
+func (o *trainOptions) resumable(info tracker.RunInfo) error {
 	if info.Deleted {
 		return deleted(info)
 	}
@@ -82,7 +83,7 @@ func resumable(info tracker.RunInfo) error {
 		return fmt.Errorf("run %s is damaged and cannot be resumed: %s", info.ID, info.Damage)
 	}
 	if info.Status == tracker.Finished {
-		return fmt.Errorf("run %s is finished: there is nothing to resume; \"patchlab rerun %s\" makes it again", oneLine(info.Name), oneLine(info.Name))
+		return fmt.Errorf("run %s is finished: there is nothing to resume; to make it again: %s", oneLine(info.Name), o.rerunCommand(info))
 	}
 	if at, diverged := info.Tags[lab.TagDiverged]; diverged {
 		return fmt.Errorf("run %s diverged at %s and cannot go on, for it would end the same: train anew with --learning-rate below %s",

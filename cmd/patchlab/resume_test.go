@@ -59,7 +59,7 @@ func recordedRun(t *testing.T, path, ref string) tracker.RunInfo {
 func refusesResume(t *testing.T, db string, was tracker.RunInfo, want string, more ...string) {
 	t.Helper()
 	_, _, err := execute(t, append([]string{"train", "--db", db, "--resume", was.ID}, more...)...)
-	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "patchlab rerun "+was.ID) {
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "patchlab rerun "+was.ID+dbHint(db)) {
 		t.Errorf("resuming gave %v; it should say %q, and to rerun", err, want)
 	}
 	if now := recordedRun(t, db, was.ID); now.Status != was.Status || now.Digest != was.Digest || !maps.Equal(now.Tags, was.Tags) {
@@ -108,6 +108,14 @@ func TestResumeRefusesADivergedRun(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "run wild diverged at step ") || !strings.HasSuffix(err.Error(), "--learning-rate below 1e+25") {
 		t.Errorf("resuming it gave %v", err)
 	}
+}
+
+// A finished run can be made anew only, by a command that can be copied whatever
+// the run is called.
+func TestResumeRefusesAFinishedRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	must(t, smallTraining(path, "--name", "the best again")...)
+	refusesResume(t, path, recordedRun(t, path, "the best again"), "there is nothing to resume; to make it again: patchlab rerun ")
 }
 
 func TestResumeRefusesAnotherBackend(t *testing.T) {
