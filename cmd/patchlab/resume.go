@@ -82,6 +82,9 @@ func (o *trainOptions) resumable(info tracker.RunInfo) error {
 	if info.Status == tracker.Damaged {
 		return fmt.Errorf("run %s is damaged and cannot be resumed: %s", info.ID, info.Damage)
 	}
+	if info.Status == tracker.Running { // in its first seconds it has no checkpoint to look for
+		return fmt.Errorf("run %s cannot be resumed: %w", oneLine(info.Name), tracker.ErrWriting)
+	}
 	if info.Status == tracker.Finished {
 		return fmt.Errorf("run %s is finished: there is nothing to resume; to make it again: %s", oneLine(info.Name), o.rerunCommand(info))
 	}

@@ -118,6 +118,34 @@ func TestResumeRefusesAFinishedRun(t *testing.T) {
 	refusesResume(t, path, recordedRun(t, path, "the best again"), "there is nothing to resume; to make it again: patchlab rerun ")
 }
 
+// A run that is being written says so, and not that it lacks the checkpoint that its
+// first epoch has yet to write.
+func TestResumeRefusesARunThatIsBeingWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	must(t, smallTraining(path, "--name", "whole")...)
+	whole := recordedRun(t, path, "whole")
+	db, err := tracker.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	recipe, err := db.OpenArtifact(t.Context(), whole.ID, "recipe.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer recipe.Close()
+	run, err := db.Start(t.Context(), tracker.Spec{Name: "begun", Environment: whole.Environment, Inputs: whole.Inputs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(run.AddArtifact("recipe.json", recipe), run.Log(1, map[string]float64{"step_loss": 2}), run.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := execute(t, "train", "--db", path, "--resume", "begun"); !errors.Is(err, tracker.ErrWriting) {
+		t.Errorf("resuming it gave %v", err)
+	}
+}
+
 func TestResumeRefusesAnotherBackend(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lab.db")
 	must(t, smallTraining(path, "--name", "whole")...)
