@@ -13,6 +13,9 @@ import (
 	"patchlab/tracker"
 )
 
+// defaultTolerance is the --tolerance of a rerun, and that of one which is resumed.
+const defaultTolerance = .01
+
 func newRerunCommand() *cobra.Command {
 	o := &trainOptions{}
 	var tolerance float64
@@ -26,7 +29,8 @@ that it recorded. The verdict is one of: reproduced bit for bit (every loss,
 accuracy and weight); within tolerance (no epoch's loss or accuracy differs by
 more than --tolerance); or where the two first depart. It is stored as a tag of
 both runs. A run that was killed, failed or crashed is made anew, without a
-verdict.
+verdict. A rerun that is interrupted gets its verdict, with the default
+tolerance, when "patchlab train --resume" has finished it.
 
 Of a notebook's run, the cells that it executed are executed again, in a kernel
 of their own and in the same folder; the verdict is then about its metrics, and
@@ -46,7 +50,7 @@ says which cells have other outputs.`,
 	backendFlag(f, &o.backend)
 	dbFlag(f, &o.db)
 	cmd.ValidArgsFunction = completeRuns(&o.db)
-	f.Float64Var(&tolerance, "tolerance", .01, "largest difference of an epoch's loss or accuracy (a fraction) that still passes")
+	f.Float64Var(&tolerance, "tolerance", defaultTolerance, "largest difference of an epoch's loss or accuracy (a fraction) that still passes")
 	return cmd
 }
 
@@ -88,6 +92,11 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	if err != nil {
 		return err
 	}
+	return o.judge(cmd, old, id, tolerance)
+}
+
+// judge says whether a run that was made again came to the same as the old one.
+func (o *trainOptions) judge(cmd *cobra.Command, old tracker.RunInfo, id string, tolerance float64) error {
 	if old.Status != tracker.Finished {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: no verdict, since it is %s and has no result to compare with\n", oneLine(old.Name), old.Status)
 		return nil
@@ -98,6 +107,26 @@ func (o *trainOptions) rerun(cmd *cobra.Command, ref string, tolerance float64) 
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", old.Name, verdict.Sentence)
 	return nil
+}
+
+// judgeResumed judges a rerun that was interrupted and has been resumed, once it is
+// whole.
+func (o *trainOptions) judgeResumed(cmd *cobra.Command, id, of string) error {
+	db, again, err := readRun(cmd.Context(), o.db, id)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil || again.Status != tracker.Finished { // it was paused
+		return err
+	}
+	db, old, err := readRun(cmd.Context(), o.db, of)
+	if err != nil {
+		return fmt.Errorf("the rerun is finished, but cannot be judged: %w", err)
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	return o.judge(cmd, old, id, defaultTolerance)
 }
 
 // recorded reads a run's recipe, and sets data folder and backend to those it

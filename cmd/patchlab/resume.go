@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"patchlab/compare/rerun"
 	"patchlab/datasets"
 	"patchlab/experiments"
 	"patchlab/lab"
@@ -37,7 +38,7 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 	if err := sameImages(info, d); err != nil {
 		return err
 	}
-	return o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, _ []byte) (*tracker.Run, error) {
+	err = o.carryOut(cmd, recipe, d, func(ctx context.Context, db *tracker.DB, env map[string]string, _ []byte) (*tracker.Run, error) {
 		now, err := db.Find(ctx, info.ID)
 		if err != nil {
 			return nil, err
@@ -72,6 +73,10 @@ func (o *trainOptions) resumeRun(cmd *cobra.Command) error {
 		}
 		return run, err
 	})
+	if of := info.Tags[rerun.TagOf]; of != "" && err == nil {
+		return o.judgeResumed(cmd, info.ID, of)
+	}
+	return err
 }
 
 // resumable refuses to continue a run that cannot go on.

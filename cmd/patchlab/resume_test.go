@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"patchlab/compare/rerun"
 	"patchlab/experiments"
 	"patchlab/lab"
 	"patchlab/tracker"
@@ -107,6 +108,28 @@ func TestResumeRefusesADivergedRun(t *testing.T) {
 	_, _, err := execute(t, "train", "--db", db, "--resume", "wild")
 	if err == nil || !strings.Contains(err.Error(), "run wild diverged at step ") || !strings.HasSuffix(err.Error(), "--learning-rate below 1e+25") {
 		t.Errorf("resuming it gave %v", err)
+	}
+}
+
+// A rerun that was interrupted gets its verdict when it is resumed.
+func TestResumedRerunIsJudged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	must(t, smallTraining(path, "--name", "first", "--epochs", "6")...)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	if err := run(ctx, []string{"rerun", "first", "--db", path}, cutOff{stop, []byte("epoch 1/6")}, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Fatalf("an interrupted rerun gave %v", err)
+	}
+	again := recordedRun(t, path, "first again")
+	resume := []string{"train", "--db", path, "--resume", again.ID}
+	if out := must(t, append(resume, "--pause-after", "3")...); strings.Contains(out, "reproduced") {
+		t.Errorf("half a rerun was judged:\n%s", out)
+	}
+	if out := must(t, resume...); !strings.Contains(out, "first: reproduced bit for bit\n") {
+		t.Errorf("the resumed rerun printed:\n%s", out)
+	}
+	if now := recordedRun(t, path, again.ID); now.Tags[rerun.TagVerdict] == "" {
+		t.Errorf("its tags are %v", now.Tags)
 	}
 }
 
