@@ -18,8 +18,12 @@ const patience = time.Second
 // network that is being compiled, delays that: then it is said, and a second
 // Ctrl-C ends the program there. Nothing recorded is lost by it. A second SIGTERM
 // does not: Slurm and timeout(1) send one to the program and one by its script,
-// and mean one stop.
-func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
+// and mean one stop. args are the program's.
+func interruptible(stderr io.Writer, args []string) (context.Context, context.CancelFunc) {
+	goesOn := "a training goes on with --resume latest and the same --db"
+	if len(args) > 0 && args[0] == "sweep" {
+		goesOn = "a sweep goes on with patchlab sweep resume and its name"
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -35,7 +39,7 @@ func interruptible(stderr io.Writer) (context.Context, context.CancelFunc) {
 			}
 		}
 		slow.Stop()
-		fmt.Fprintln(stderr, "\npatchlab: ended at once; all that was recorded is kept; a training goes on with --resume latest and the same --db")
+		fmt.Fprintln(stderr, "\npatchlab: ended at once; all that was recorded is kept;", goesOn)
 		os.Exit(130)
 	}()
 	return ctx, func() {

@@ -17,17 +17,24 @@ import (
 // SIGTERM is one stop, as schedulers send it to a script and to its programs.
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	for first, times := range map[os.Signal]int{syscall.SIGINT: 1, syscall.SIGTERM: 50} {
-		t.Run(first.String(), func(t *testing.T) { testSecondInterrupt(t, first, times) })
+		t.Run(first.String(), func(t *testing.T) {
+			testSecondInterrupt(t, first, times, "--resume latest", "train", "--recipe")
+		})
 	}
+	t.Run("of a sweep", func(t *testing.T) {
+		testSecondInterrupt(t, syscall.SIGINT, 1, "patchlab sweep resume", "sweep", "--name", "x", "--try", "dim=8", "--recipe")
+	})
 }
 
-func testSecondInterrupt(t *testing.T, first os.Signal, times int) {
+// testSecondInterrupt runs a command whose last argument is the pipe, and looks for
+// what it says how to go on.
+func testSecondInterrupt(t *testing.T, first os.Signal, times int, goesOn string, args ...string) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "recipe.json")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip(err)
 	}
-	cmd := process(t.Context(), dir, nil, "train", "--recipe", pipe)
+	cmd := process(t.Context(), dir, nil, append(args, pipe)...)
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -58,14 +65,14 @@ func testSecondInterrupt(t *testing.T, first os.Signal, times int) {
 	}
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 ||
-		!strings.Contains(said, "stopping when the step") || !strings.Contains(said, "ended at once; all that was recorded is kept") {
+		!strings.Contains(said, "stopping when the step") || !strings.Contains(said, "ended at once; all that was recorded is kept; ") || !strings.Contains(said, goesOn) {
 		t.Errorf("exit code %d, and it said:\n%s", code, said)
 	}
 }
 
 // A kernel that shares a terminal outlives any number of Ctrl-C.
 func TestKernelOutlivesInterrupts(t *testing.T) {
-	ctx, stop := interruptible(io.Discard)
+	ctx, stop := interruptible(io.Discard, nil)
 	defer stop()
 	defer keepFromInterrupts()()
 	seen := make(chan os.Signal, 1)

@@ -19,7 +19,7 @@ import (
 const exitInterrupted = 130
 
 func main() {
-	ctx, stop := interruptible(os.Stderr)
+	ctx, stop := interruptible(os.Stderr, os.Args[1:])
 	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err == nil {
