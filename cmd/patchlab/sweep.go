@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +84,7 @@ trial.`,
   patchlab sweep resume rates`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fmt.Errorf("sweep takes one file, not %d", len(args))
+				return fmt.Errorf("sweep takes one file, not %d; \"%s sweep status NAME\" shows what became of one that was begun", len(args), self())
 			}
 			return nil
 		},
@@ -215,6 +216,9 @@ func concreteBackend(cmd *cobra.Command, kind backend.Kind) (backend.Kind, error
 // readSpec reads a sweep's file; where it gives no name, its own is the sweep's.
 func readSpec(path string) (sweep.Spec, error) {
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Ext(path) == "" {
+		return sweep.Spec{}, fmt.Errorf("%q is neither a file that says what to try nor a command; \"%s sweep status NAME\" shows the results of a sweep that was begun", path, self())
+	}
 	if err != nil {
 		return sweep.Spec{}, fmt.Errorf("opening the sweep: %w", err)
 	}

@@ -371,6 +371,11 @@ func TestSweepReadsFiles(t *testing.T) {
 			t.Errorf("%v was taken", args)
 		}
 	}
+	for _, args := range [][]string{{"sweep", "results"}, {"sweep", "results", "rates"}} {
+		if _, _, err := execute(t, args...); err == nil || !strings.Contains(err.Error(), "sweep status NAME") {
+			t.Errorf("%v gave %v; it should point to sweep status", args, err)
+		}
+	}
 	if found, _ := filepath.Glob("*"); !slices.Equal(found, []string{"rates.yaml"}) {
 		t.Errorf("refusals left %v", found)
 	}
