@@ -90,7 +90,8 @@ func TestKilledSweepTrainsWhatIsLeft(t *testing.T) {
 		before = sweepRows(t, "small")
 		return before[1].State != "running"
 	})
-	if got := states(before); got[0] != "finished" || got[1] != "crashed" || got[2] != "missing" {
+	// Its sweep's end asks a trial to end as well, which it may do before the signal that kills it.
+	if got := states(before); got[0] != "finished" || got[1] != "crashed" && got[1] != "killed" || got[2] != "missing" {
 		t.Errorf("after SIGKILL the trials are %v", got)
 	}
 	runs := recordedRuns(t, "lab.db")
