@@ -137,7 +137,7 @@ func tiles(r *tracker.RunInfo, line row) []tile {
 	}
 	add("test accuracy", "test_accuracy", percent)
 	if m, ok := r.Metrics["val_accuracy"]; ok {
-		out = append(out, tile{"best val accuracy", percent(m.Max), ""}, tile{"last val accuracy", percent(m.Value), "epoch " + number(float64(m.Step))})
+		out = append(out, tile{"best val accuracy", percent(m.Max), "of any epoch"}, tile{"last val accuracy", percent(m.Value), "epoch " + number(float64(m.Step))})
 	}
 	if m, ok := r.Metrics["val_loss"]; ok {
 		out = append(out, tile{"val loss", number(m.Value), "least " + number(m.Min)})
