@@ -116,10 +116,10 @@ static void *conv_norm_forward(call *c, int depthwise) {
 	if (w.panels == NULL) return no_memory(c);
 	w.norm.sums = w.panels + panels;
 	conv_norm_share(&w, 0);
-	void *failed = parallel(c, conv_norm_active, &w, conv_norm_units(&w));
+	void *failed = parallel(c, conv_norm_active, &w, norm_units(&w.norm));
 	if (failed == NULL) {
 		norm_columns_total(&w.norm);
-		failed = parallel(c, conv_norm, &w, conv_norm_units(&w));
+		failed = parallel(c, conv_norm, &w, norm_units(&w.norm));
 	}
 	free(w.panels);
 	return failed;

@@ -48,8 +48,6 @@ static void conv_norm_share(const conv_norm_work *w, int back) {
 	else if (back) flip_taps(w->panels, w->kernel, w->places.side, w->places.channels);
 }
 
-static int64_t conv_norm_units(const conv_norm_work *w) { return norm_units(&w->norm); }
-
 static int conv_norm_active(const void *work, int64_t unit) {
 	const conv_norm_work *w = work;
 	const int64_t n = w->norm.channels, row = from(&w->norm, unit), rows = until(&w->norm, unit) - row;
@@ -74,7 +72,7 @@ static int conv_norm(const void *work, int64_t unit) {
 	return 1;
 }
 
-static int64_t conv_norm_gradient_units(const conv_norm_work *w) { return least(gradient_pieces, conv_norm_units(w)); }
+static int64_t conv_norm_gradient_units(const conv_norm_work *w) { return least(gradient_pieces, norm_units(&w->norm)); }
 static int64_t conv_norm_sums(const conv_norm_work *w) { return conv_norm_gradient_units(w) * (conv_norm_kernel(w) + w->norm.channels); }
 
 // conv_norm_room is for what a piece of the gradient needs besides two tables.
@@ -112,7 +110,7 @@ static int back_through(const conv_norm_work *w, int64_t row, int64_t rows, cons
 
 static int conv_norm_gradient(const void *work, int64_t unit) {
 	const conv_norm_work *w = work;
-	const int64_t n = w->norm.channels, table = conv_norm_piece(w) * n, units = conv_norm_gradient_units(w), pieces = conv_norm_units(w);
+	const int64_t n = w->norm.channels, table = conv_norm_piece(w) * n, units = conv_norm_gradient_units(w), pieces = norm_units(&w->norm);
 	const int64_t begin = pieces * unit / units, end = pieces * (unit + 1) / units, size = conv_norm_kernel(w);
 	gelu_work g = {.rows = conv_norm_piece(w), .channels = n, .bias = w->bias};
 	float *const room = room_for(conv_norm_room(w) + 2 * table + gelu_sums(&g)), *const after = room + conv_norm_room(w), *const before = after + table;

@@ -255,9 +255,10 @@ static int convmixer(const void *work, int64_t unit);
 //	active = gelu(linear + bias)
 //	y      = norm(active), to which x is added after a depthwise one
 //
-// or its gradients by x, kernel, bias, scale and offset. conv_norm_share, back for the gradient, then units of
-// conv_norm_active, norm_columns_total, and conv_norm's; in the gradient norm_columns_gradient_sums' units,
-// norm_columns_gradient_total, conv_norm_gradient's units and conv_norm_gradient_total.
+// or its gradients by x, kernel, bias, scale and offset. conv_norm_share comes first, back for the gradient; then
+// conv_norm_active's units, as many as the norm's, norm_columns_total, and conv_norm's units, as many again; in the
+// gradient norm_columns_gradient_sums' units, norm_columns_gradient_total, conv_norm_gradient's units and
+// conv_norm_gradient_total.
 typedef struct {
 	int64_t in;
 	depthwise_work places; // without its tables, its x as large as its result
@@ -273,7 +274,6 @@ typedef struct {
 static int64_t conv_norm_piece(const conv_norm_work *w);
 static int64_t conv_norm_panels(const conv_norm_work *w, int back);
 static void conv_norm_share(const conv_norm_work *w, int back);
-static int64_t conv_norm_units(const conv_norm_work *w);
 static int conv_norm_active(const void *work, int64_t unit);
 static int conv_norm(const void *work, int64_t unit);
 static int64_t conv_norm_sums(const conv_norm_work *w);

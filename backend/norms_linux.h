@@ -102,18 +102,6 @@ static void norm_rows_gradient_total(const void *work) {
 	for (int64_t c = 0; c < w->channels; c++) sums_total(w, c, w->doffset + c, w->dscale + c);
 }
 
-// COLUMNS defines a kernel that calls one for four vectors of channels, then for
-// single ones, at last for the count of channels that are less than a vector.
-#define COLUMNS(name, one) \
-	static int name(const void *work, int64_t unit) { \
-		const norm_work *w = work; \
-		int64_t c = 0; \
-		for (; c + 4 * lanes <= w->channels; c += 4 * lanes) one(w, unit, c, 4, lanes); \
-		for (; c + lanes <= w->channels; c += lanes) one(w, unit, c, 1, lanes); \
-		if (c < w->channels) one(w, unit, c, 1, w->channels - c); \
-		return 1; \
-	}
-
 // moments writes mean and sum of squares about it, of a unit's rows, for width vectors of channels.
 INLINE void moments(const norm_work *w, int64_t unit, int64_t c, const int width, const int64_t count) {
 	const int64_t n = w->channels, first = from(w, unit), last = until(w, unit);
@@ -229,7 +217,7 @@ INLINE void sloped(const norm_work *w, int64_t unit, int64_t c, const int width,
 		}
 }
 
-COLUMNS(norm_columns_sums, moments)
-COLUMNS(norm_columns, normalised)
-COLUMNS(norm_columns_gradient_sums, slopes)
-COLUMNS(norm_columns_gradient, sloped)
+COLUMNS(norm_columns_sums, norm_work, moments)
+COLUMNS(norm_columns, norm_work, normalised)
+COLUMNS(norm_columns_gradient_sums, norm_work, slopes)
+COLUMNS(norm_columns_gradient, norm_work, sloped)

@@ -43,6 +43,18 @@ INLINE void store(float *to, const vec *from, int64_t count) {
 	else memcpy(to, from, count * sizeof(float));
 }
 
+// COLUMNS defines a kernel of such a work that calls one for four vectors of channels, then for
+// single ones, at last for the count of channels that are less than a vector.
+#define COLUMNS(name, kind, one) \
+	static int name(const void *work, int64_t unit) { \
+		const kind *w = work; \
+		int64_t c = 0; \
+		for (; c + 4 * lanes <= w->channels; c += 4 * lanes) one(w, unit, c, 4, lanes); \
+		for (; c + lanes <= w->channels; c += lanes) one(w, unit, c, 1, lanes); \
+		if (c < w->channels) one(w, unit, c, 1, w->channels - c); \
+		return 1; \
+	}
+
 typedef float half __attribute__((vector_size(lanes / 2 * sizeof(float))));
 typedef float quarter __attribute__((vector_size(lanes / 4 * sizeof(float))));
 

@@ -635,9 +635,9 @@ static void try_conv_norm(int64_t batch, int64_t height, int64_t width, int64_t 
 			each(conv_norm_gradient, &w, conv_norm_gradient_units(&w));
 			conv_norm_gradient_total(&w);
 		} else {
-			each(conv_norm_active, &w, conv_norm_units(&w));
+			each(conv_norm_active, &w, norm_units(&w.norm));
 			norm_columns_total(&w.norm);
-			each(conv_norm, &w, conv_norm_units(&w));
+			each(conv_norm, &w, norm_units(&w.norm));
 		}
 		if (w.panels[panels] != 7) failures++;
 		free(w.panels);

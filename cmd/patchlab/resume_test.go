@@ -169,29 +169,37 @@ func TestResumeRefusesARunThatIsBeingWritten(t *testing.T) {
 	}
 }
 
-func TestResumeRefusesAnotherBackend(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lab.db")
-	must(t, smallTraining(path, "--name", "whole")...)
-	whole := recordedRun(t, path, "whole")
+// copied makes a run with the recipe and inputs of another, interrupted, whose environment has another value, and returns
+// its ID.
+func copied(t *testing.T, path string, from tracker.RunInfo, name, key, value string) string {
+	t.Helper()
 	db, err := tracker.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	recipe, err := db.OpenArtifact(t.Context(), whole.ID, "recipe.json")
+	recipe, err := db.OpenArtifact(t.Context(), from.ID, "recipe.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer recipe.Close()
-	environment := maps.Clone(whole.Environment)
-	environment["backend"] = "xla:cpu"
-	run, err := db.Start(t.Context(), tracker.Spec{Name: "elsewhere", Environment: environment, Inputs: whole.Inputs})
+	environment := maps.Clone(from.Environment)
+	environment[key] = value
+	run, err := db.Start(t.Context(), tracker.Spec{Name: name, Environment: environment, Inputs: from.Inputs})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(run.AddArtifact("recipe.json", recipe), run.Finish(tracker.Killed)); err != nil {
 		t.Fatal(err)
 	}
+	return run.ID()
+}
+
+func TestResumeRefusesAnotherBackend(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.db")
+	must(t, smallTraining(path, "--name", "whole")...)
+	whole := recordedRun(t, path, "whole")
+	copied(t, path, whole, "elsewhere", "backend", "xla:cpu")
 	refusesResume(t, path, recordedRun(t, path, "elsewhere"), "was made on backend xla:cpu and goes on only there, not on go", "--backend", "go")
 }
 
@@ -199,29 +207,11 @@ func TestResumeRefusesAnotherBackend(t *testing.T) {
 func TestResumeOnAnotherMachineSaysSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lab.db")
 	cut := interrupted(t, path)
-	db, err := tracker.Open(path)
-	if err != nil {
+	moved := copied(t, path, cut, "moved", "machine", "another (AVX2) × 2")
+	if err := os.CopyFS(lab.CheckpointDir(path, moved), os.DirFS(lab.CheckpointDir(path, cut.ID))); err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	recipe, err := db.OpenArtifact(t.Context(), cut.ID, "recipe.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer recipe.Close()
-	environment := maps.Clone(cut.Environment)
-	environment["machine"] = "another (AVX2) × 2"
-	run, err := db.Start(t.Context(), tracker.Spec{Name: "moved", Environment: environment, Inputs: cut.Inputs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(run.AddArtifact("recipe.json", recipe), run.Finish(tracker.Killed)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(lab.CheckpointDir(path, run.ID()), os.DirFS(lab.CheckpointDir(path, cut.ID))); err != nil {
-		t.Fatal(err)
-	}
-	changed := fmt.Sprintf("machine was %q and is %q", environment["machine"], cut.Environment["machine"])
+	changed := fmt.Sprintf("machine was %q and is %q", "another (AVX2) × 2", cut.Environment["machine"])
 	for name, want := range map[string]string{"moved": changed, "cut": ""} {
 		_, said, err := execute(t, "train", "--db", path, "--resume", name)
 		if err != nil {
